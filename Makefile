@@ -1,0 +1,42 @@
+# `make help` lists the targets. Each is safe to run twice.
+PY = .venv/bin/python
+# The fork's own tests: every test file of the overlay, where the merge put it.
+TESTS = dev/tests $(addprefix build/merged/,$(shell find gammapy -name 'test_*.py'))
+TEST_ENV = MPLBACKEND=agg OMP_NUM_THREADS=1
+
+.DEFAULT_GOAL = help
+.PHONY: help venv merge demo test test-slow test-upstream lint format clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
+
+venv: ## set up .venv (Python >= 3.11; PYTHON=... chooses one)
+	@dev/venv.sh
+
+merge: venv ## merge the overlay into the base again
+	@$(PY) dev/overlay.py merge
+
+demo: merge ## run the HESS J1702-420 analysis and print where the results are
+	@$(PY) examples/hess_j1702.py
+
+test: merge ## run the fork's own tests
+	@$(TEST_ENV) $(PY) -m pytest -n 2 -m "not slow" $(TESTS)
+
+test-slow: merge ## run the statistical and long tests too
+	@$(TEST_ENV) $(PY) -m pytest -n 2 $(TESTS)
+
+test-upstream: merge ## run Gammapy 2.1's own tests of the touched subpackages on the fork
+	@$(TEST_ENV) $(PY) dev/test_upstream.py -n 2
+
+lint: venv ## check style, spelling and the overlay
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m codespell_lib .
+	@$(PY) dev/overlay.py check
+
+format: venv ## format the code
+	@$(PY) -m ruff check --fix .
+	@$(PY) -m ruff format .
+
+clean: ## remove what the other targets made
+	rm -rf .venv build dist output

@@ -1,0 +1,547 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Merge the overlay in `gammapy/` into Gammapy 2.1.
+
+    python dev/overlay.py merge            write the merged package to build/merged
+    python dev/overlay.py check            everything that merge checks, and the lock
+    python dev/overlay.py lock             write dev/upstream.lock
+    python dev/overlay.py diff             unified diff against the base
+    python dev/overlay.py export CHECKOUT  write the change to a checkout of Gammapy
+
+A file without a counterpart in the base is copied, a module with one is merged
+definition by definition: see `dev/merging.py` for the rules. The build hook calls
+`find_base` and `merge`.
+
+The lock holds a hash of each base definition that the overlay replaces or wraps.
+Nothing is merged when one of them changed or vanished.
+"""
+
+import argparse
+import difflib
+import importlib.metadata
+import io
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+# the build hook loads this file by its path
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from merging import OverlayError, check_syntax, merge_module  # noqa: E402
+
+__all__ = ["Base", "OverlayError", "Plan", "find_base", "merge", "open_base", "plan"]
+
+VERSION = "2.1"
+ROOT = Path(__file__).resolve().parent.parent
+LOCK = "dev/upstream.lock"
+RUN_LOCK = "run `python dev/overlay.py lock`"
+
+
+@dataclass(frozen=True)
+class Base:
+    """A folder that holds the unchanged package."""
+
+    folder: Path
+    #: licence files of the distribution
+    licences: tuple = ()
+
+    @property
+    def package(self):
+        """Folder of the package itself."""
+        return self.folder / "gammapy"
+
+
+@dataclass
+class Plan:
+    """Everything that a merge writes, and what it does to the base."""
+
+    #: content of each new or changed file, by its path like ``gammapy/x.py``
+    files: dict = field(default_factory=dict)
+    #: paths of the files that the base lacks
+    copied: list = field(default_factory=list)
+    #: the `merging.Merged` modules by path
+    modules: dict = field(default_factory=dict)
+
+    @property
+    def locked(self):
+        """Hashes for the lock, by path and qualified name."""
+        return {
+            (path, name): digest
+            for path, module in self.modules.items()
+            for name, digest in module.locked.items()
+        }
+
+    def __str__(self):
+        modules = self.modules.values()
+        replaced = sum(len(_.replaced) for _ in modules)
+        wrapped = sum(len(_.wrapped) for _ in modules)
+        return (
+            f"{len(self.copied)} files copied, {len(modules)} merged,"
+            f" {replaced} definitions replaced, {wrapped} wrapped"
+        )
+
+
+# the base
+
+
+def find_base():
+    """Return the installed Gammapy as the base, for the build hook.
+
+    Returns
+    -------
+    base : `Base`
+        The base, checked to be exactly the version that the overlay is made for.
+    """
+    try:
+        distribution = importlib.metadata.distribution("gammapy")
+    except importlib.metadata.PackageNotFoundError:
+        raise OverlayError(
+            f"the base is not installed: gammapy {VERSION} is a build requirement"
+        ) from None
+    return _checked_base([distribution], Path(distribution.locate_file("")))
+
+
+def open_base(folder):
+    """Return the base in a folder, as `pip install --target` makes it."""
+    folder = Path(folder)
+    found = importlib.metadata.distributions(name="gammapy", path=[str(folder)])
+    return _checked_base(list(found), folder)
+
+
+def _checked_base(distributions, folder):
+    """Check that a folder holds exactly the version that is expected."""
+    versions = [_.version for _ in distributions]
+    if not versions:
+        raise OverlayError(f"the base has no gammapy-{VERSION}.dist-info in {folder}")
+    if versions != [VERSION]:
+        raise OverlayError(
+            f"the base is gammapy {' and '.join(versions)} (in {folder}), expected"
+            f" exactly {VERSION}: build without --no-build-isolation, or give --base"
+        )
+    files = distributions[0].files or []
+    licences = [_.locate() for _ in files if "licenses" in _.parts]
+    base = Base(folder, tuple(Path(_) for _ in licences))
+    if not (base.package / "__init__.py").is_file():
+        raise OverlayError(f"the base has no package: {base.package} is missing")
+    return base
+
+
+def fetch_base(root=ROOT):
+    """Return the base in ``build/base``, downloaded when missing.
+
+    Its compiled module is for one version of Python, so each has a folder.
+    """
+    tag = f"cp{sys.version_info.major}{sys.version_info.minor}"
+    folder = root / "build" / "base" / tag
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+            target = Path(temporary) / tag
+            _download(target)
+            target.rename(folder)
+    return open_base(folder)
+
+
+def _download(target):
+    """Install the base and nothing else into a folder."""
+    requirement = f"gammapy=={VERSION}"
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
+    command += ["--target", str(target), requirement]
+    result = subprocess.run(command, capture_output=True, text=True)
+    if result.returncode:
+        lines = result.stderr.strip().splitlines() or ["pip failed"]
+        errors = [_ for _ in lines if _.startswith("ERROR")] or lines
+        raise OverlayError(
+            f"cannot download {requirement}, give a folder with --base: {errors[-1]}"
+        )
+
+
+# the lock
+
+
+def read_lock(path):
+    """Read the hashes in a lock file, by path and qualified name."""
+    if not path.exists():
+        return {}
+    first, *lines = path.read_text(encoding="utf-8").splitlines() or [""]
+    if first != f"gammapy == {VERSION}":
+        raise OverlayError(f"{LOCK}:1: expected `gammapy == {VERSION}`, got `{first}`")
+    locked = {}
+    for number, line in enumerate(lines, start=2):
+        module, _, rest = line.partition(" ")
+        # a name may hold spaces, like f.register(dict[str, int])
+        name, _, digest = rest.rpartition(" ")
+        if not name or not digest.startswith("sha256:"):
+            raise OverlayError(
+                f"{LOCK}:{number}: expected PATH NAME HASH, got `{line}`"
+            )
+        locked[module, name] = digest
+    return locked
+
+
+def lock_text(locked):
+    """Text of a lock file."""
+    lines = [f"{path} {name} {_}" for (path, name), _ in sorted(locked.items())]
+    return "\n".join([f"gammapy == {VERSION}", *lines, ""])
+
+
+def _lock_errors(made, locked, failed):
+    """What in a plan disagrees with the lock; modules that failed are left out."""
+    errors = []
+    for (path, name), digest in made.locked.items():
+        where = f"{path}:{made.modules[path].lines[name]}: {name}"
+        expected = locked.get((path, name))
+        if expected is None:
+            errors.append(f"{where} is not in {LOCK}: {RUN_LOCK}")
+        elif expected != digest:
+            errors.append(
+                f"{where} of the base changed against {LOCK}: compare it with the"
+                f" overlay, then {RUN_LOCK}"
+            )
+    for path, name in locked:
+        line = None if path in failed else _vanished_line(made, path, name)
+        if line is not None:
+            errors.append(
+                f"{path}:{line}: {name} vanished from the base, but is in {LOCK}:"
+                f" change the overlay, then {RUN_LOCK}"
+            )
+    return errors
+
+
+def _vanished_line(made, path, name):
+    """Line where the overlay adds what the lock says that it replaces, or None."""
+    if path in made.copied:
+        return 1
+    if path not in made.modules or (path, name) in made.locked:
+        return None
+    module = made.modules[path]
+    parts = name.split(".")
+    names = {".".join(parts[: n + 1]) for n in range(len(parts))}
+    return min((module.lines[_] for _ in names & module.added), default=None)
+
+
+def _stale_errors(made, locked):
+    """One error for each entry of the lock that the overlay does not replace."""
+    return [
+        f"{LOCK}: {path} {name} is locked, but the overlay does not replace it:"
+        f" {RUN_LOCK}"
+        for path, name in locked
+        if (path, name) not in made.locked
+    ]
+
+
+# the plan
+
+
+def overlay_files(root):
+    """List the files of the overlay, without caches and editor backups."""
+    found = []
+    for path in sorted((root / "gammapy").rglob("*")):
+        name = path.relative_to(root)
+        ignored = (".pyc", ".pyo", ".orig", ".rej", ".bak", "~")
+        hidden = any(_.startswith((".", "#")) for _ in name.parts)
+        if hidden or "__pycache__" in name.parts or name.name.endswith(ignored):
+            continue
+        if path.is_file():
+            found.append(name.as_posix())
+    return found
+
+
+def plan(base, root=ROOT, locked=None, leave_out=()):
+    """Merge the overlay in memory.
+
+    Parameters
+    ----------
+    base : `Base`
+        The base.
+    root : `~pathlib.Path`
+        Folder that holds the overlay in ``gammapy/``.
+    locked : dict, optional
+        Hashes from `read_lock`, checked unless None.
+    leave_out : collection of str
+        Files of the overlay to leave out.
+
+    Returns
+    -------
+    plan : `Plan`
+        What is to be written.
+    """
+    made = Plan()
+    errors = []
+    failed = set()
+    for name in overlay_files(root):
+        if name in leave_out:
+            continue
+        try:
+            if (base.folder / name).exists():
+                _plan_merged(made, base, root, name)
+            else:
+                _plan_copied(made, base, root, name)
+        except OverlayError as error:
+            errors += error.lines
+            failed.add(name)
+    if locked is not None:
+        errors += _lock_errors(made, locked, failed)
+    if errors:
+        raise OverlayError(*errors)
+    return made
+
+
+def _plan_copied(made, base, root, name):
+    """Plan a file that the base does not have."""
+    if name.endswith(".py"):
+        check_syntax(_read(root / name, name), name)
+        folder = Path(name).parent
+        places = (base.folder / folder, root / folder / "__init__.py")
+        if not any(_.exists() for _ in places):
+            raise OverlayError(
+                f"{name}:1: targets nothing: the base has no folder {folder.as_posix()}"
+                " and the overlay no __init__.py there"
+            )
+    made.files[name] = (root / name).read_bytes()
+    made.copied.append(name)
+
+
+def _plan_merged(made, base, root, name):
+    """Plan a file that the base has too."""
+    if not name.endswith(".py"):
+        raise OverlayError(f"{name}:1: is in the base: only Python modules are merged")
+    old = _read(base.folder / name, f"{name} (base)")
+    merged = merge_module(old, _read(root / name, name), name)
+    if merged.text == old:
+        raise OverlayError(f"{name}:1: targets nothing: it leaves the base as it is")
+    made.files[name] = merged.text.encode()
+    made.modules[name] = merged
+
+
+def _read(path, name):
+    """Text of a file, with its line ends."""
+    try:
+        return path.read_bytes().decode()
+    except UnicodeDecodeError as error:
+        raise OverlayError(f"{name}:1: is not UTF-8: {error.reason}") from None
+
+
+# writing
+
+
+def merge(base, out=None, root=ROOT):
+    """Write the merged package to the folder ``out/gammapy``.
+
+    It is written beside and moved into place, so that an error or an interruption
+    leaves an earlier one as it was.
+
+    Parameters
+    ----------
+    base : `Base`
+        The base, from `find_base` or `open_base`.
+    out : path-like, optional
+        Folder to hold the package. Default is ``build/merged``.
+    root : `~pathlib.Path`
+        Folder that holds the overlay in ``gammapy/`` and the lock.
+
+    Returns
+    -------
+    plan : `Plan`
+        What was done.
+    """
+    out = Path(out) if out else root / "build" / "merged"
+    made = plan(base, root, read_lock(root / LOCK))
+    final = out / "gammapy"
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix="merged-") as temporary:
+        new, old = Path(temporary) / "gammapy", Path(temporary) / "earlier"
+        ignore = shutil.ignore_patterns("__pycache__", "*.pyc")
+        shutil.copytree(base.package, new, ignore=ignore)
+        for name, content in made.files.items():
+            path = Path(temporary) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+            _keep_time(path, out / name)
+        if final.exists():
+            final.rename(old)
+        try:
+            new.rename(final)
+        except BaseException:
+            if old.exists():
+                old.rename(final)
+            raise
+    return made
+
+
+def _keep_time(path, earlier):
+    """Give a file the modification time of an earlier one with the same content."""
+    if earlier.is_file() and earlier.read_bytes() == path.read_bytes():
+        shutil.copystat(earlier, path)
+
+
+def diff(made, base):
+    """Unified diff of a plan against the base."""
+    parts = []
+    for name, content in sorted(made.files.items()):
+        old = base.folder / name
+        before = f"a/{name}" if old.exists() else "/dev/null"
+        try:
+            texts = [old.read_bytes() if old.exists() else b"", content]
+            lines = [list(io.StringIO(_.decode())) for _ in texts]
+        except UnicodeDecodeError:
+            parts.append(f"Binary files {before} and b/{name} differ\n")
+            continue
+        for line in difflib.unified_diff(*lines, before, f"b/{name}"):
+            end = "" if line.endswith("\n") else "\n\\ No newline at end of file\n"
+            parts.append(line + end)
+    return "".join(parts)
+
+
+def export(checkout, root=ROOT):
+    """Write the merged files into a git checkout of Gammapy.
+
+    The overlay is merged into the checkout's own files, which may have moved on where
+    the lock does not name them. Files that git ignores there, like a generated
+    ``gammapy/version.py``, are left out.
+
+    Parameters
+    ----------
+    checkout : path-like
+        Folder of the checkout.
+    root : `~pathlib.Path`
+        Folder that holds the overlay in ``gammapy/`` and the lock.
+
+    Returns
+    -------
+    names : list of str
+        Files that were written.
+    """
+    checkout = Path(checkout)
+    _check_checkout(checkout)
+    files = overlay_files(root)
+    leave_out = _git(checkout, "check-ignore", "--", *files) if files else []
+    files = [_ for _ in files if _ not in leave_out]
+    status = ("status", "--porcelain", "--untracked-files=all", "--")
+    if dirty := _git(checkout, *status, *files) if files else []:
+        raise OverlayError(
+            *(f"{_[3:]}: has uncommitted changes in {checkout}" for _ in dirty)
+        )
+    locked = {
+        (path, name): digest
+        for (path, name), digest in read_lock(root / LOCK).items()
+        if path not in leave_out
+    }
+    made = plan(Base(checkout), root, locked, leave_out)
+    names = sorted(made.files)
+    with tempfile.TemporaryDirectory(dir=checkout, prefix=".overlay-") as temporary:
+        # all files are written before the first is moved into place
+        for number, name in enumerate(names):
+            (Path(temporary) / str(number)).write_bytes(made.files[name])
+        for number, name in enumerate(names):
+            path = checkout / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.exists():
+                shutil.copymode(path, Path(temporary) / str(number))
+            os.replace(Path(temporary) / str(number), path)
+    return names
+
+
+def _check_checkout(checkout):
+    """Check that a folder is a git checkout of Gammapy."""
+    project = {}
+    try:
+        text = (checkout / "pyproject.toml").read_text(encoding="utf-8")
+        project = tomllib.loads(text).get("project", {})
+    except (OSError, tomllib.TOMLDecodeError):
+        pass
+    found = {
+        ".git": (checkout / ".git").exists(),
+        "gammapy/__init__.py": (checkout / "gammapy/__init__.py").is_file(),
+        "a pyproject.toml that names gammapy": project.get("name") == "gammapy",
+    }
+    missing = [name for name, there in found.items() if not there]
+    if missing:
+        raise OverlayError(
+            f"{checkout} is not a checkout of Gammapy: it lacks {', '.join(missing)}"
+        )
+
+
+def _git(checkout, *arguments):
+    """Lines that a git command prints; status 1 only says that there are none."""
+    command = ["git", "-c", "core.quotePath=false", "-C", str(checkout), *arguments]
+    result = subprocess.run(command, capture_output=True, text=True)
+    if result.returncode > 1:
+        raise OverlayError(f"git in {checkout}: {result.stderr.strip()}")
+    return result.stdout.splitlines()
+
+
+# commands
+
+
+def run(arguments, root=ROOT):
+    """Run a command and return the text that it prints."""
+    if arguments.command == "export":
+        names = export(arguments.checkout, root)
+        return f"{len(names)} files written to {arguments.checkout}\n"
+    base = open_base(arguments.base) if arguments.base else fetch_base(root)
+    if arguments.command == "merge":
+        return f"{merge(base, arguments.out, root)}\n"
+    if arguments.command == "lock":
+        made = plan(base, root)
+        path = root / LOCK
+        path.parent.mkdir(exist_ok=True)
+        unfinished = path.with_suffix(".tmp")
+        unfinished.write_text(lock_text(made.locked), encoding="utf-8")
+        unfinished.replace(path)
+        return f"{len(made.locked)} definitions locked\n"
+    locked = read_lock(root / LOCK)
+    made = plan(base, root, locked)
+    if arguments.command == "diff":
+        return diff(made, base)
+    if stale := _stale_errors(made, locked):
+        raise OverlayError(*stale)
+    return f"{made}\n"
+
+
+def parser():
+    """Parser of the command line."""
+    parser = argparse.ArgumentParser(
+        description="Merge the overlay in gammapy/ into Gammapy 2.1."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    summaries = {
+        "merge": "write the merged package",
+        "check": "check everything that merge checks, and the lock",
+        "lock": "write the lock: hashes of the base definitions that are replaced",
+        "diff": "print a unified diff against the base",
+    }
+    for name, summary in summaries.items():
+        command = commands.add_parser(name, help=summary, description=summary)
+        command.add_argument(
+            "--base",
+            metavar="DIR",
+            help="folder that holds gammapy/ and its dist-info (default: build/base)",
+        )
+        if name == "merge":
+            command.add_argument(
+                "--out", metavar="DIR", help="default: build/merged", default=None
+            )
+    summary = "write the change into a git checkout of Gammapy"
+    command = commands.add_parser("export", help=summary, description=summary)
+    command.add_argument("checkout", metavar="CHECKOUT")
+    return parser
+
+
+def main(argv=None, root=ROOT):
+    """Run the command line and return its exit status."""
+    arguments = parser().parse_args(argv)
+    try:
+        sys.stdout.write(run(arguments, root))
+    except (OverlayError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
