@@ -1,0 +1,135 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Sums of the pixels around each pixel of an image."""
+
+import numpy as np
+from scipy.signal import fftconvolve
+import astropy.units as u
+from gammapy.maps import Map
+
+__all__ = []
+
+KERNELS = ("tophat", "gauss")
+
+# A Gaussian is cut where it has fallen to 4e-6 of its maximum.
+GAUSS_EXTENT = 5
+
+
+def make_kernel(kernel, radius, geom):
+    """Weights of the neighbours of a pixel.
+
+    Parameters
+    ----------
+    kernel : {"tophat", "gauss"}, `~gammapy.maps.Map` or None
+        Kernel.
+    radius : `~astropy.units.Quantity` or str
+        Radius of the top-hat or standard deviation of the Gaussian.
+    geom : `~gammapy.maps.WcsGeom`
+        Geometry that gives the size of a pixel.
+
+    Returns
+    -------
+    weights : `~numpy.ndarray` or None
+        Array with odd numbers of rows and columns, None for single pixels. The sum of
+        a Gaussian is 1, the weights of a top-hat are 1.
+    """
+    if kernel is None:
+        return None
+    if isinstance(kernel, Map):
+        return _weights_from_map(kernel)
+    if kernel not in KERNELS:
+        raise ValueError(
+            f"Invalid kernel: {kernel!r}. Choose one of "
+            f"{', '.join(map(repr, KERNELS))}, a Map, or None for single pixels."
+        )
+
+    scales = u.Quantity(geom.pixel_scales).to_value("deg")
+    radius = _parse_radius(radius, scales, geom)
+    extent = radius if kernel == "tophat" else GAUSS_EXTENT * radius
+    # The last bit of radius / scale must not decide whether a pixel belongs.
+    n_x, n_y = (int(extent / scale * (1 + 1e-9)) for scale in scales)
+    y, x = np.mgrid[-n_y : n_y + 1, -n_x : n_x + 1]
+    separation = np.hypot(x * scales[0], y * scales[1])
+    if kernel == "tophat":
+        return (separation <= radius * (1 + 1e-9)).astype(float)
+    weights = np.exp(-0.5 * (separation / radius) ** 2)
+    return weights / weights.sum()
+
+
+def _parse_radius(radius, scales, geom):
+    quantity = u.Quantity(radius)
+    if not quantity.unit.is_equivalent("deg"):
+        raise ValueError(f"correlation_radius is not an angle: {radius}")
+    radius = quantity.to_value("deg")
+    widths = scales * np.array(geom.data_shape[::-1])
+    if not scales.min() <= radius <= widths.max():
+        raise ValueError(
+            f"correlation_radius {quantity} is not between the size of a pixel, "
+            f"{scales.min():.4g} deg, and of the map, {widths.max():.4g} deg; "
+            "kernel=None takes single pixels."
+        )
+    return radius
+
+
+def _weights_from_map(kernel):
+    weights = np.squeeze(np.asarray(kernel.data, dtype=float))
+    if weights.ndim != 2 or not all(_ % 2 for _ in weights.shape):
+        raise ValueError(
+            "A kernel map needs one image with odd numbers of pixels, "
+            f"got the shape {kernel.data.shape}."
+        )
+    if not np.all(np.isfinite(weights)) or weights.min() < 0 or weights.max() == 0:
+        raise ValueError("The values of a kernel map must be positive or 0, not all 0.")
+    return weights
+
+
+def convolve_images(images, weights):
+    """Sum the weighted neighbours of each pixel; nothing lies outside the images.
+
+    Parameters
+    ----------
+    images : `~numpy.ndarray`
+        Array of shape (n, n_lat, n_lon).
+    weights : `~numpy.ndarray` or None
+        Kernel from `make_kernel`, None returns the images.
+
+    Returns
+    -------
+    images : `~numpy.ndarray`
+        Array of the same shape.
+    """
+    if weights is None:
+        return images
+    if _is_disc(weights):
+        result = _sum_disc(images, weights)
+    else:
+        result = fftconvolve(images, weights[np.newaxis], mode="same", axes=(1, 2))
+    # Rounding must not turn an empty pixel into a negative sum.
+    return np.clip(result, 0, None) if images.min() >= 0 else result
+
+
+def _is_disc(weights):
+    """Whether the weights are 0 or 1, with the ones of each row side by side."""
+    steps = np.abs(np.diff(np.pad(weights, ((0, 0), (1, 1))), axis=1))
+    symmetric = np.array_equal(weights, weights[:, ::-1])
+    return symmetric and set(np.unique(weights)) <= {0, 1} and steps.sum(1).max() <= 2
+
+
+def _sum_disc(images, weights):
+    """Sum over a disc, row by row, as differences of cumulative sums.
+
+    Counts stay exact integers and empty pixels exactly empty, as a Fourier transform
+    would not leave them, and the time grows with the radius only.
+    """
+    n_rows, n_columns = weights.shape
+    r_y, r_x = n_rows // 2, n_columns // 2
+    n_y, n_x = images.shape[1:]
+    padded = np.pad(images, ((0, 0), (r_y, r_y), (r_x + 1, r_x)))
+    sums = np.cumsum(padded, axis=2)
+    result = np.zeros(images.shape)
+    for row, length in enumerate(weights.sum(axis=1).astype(int)):
+        half = length // 2
+        lines = sums[:, row : row + n_y]
+        last, first = r_x + 1 + half, r_x - half
+        if length:
+            result += lines[..., last : last + n_x] - lines[..., first : first + n_x]
+    return result

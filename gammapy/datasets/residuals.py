@@ -1,0 +1,772 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Residuals of joint datasets in space and in energy."""
+
+import numpy as np
+import astropy.units as u
+from astropy.table import Table
+from gammapy.maps import Map, MapAxis, WcsGeom
+from gammapy.stats import CashCountsStatistic, WStatCountsStatistic
+from gammapy.stats.residuals import (
+    check_residual_method,
+    compute_residual_errors,
+    compute_residuals,
+    compute_sqrt_ts,
+    compute_sqrt_ts_on_off,
+)
+from .convolution import convolve_images, make_kernel
+from .core import Datasets
+from .reduction import (
+    EDGE_TOLERANCE,
+    BinnedCounts,
+    bins_within,
+    check_model_names,
+    is_background,
+    joint_stat_kind,
+    npred_signal,
+    parse_energy_range,
+    range_of_bins,
+)
+
+__all__ = ["SpatialResiduals", "SpectralResiduals"]
+
+
+class SpatialResiduals:
+    """Maps of counts, model and their significance, for one or several datasets.
+
+    Made by `SpatialResiduals.from_datasets`.
+
+    Parameters
+    ----------
+    maps : dict of `~gammapy.maps.WcsNDMap`
+        Maps of shape (n_energy, n_lat, n_lon), one energy bin per energy group, unit
+        counts, NaN outside the mask: "counts", "npred", "npred_background",
+        "variance", "sqrt_ts" (in standard deviations), and without NaN "mask" and
+        "coverage" (the mask after the convolution).
+    models : `~gammapy.modeling.models.DatasetModels`
+        Models of the datasets.
+    datasets_names : list of str
+        Names of the datasets.
+    kernel : str
+        Name of the kernel.
+    correlation_radius : `~astropy.units.Quantity`, optional
+        Radius of the kernel, None for a kernel without one. Default is None.
+    n_pixels_correlated : float
+        Number of pixels that one value of the maps depends on.
+    exclude : list of str
+        Names of the components that were left out of the model.
+    """
+
+    def __init__(
+        self,
+        maps,
+        *,
+        models,
+        datasets_names,
+        kernel,
+        correlation_radius=None,
+        n_pixels_correlated=1.0,
+        exclude=(),
+    ):
+        self._maps = maps
+        self._models = models
+        self._datasets_names = list(datasets_names)
+        self._kernel = kernel
+        self._correlation_radius = correlation_radius
+        self._n_pixels_correlated = n_pixels_correlated
+        self._exclude = list(exclude)
+
+    @classmethod
+    def from_datasets(
+        cls,
+        datasets,
+        *,
+        energy_min=None,
+        energy_max=None,
+        energy_edges=None,
+        kernel="tophat",
+        correlation_radius="0.1 deg",
+        exclude=None,
+        geom=None,
+        apply_mask=True,
+    ):
+        """Compute the joint residuals of datasets.
+
+        The masks and the energy range apply to the bins of each dataset before
+        anything is summed; then the datasets are added on the smallest geometry of
+        their common pixel grid that holds them all, and the kernel is applied.
+
+        Parameters
+        ----------
+        datasets : `Datasets` or list of `MapDataset`
+            Datasets, or one dataset.
+        energy_min, energy_max : `~astropy.units.Quantity` or str, optional
+            Energy range. A bin counts when it lies inside. Default is all energies.
+        energy_edges : `~astropy.units.Quantity` or list of str, optional
+            Edges of energy groups, each of which gives one image. Default is one
+            group over the energies of the range that are not masked.
+        kernel : {"tophat", "gauss"}, `~gammapy.maps.Map` or None
+            Weights of neighbouring pixels: "tophat" sums the pixels whose centre is
+            within the radius, "gauss" weights with a Gaussian, a map gives the
+            weights itself, None takes each pixel alone. Default is "tophat".
+        correlation_radius : `~astropy.units.Quantity` or str
+            Radius of the top-hat or standard deviation of the Gaussian.
+            Default is "0.1 deg".
+        exclude : list of str, optional
+            Names of model components to leave out of the model. Default is None.
+        geom : `~gammapy.maps.WcsGeom`, optional
+            Geometry of the result, on the pixel grid of the datasets. Default is
+            the smallest one that holds all datasets.
+        apply_mask : bool, optional
+            Whether ``mask_fit`` applies; ``mask_safe`` always does. Default is True.
+
+        Returns
+        -------
+        residuals : `SpatialResiduals`
+            Residuals.
+
+        Raises
+        ------
+        ValueError
+            If the datasets are not on one pixel grid, mix statistics, have no bin in
+            the energy range or are fully masked, or if a name is not known.
+        TypeError
+            If a dataset is not made of counts on a WCS map.
+
+        Examples
+        --------
+        >>> from gammapy.datasets import MapDataset, SpatialResiduals
+        >>> filename = "$GAMMAPY_DATA/cta-1dc-gc/cta-1dc-gc.fits.gz"
+        >>> dataset = MapDataset.read(filename, name="gc")
+        >>> residuals = SpatialResiduals.from_datasets(dataset, energy_min="1 TeV")
+        >>> print(residuals.distribution())  # doctest: +SKIP
+        """
+        datasets = Datasets(datasets)
+        is_on_off = joint_stat_kind(datasets) == "wstat"
+        exclude = [exclude] if isinstance(exclude, str) else list(exclude or [])
+        check_model_names(datasets, exclude)
+        image_geom = _common_image_geom(datasets, geom)
+        edges = _energy_groups(datasets, energy_min, energy_max, energy_edges)
+        weights = make_kernel(kernel, correlation_radius, image_geom)
+        if is_on_off and weights is not None and np.ptp(weights[weights != 0]) > 0:
+            raise ValueError(
+                "On-off datasets need the kernel 'tophat' or None: off counts cannot "
+                "be weighted like on counts."
+            )
+
+        names = ["counts", "npred", "npred_background", "variance", "coverage"]
+        if is_on_off:
+            names += ["counts_off", "acceptance", "acceptance_off"]
+        shape = (len(edges) - 1, *image_geom.data_shape)
+        sums = {name: np.zeros(shape) for name in names}
+        used = [
+            _add_dataset(sums, dataset, edges, image_geom, exclude, apply_mask)
+            for dataset in datasets
+        ]
+
+        mask = sums["coverage"] > 0
+        if not mask.any():
+            raise ValueError(
+                "All bins of the datasets are masked "
+                f"between {edges[0]:.4g} and {edges[-1]:.4g}."
+            )
+        sums["coverage"] = mask.astype(float)
+        sums = {
+            name: convolve_images(
+                image, weights if name != "variance" or weights is None else weights**2
+            )
+            for name, image in sums.items()
+        }
+        coverage = sums.pop("coverage")
+        sums["sqrt_ts"] = _significance(sums, mask)
+
+        if energy_edges is None:
+            # The masks may end before the axes do.
+            used = u.Quantity([_ for _ in used if _ is not None])
+            edges = u.Quantity([used.min(), used.max()])
+        axis = MapAxis.from_energy_edges(edges, name="energy")
+        maps_geom = image_geom.to_cube([axis])
+        maps = {
+            name: Map.from_geom(maps_geom, data=np.where(mask, data, np.nan))
+            for name, data in sums.items()
+            if name not in ("acceptance", "acceptance_off")
+        }
+        maps["mask"] = Map.from_geom(maps_geom, data=mask, dtype=bool)
+        maps["coverage"] = Map.from_geom(maps_geom, data=coverage)
+        has_radius = isinstance(kernel, str)
+        return cls(
+            maps,
+            models=datasets.models,
+            datasets_names=datasets.names,
+            kernel=kernel if isinstance(kernel, str) or kernel is None else "map",
+            correlation_radius=u.Quantity(correlation_radius) if has_radius else None,
+            n_pixels_correlated=_n_correlated(weights),
+            exclude=exclude,
+        )
+
+    @property
+    def counts(self):
+        """Counts summed with the kernel, a `~gammapy.maps.WcsNDMap`."""
+        return self._maps["counts"]
+
+    @property
+    def npred(self):
+        """Predicted counts summed with the kernel, a `~gammapy.maps.WcsNDMap`."""
+        return self._maps["npred"]
+
+    @property
+    def npred_background(self):
+        """Background part of the predicted counts, a `~gammapy.maps.WcsNDMap`."""
+        return self._maps["npred_background"]
+
+    @property
+    def excess(self):
+        """Counts minus predicted counts, a `~gammapy.maps.WcsNDMap`."""
+        return self.counts - self.npred
+
+    @property
+    def sqrt_ts(self):
+        """Significance in standard deviations, a `~gammapy.maps.WcsNDMap`."""
+        return self._maps["sqrt_ts"]
+
+    @property
+    def mask(self):
+        """Where a dataset contributes, a boolean `~gammapy.maps.WcsNDMap`."""
+        return self._maps["mask"]
+
+    @property
+    def models(self):
+        """Models of the datasets."""
+        return self._models
+
+    @property
+    def datasets_names(self):
+        """Names of the datasets."""
+        return self._datasets_names
+
+    @property
+    def energy_axis(self):
+        """Energy groups, a `~gammapy.maps.MapAxis`."""
+        return self.counts.geom.axes["energy"]
+
+    def residual(self, method="significance"):
+        """Residual map.
+
+        Parameters
+        ----------
+        method : {"diff", "diff/model", "diff/sqrt(model)", "significance"}
+            Residual method. "diff" is per pixel: the summed difference divided by
+            the summed mask, so that a uniform field stays uniform at the borders of
+            the mask. Default is "significance".
+
+        Returns
+        -------
+        residual : `~gammapy.maps.WcsNDMap`
+            Residual, NaN outside the mask.
+
+        Raises
+        ------
+        ValueError
+            If the method is not known.
+        """
+        check_residual_method(method)
+        if method == "significance":
+            return self.sqrt_ts.copy()
+        residual = compute_residuals(
+            self.counts.data,
+            self.npred.data,
+            method,
+            variance=self._maps["variance"].data,
+        )
+        if method == "diff":
+            with np.errstate(invalid="ignore", divide="ignore"):
+                residual = residual / self._maps["coverage"].data
+        return Map.from_geom(self.counts.geom, data=residual)
+
+    def distribution(self, mask=None):
+        """Mean and standard deviation of the significance in each energy group.
+
+        Neighbouring values share events, so the errors are those of the number of
+        independent trials: the number of pixels divided by the effective number of
+        pixels in the kernel, (sum f)^2 / sum f^2.
+
+        Parameters
+        ----------
+        mask : `~gammapy.maps.WcsNDMap`, optional
+            Boolean map on the geometry of the image: where to look. Default is all.
+
+        Returns
+        -------
+        table : `~astropy.table.Table`
+            One row per energy group with columns e_min, e_max, mean, mean_err, std,
+            std_err and n_trials. Values that are not finite are left out.
+        """
+        data = self.sqrt_ts.data
+        valid = np.isfinite(data)
+        if mask is not None:
+            if mask.data.shape[-2:] != data.shape[-2:]:
+                raise ValueError(
+                    f"The mask has the shape {mask.data.shape}, the residuals have "
+                    f"{data.shape}; make it on the geometry of residuals.mask."
+                )
+            valid &= mask.data.astype(bool)
+
+        edges = self.energy_axis.edges
+        names = ["e_min", "e_max", "mean", "mean_err", "std", "std_err", "n_trials"]
+        rows = [
+            (e_min, e_max, *_moments(image[select], self._n_pixels_correlated))
+            for e_min, e_max, image, select in zip(
+                edges[:-1], edges[1:], data, valid, strict=True
+            )
+        ]
+        table = Table(rows=rows, names=names)
+        for name in names[2:6]:
+            table[name].info.format = ".3f"
+        table["n_trials"].info.format = ".1f"
+        return table
+
+    def to_dict(self):
+        """What the residuals were made of, without the maps, as a dict."""
+        radius = self._correlation_radius
+        return {
+            "datasets_names": self.datasets_names,
+            "energy_edges": [f"{_:.6g}" for _ in self.energy_axis.edges],
+            "kernel": self._kernel,
+            "correlation_radius": None if radius is None else str(radius),
+            "exclude": self._exclude,
+        }
+
+    def __str__(self):
+        lines = [self.__class__.__name__, ""]
+        lines += [f"  {key:20} : {value}" for key, value in self.to_dict().items()]
+        lines.append("")
+        for row in self.distribution():
+            lines.append(
+                f"  {row['e_min']:.3g} - {row['e_max']:.3g}: "
+                f"significance {row['mean']:.3f} +- {row['mean_err']:.3f} (mean), "
+                f"{row['std']:.3f} +- {row['std_err']:.3f} (width)"
+            )
+        return "\n".join(lines) + "\n"
+
+
+class SpectralResiduals:
+    """Counts and model per energy bin in a region, for one or several datasets.
+
+    Made by `SpectralResiduals.from_datasets`.
+
+    Parameters
+    ----------
+    axis : `~gammapy.maps.MapAxis`
+        Energy axis.
+    arrays : dict of `~numpy.ndarray`
+        Arrays of shape (n_energy,): "counts", "npred", "npred_background", "variance",
+        "coverage" (number of pixels that count), and for on-off datasets
+        "counts_off", "acceptance", "acceptance_off".
+    npred_models : dict of `~numpy.ndarray`
+        Predicted counts of each component, by name.
+    region : `~regions.SkyRegion`, optional
+        Region. Default is None, all pixels.
+    datasets_names : list of str
+        Names of the datasets.
+    """
+
+    def __init__(self, axis, arrays, *, npred_models, region=None, datasets_names=()):
+        self._axis = axis
+        self._arrays = arrays
+        self._npred_models = npred_models
+        self._region = region
+        self._datasets_names = list(datasets_names)
+
+    @classmethod
+    def from_datasets(
+        cls,
+        datasets,
+        region=None,
+        *,
+        energy_min=None,
+        energy_max=None,
+        exclude=None,
+        apply_mask=True,
+    ):
+        """Compute the joint residuals of datasets.
+
+        Parameters
+        ----------
+        datasets : `~gammapy.datasets.Datasets` or list of `~gammapy.datasets.Dataset`
+            Map or spectrum datasets with or without off counts, or one dataset.
+        region : `~regions.SkyRegion` or str, optional
+            Region whose pixels are summed: those with the centre inside. Only for
+            map datasets. Default is all pixels.
+        energy_min, energy_max : `~astropy.units.Quantity` or str, optional
+            Energy range; bins outside are masked. Default is all energies.
+        exclude : list of str, optional
+            Names of model components to leave out of the model. Default is None.
+        apply_mask : bool, optional
+            Whether ``mask_fit`` applies; ``mask_safe`` always does. Default is True.
+
+        Returns
+        -------
+        residuals : `SpectralResiduals`
+            Residuals.
+
+        Raises
+        ------
+        ValueError
+            If the datasets do not share an energy axis, mix statistics or are fully
+            masked in the region, if the region has no pixel, or if a name is unknown.
+
+        Examples
+        --------
+        >>> from gammapy.datasets import MapDataset, SpectralResiduals
+        >>> filename = "$GAMMAPY_DATA/cta-1dc-gc/cta-1dc-gc.fits.gz"
+        >>> dataset = MapDataset.read(filename, name="gc")
+        >>> region = "galactic;circle(0, 0, 0.5)"
+        >>> residuals = SpectralResiduals.from_datasets(dataset, region)
+        >>> table = residuals.to_table("diff/sqrt(model)")
+        """
+        datasets = Datasets(datasets)
+        is_on_off = joint_stat_kind(datasets) == "wstat"
+        exclude = [exclude] if isinstance(exclude, str) else list(exclude or [])
+        check_model_names(datasets, exclude)
+        axis = _common_energy_axis(datasets)
+        energies = parse_energy_range(energy_min, energy_max)
+        axis_mask = bins_within(axis, *energies)
+        range_of_bins(axis, axis_mask, datasets[0].name, *energies)
+
+        names = ["counts", "npred", "npred_background", "variance", "coverage"]
+        if is_on_off:
+            names += ["counts_off", "acceptance", "acceptance_off"]
+        sums = {name: np.zeros(axis.nbin) for name in names}
+        npred_models = {}
+        for dataset in datasets:
+            binned = BinnedCounts.from_dataset(
+                dataset, exclude=exclude, apply_mask=apply_mask, axis_mask=axis_mask
+            )
+            binned.weights = binned.weights * _region_mask(dataset, region)
+            for name, values in _summands(binned).items():
+                sums[name] += values.sum(axis=(1, 2))
+            for name, values in _npred_models(dataset, exclude, binned.weights):
+                npred_models[name] = npred_models.get(name, 0) + values
+
+        if not sums["coverage"].any():
+            where = "" if region is None else " in the region"
+            raise ValueError(f"All bins of the datasets are masked{where}.")
+        return cls(
+            axis,
+            sums,
+            npred_models=npred_models,
+            region=region,
+            datasets_names=datasets.names,
+        )
+
+    @property
+    def energy_axis(self):
+        """Energy axis, a `~gammapy.maps.MapAxis`."""
+        return self._axis
+
+    @property
+    def components(self):
+        """Names of the source components."""
+        return list(self._npred_models)
+
+    @property
+    def region(self):
+        """Region, None for all pixels."""
+        return self._region
+
+    @property
+    def datasets_names(self):
+        """Names of the datasets."""
+        return self._datasets_names
+
+    @property
+    def mask(self):
+        """Energy bins in which at least one dataset contributes."""
+        return self._arrays["coverage"] > 0
+
+    @property
+    def sqrt_ts(self):
+        """Significance per energy bin, NaN where all is masked."""
+        return _significance(self._arrays, self.mask)
+
+    @property
+    def _stat(self):
+        """Statistic that gives the error bars."""
+        arrays = self._arrays
+        if "counts_off" not in arrays:
+            return CashCountsStatistic(arrays["counts"], arrays["npred"])
+        return WStatCountsStatistic(
+            arrays["counts"],
+            arrays["counts_off"],
+            _joint_alpha(arrays),
+            arrays["npred"] - arrays["npred_background"],
+        )
+
+    def to_table(self, method="diff"):
+        """Residuals as a table.
+
+        Parameters
+        ----------
+        method : {"diff", "diff/model", "diff/sqrt(model)", "significance"}
+            Residual method. Default is "diff".
+
+        Returns
+        -------
+        table : `~astropy.table.Table`
+            One row per energy bin with the columns e_min, e_max, e_ref, counts,
+            npred, npred_background, npred_MODEL for each component, residual,
+            residual_errn, residual_errp and sqrt_ts. Bins that are fully masked are
+            NaN.
+
+        Raises
+        ------
+        ValueError
+            If the method is not known.
+        """
+        check_residual_method(method)
+        arrays, edges = self._arrays, self._axis.edges
+        table = Table(meta={"method": method, "datasets": self.datasets_names})
+        table["e_min"] = edges[:-1]
+        table["e_max"] = edges[1:]
+        table["e_ref"] = self._axis.center
+        for name in ("counts", "npred", "npred_background"):
+            table[name] = arrays[name]
+        for name, values in self._npred_models.items():
+            table[f"npred_{name}"] = values
+        if method == "significance":
+            table["residual"] = self.sqrt_ts
+        else:
+            table["residual"] = compute_residuals(
+                arrays["counts"], arrays["npred"], method, variance=arrays["variance"]
+            )
+        errors = compute_residual_errors(
+            arrays["counts"], arrays["npred"], method, stat=self._stat
+        )
+        table["residual_errn"], table["residual_errp"] = errors
+        table["sqrt_ts"] = self.sqrt_ts
+        for name in table.colnames[3:]:
+            table[name] = np.where(self.mask, table[name], np.nan)
+            table[name].info.format = ".4g"
+        return table
+
+    def __str__(self):
+        table = self.to_table("significance")
+        used = table[self.mask]
+        return (
+            f"{self.__class__.__name__}\n\n"
+            f"  datasets_names : {self.datasets_names}\n"
+            f"  energy range   : {used['e_min'][0]:.4g} - {used['e_max'][-1]:.4g}"
+            f" {used['e_min'].unit}\n"
+            f"  energy bins    : {len(used)} of {len(table)}\n"
+            f"  counts         : {np.sum(used['counts']):.0f}\n"
+            f"  npred          : {np.sum(used['npred']):.2f}\n"
+            f"  sum of ts      : {np.sum(used['sqrt_ts'] ** 2):.2f}\n"
+        )
+
+
+def _common_image_geom(datasets, geom=None):
+    """Smallest image geometry of the common pixel grid that holds all datasets."""
+    for dataset in datasets:
+        if not isinstance(dataset.counts.geom, WcsGeom):
+            kind = dataset.counts.geom.__class__.__name__
+            raise TypeError(
+                f"Spatial residuals need WCS maps; dataset {dataset.name!r} is on a "
+                f"{kind}."
+            )
+
+    images = {_.name: _.counts.geom.to_image() for _ in datasets}
+    reference = images[datasets[0].name] if geom is None else geom.to_image()
+    strangers = [_ for _, image in images.items() if not image.is_aligned(reference)]
+    if strangers:
+        to_what = f"dataset {datasets[0].name!r}" if geom is None else "the given geom"
+        raise ValueError(
+            f"Datasets {strangers} are not on the pixel grid of {to_what}; make them "
+            "with one reference geometry, or cutouts of it."
+        )
+    if geom is not None:
+        return reference
+
+    corners = np.array([_pixel_offset(reference, image) for image in images.values()])
+    sizes = np.array([image.data_shape[::-1] for image in images.values()])
+    low, high = corners.min(axis=0), (corners + sizes).max(axis=0)
+    wcs = reference.wcs.deepcopy()
+    wcs.wcs.crpix = reference.wcs.wcs.crpix - low
+    return WcsGeom(wcs, npix=tuple(int(_) for _ in high - low))
+
+
+def _pixel_offset(reference, image):
+    """Pixel (x, y) of the reference where the first pixel of the image lies."""
+    offset = reference.wcs.wcs.crpix - image.wcs.wcs.crpix
+    return np.rint(offset).astype(int)
+
+
+def _overlap(geom, image):
+    """Slices of the overlap of two images, in the first and in the second."""
+    (x, y), (ny, nx) = _pixel_offset(geom, image), image.data_shape
+    slices = []
+    for start, size, length in (
+        (y, ny, geom.data_shape[0]),
+        (x, nx, geom.data_shape[1]),
+    ):
+        low, high = max(start, 0), max(min(start + size, length), max(start, 0))
+        slices.append((slice(low, high), slice(low - start, high - start)))
+    return tuple(_[0] for _ in slices), tuple(_[1] for _ in slices)
+
+
+def _energy_groups(datasets, energy_min, energy_max, energy_edges):
+    """Edges of the energy groups, at bin edges of all datasets."""
+    if energy_edges is not None:
+        if energy_min is not None or energy_max is not None:
+            raise ValueError(
+                "Give energy_edges or energy_min and energy_max, not both."
+            )
+        energy_edges = u.Quantity(energy_edges)
+        if energy_edges.ndim != 1 or len(energy_edges) < 2:
+            raise ValueError(f"energy_edges needs two edges or more: {energy_edges}")
+        ranges = list(zip(energy_edges[:-1], energy_edges[1:], strict=True))
+    else:
+        ranges = [(energy_min, energy_max)]
+    ranges = [parse_energy_range(*_) for _ in ranges]
+
+    found = {}
+    for dataset in datasets:
+        axis = dataset.counts.geom.axes["energy"]
+        groups = [
+            range_of_bins(axis, bins_within(axis, *_), dataset.name, *_) for _ in ranges
+        ]
+        found[dataset.name] = u.Quantity([groups[0][0], *(_[1] for _ in groups)])
+
+    first = next(iter(found.values()))
+    for name, edges in found.items():
+        if not np.allclose(
+            edges.to_value(first.unit), first.value, rtol=EDGE_TOLERANCE
+        ):
+            raise ValueError(
+                f"The energy bins of dataset {name!r} cover {edges}, those of "
+                f"{datasets[0].name!r} {first}; give energy edges that both have."
+            )
+    return first
+
+
+def _common_energy_axis(datasets):
+    """Energy axis of the datasets; a ValueError that names those that differ."""
+    axes = {_.name: _.counts.geom.axes["energy"] for _ in datasets}
+    first = next(iter(axes.values()))
+    for name, axis in axes.items():
+        same = axis.nbin == first.nbin and np.allclose(
+            axis.edges.to_value(first.unit), first.edges.value, rtol=EDGE_TOLERANCE
+        )
+        if not same:
+            raise ValueError(
+                f"Dataset {name!r} has the energy edges {axis.edges}, "
+                f"{datasets[0].name!r} has {first.edges}; resample one of them "
+                "(Dataset.resample_energy_axis)."
+            )
+    return first
+
+
+def _summands(binned):
+    """Arrays of one dataset that are summed over bins, by name."""
+    values = {
+        "counts": binned.weighted("counts"),
+        "npred": binned.weighted("npred"),
+        "npred_background": binned.weighted("npred_background"),
+        "variance": binned.weighted("npred", power=2),
+        "coverage": binned.weights,
+    }
+    if binned.counts_off is not None:
+        for name in ("counts_off", "acceptance", "acceptance_off"):
+            values[name] = binned.weighted(name)
+    return values
+
+
+def _add_dataset(sums, dataset, edges, geom, exclude, apply_mask):
+    """Add one dataset, reduced to an image per energy group, to the sums.
+
+    Returns the first and last energy at which it contributes, None if it does not.
+    """
+    axis = dataset.counts.geom.axes["energy"]
+    groups = [bins_within(axis, *_) for _ in zip(edges[:-1], edges[1:], strict=True)]
+    binned = BinnedCounts.from_dataset(
+        dataset,
+        exclude=exclude,
+        apply_mask=apply_mask,
+        axis_mask=np.any(groups, axis=0),
+    )
+    into, part = _overlap(geom, dataset.counts.geom.to_image())
+    for name, values in _summands(binned).items():
+        for idx, group in enumerate(groups):
+            sums[name][idx][into] += values[group].sum(axis=0)[part]
+    used = np.nonzero(binned.weights.any(axis=(1, 2)))[0]
+    return (
+        u.Quantity([axis.edges[used[0]], axis.edges[used[-1] + 1]])
+        if used.size
+        else None
+    )
+
+
+def _joint_alpha(sums):
+    """Alpha of summed on-off data.
+
+    It keeps the sum of alpha n_off; without off counts it is the ratio of the summed
+    acceptances.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(
+            sums["counts_off"] > 0,
+            sums["npred_background"] / sums["counts_off"],
+            sums["acceptance"] / sums["acceptance_off"],
+        )
+
+
+def _significance(sums, mask):
+    """Significance of summed counts, NaN outside the mask."""
+    counts = np.where(mask, sums["counts"], np.nan)
+    if "counts_off" in sums:
+        signal = sums["npred"] - sums["npred_background"]
+        return compute_sqrt_ts_on_off(
+            counts, sums["counts_off"], _joint_alpha(sums), signal
+        )
+    return compute_sqrt_ts(counts, sums["npred"], variance=sums["variance"])
+
+
+def _n_correlated(weights):
+    """Effective number of pixels in a kernel."""
+    return 1.0 if weights is None else np.sum(weights) ** 2 / np.sum(weights**2)
+
+
+def _moments(values, n_correlated):
+    """Mean, its error, standard deviation, its error, number of independent values."""
+    n_trials = values.size / n_correlated
+    if n_trials == 0:
+        return (np.nan,) * 4 + (0.0,)
+    mean, std = values.mean(), values.std()
+    return mean, std / np.sqrt(n_trials), std, std / np.sqrt(2 * n_trials), n_trials
+
+
+def _region_mask(dataset, region):
+    """Pixels of a dataset inside the region, shape (n_lat, n_lon) or a plain 1."""
+    if region is None:
+        return 1.0
+    geom = dataset.counts.geom
+    if not isinstance(geom, WcsGeom):
+        raise ValueError(
+            f"Dataset {dataset.name!r} is a spectrum already; a region can only be "
+            "given for map datasets."
+        )
+    mask = geom.to_image().region_mask(region).data
+    if not mask.any():
+        raise ValueError(
+            f"No pixel of dataset {dataset.name!r} has its centre in {region}."
+        )
+    return mask.astype(float)
+
+
+def _npred_models(dataset, exclude, weights):
+    """Names and predicted counts per energy bin of the components of a dataset."""
+    for model in dataset.models or []:
+        if is_background(model) or model.name in exclude:
+            continue
+        others = [_.name for _ in dataset.models if _.name != model.name]
+        npred = npred_signal(dataset, exclude=others)
+        npred = np.where(weights > 0, npred, 0.0) * weights
+        yield model.name, npred.sum(axis=(1, 2))

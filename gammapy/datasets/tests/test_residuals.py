@@ -1,0 +1,362 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+import copy
+import pytest
+import numpy as np
+from numpy.testing import assert_allclose
+import astropy.units as u
+from astropy.coordinates import SkyCoord
+from gammapy.datasets import (
+    Datasets,
+    MapDataset,
+    MapDatasetOnOff,
+    SpatialResiduals,
+    SpectralResiduals,
+    SpectrumDataset,
+)
+from gammapy.maps import Map, MapAxis, RegionGeom, WcsGeom
+from gammapy.modeling.models import (
+    FoVBackgroundModel,
+    GaussianSpatialModel,
+    Models,
+    PowerLawSpectralModel,
+    SkyModel,
+)
+from gammapy.stats import WStatCountsStatistic
+
+AXIS = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=4)
+AXIS_TRUE = MapAxis.from_energy_bounds("0.5 TeV", "20 TeV", nbin=6, name="energy_true")
+GEOM = WcsGeom.create(skydir=(0, 0), npix=(40, 30), binsz=0.05, axes=[AXIS])
+REGION = "icrs;circle(0.1, 0.1, 0.4)"
+
+
+def make_model():
+    return SkyModel(
+        spatial_model=GaussianSpatialModel(lon_0="0.2 deg", sigma="0.2 deg"),
+        spectral_model=PowerLawSpectralModel(amplitude="3e-12 cm-2 s-1 TeV-1"),
+        name="src",
+    )
+
+
+def make_dataset(name="test", geom=GEOM, seed=0, background=2.0):
+    """Dataset with counts drawn from background alone."""
+    dataset = MapDataset.create(geom, energy_axis_true=AXIS_TRUE, name=name)
+    dataset.psf = dataset.edisp = None
+    dataset.exposure.quantity = np.full(dataset.exposure.data.shape, 1e13) * u.Unit(
+        "cm2 s"
+    )
+    dataset.background.data += background
+    dataset.counts.data = np.random.default_rng(seed).poisson(
+        background, dataset.counts.data.shape
+    )
+    dataset.mask_safe.data[...] = True
+    return dataset
+
+
+@pytest.fixture()
+def datasets():
+    """Two datasets that overlap in part, with masks, a source and background models."""
+    second = GEOM.cutout(SkyCoord(-0.5, 0.2, unit="deg"), width=0.9 * u.deg)
+    datasets = Datasets(
+        [make_dataset("one", seed=1), make_dataset("two", second, seed=2)]
+    )
+    source = make_model()
+    backgrounds = [FoVBackgroundModel(dataset_name=_) for _ in datasets.names]
+    datasets.models = Models([source, *backgrounds])
+    datasets["one"].mask_fit = GEOM.energy_mask(energy_min=1.5 * u.TeV)
+    datasets["one"].mask_safe.data[:, :, :4] = False
+    return datasets
+
+
+def disc_sums(arrays, radius):
+    """Sum over the pixels of a disc one by one, with no convolution."""
+    n_y, n_x = arrays.shape[-2:]
+    y, x = np.mgrid[:n_y, :n_x]
+    result = np.zeros(arrays.shape)
+    for i in range(n_y):
+        for j in range(n_x):
+            inside = np.hypot(x - j, y - i) <= radius * (1 + 1e-9)
+            result[..., i, j] = arrays[..., inside].sum(axis=-1)
+    return result
+
+
+def add_by_hand(datasets, quantity, bins):
+    """Masked sum over energies and datasets on the geometry of the first."""
+    total = np.zeros(GEOM.data_shape[1:])
+    for dataset in datasets:
+        data = getattr(dataset, quantity)
+        data = data().data if callable(data) else data.data
+        mask = dataset.mask.data if dataset.mask is not None else True
+        image = np.where(mask, data, 0)[bins].sum(axis=0)
+        geom = dataset.counts.geom.to_image()
+        # Place it by the sky position of its first pixel.
+        x, y = GEOM.to_image().coord_to_pix(geom.pix_to_coord((0, 0)))
+        x, y = int(np.rint(x.item())), int(np.rint(y.item()))
+        total[y : y + image.shape[0], x : x + image.shape[1]] += image
+    return total
+
+
+def test_joint_map_against_sums_by_hand(datasets):
+    result = SpatialResiduals.from_datasets(
+        datasets, energy_min="1.7 TeV", correlation_radius="0.16 deg"
+    )
+    mask = result.mask.data[0]
+    assert result.energy_axis.nbin == 1
+    assert_allclose(result.energy_axis.edges.value, [10**0.25, 10], rtol=1e-6)
+    assert result.counts.geom.data_shape == (1, 30, 40)
+    assert not mask[:, :4].any() and mask.any()
+    for name, quantity in [("counts", "counts"), ("npred", "npred")]:
+        image = add_by_hand(datasets, quantity, slice(1, None))
+        expected = disc_sums(image, radius=3.2)
+        data = getattr(result, name).data[0]
+        assert_allclose(data[mask], expected[mask], rtol=1e-8)
+        assert np.isnan(data[~mask]).all()
+
+    n, m = result.counts.data[0][mask], result.npred.data[0][mask]
+    expected = np.sign(n - m) * np.sqrt(2 * (n * np.log(n / m) - n + m))
+    assert_allclose(result.sqrt_ts.data[0][mask], expected, atol=1e-6)
+    assert_allclose(result.excess.data[0][mask], n - m)
+
+
+def test_order_and_splitting_do_not_matter(datasets):
+    options = {"energy_edges": [1, 10**0.5, 10] * u.TeV}
+    one = SpatialResiduals.from_datasets(datasets, **options)
+    other = SpatialResiduals.from_datasets(datasets[::-1], **options)
+    assert one.sqrt_ts.data.shape == (2, 30, 40)
+    assert_allclose(one.sqrt_ts.data, other.sqrt_ts.data, atol=1e-10)
+    assert one.datasets_names == ["one", "two"]
+
+    # One observation is the sum of its halves.
+    halves = []
+    for name in ("a", "b"):
+        half = make_dataset(name, seed=1)
+        half.counts.data = half.counts.data // 2
+        half.background.data /= 2
+        halves.append(half)
+    whole = make_dataset("whole", seed=1)
+    whole.counts.data = halves[0].counts.data + halves[1].counts.data
+    expected = SpatialResiduals.from_datasets(whole).sqrt_ts.data
+    result = SpatialResiduals.from_datasets(halves).sqrt_ts.data
+    assert_allclose(result, expected, atol=1e-10)
+
+
+def test_cutouts_make_the_smallest_common_geometry():
+    left = GEOM.cutout(SkyCoord(0.7, 0, unit="deg"), width=0.5 * u.deg)
+    right = GEOM.cutout(SkyCoord(-0.5, 0.3, unit="deg"), width=0.4 * u.deg)
+    result = SpatialResiduals.from_datasets(
+        [make_dataset("left", left), make_dataset("right", right)], kernel=None
+    )
+    geom = result.counts.geom.to_image()
+    for corner in (left, right):
+        position = corner.to_image().pix_to_coord((0, 0))
+        assert np.isfinite(geom.coord_to_pix(position)).all()
+    n_expected = left.to_image().data_shape[0] * left.to_image().data_shape[1]
+    n_expected += right.to_image().data_shape[0] * right.to_image().data_shape[1]
+    assert result.mask.data.sum() == n_expected
+    assert geom.data_shape[0] * geom.data_shape[1] < 30 * 40
+
+    whole = SpatialResiduals.from_datasets(
+        [make_dataset("left", left)], kernel=None, geom=GEOM
+    )
+    assert whole.counts.geom.to_image() == GEOM.to_image()
+
+
+def test_nan_in_the_model_is_masked(datasets):
+    datasets[0].background.data[1] = np.nan
+    expected = SpatialResiduals.from_datasets(datasets[0], energy_min="3 TeV")
+    result = SpatialResiduals.from_datasets(datasets[0], energy_min="1.5 TeV")
+    assert_allclose(result.sqrt_ts.data, expected.sqrt_ts.data)
+
+
+def test_uniform_field_stays_uniform_at_borders():
+    dataset = make_dataset(background=3.0)
+    dataset.counts.data = np.full(dataset.counts.data.shape, 4)
+    dataset.mask_safe.data[:, :, :7] = False
+    for kernel in ("tophat", "gauss"):
+        result = SpatialResiduals.from_datasets(dataset, kernel=kernel)
+        diff = result.residual("diff").data
+        assert_allclose(diff[result.mask.data], 4)
+        ratio = result.residual("diff/model").data
+        assert_allclose(ratio[result.mask.data], 1 / 3)
+
+
+def test_apply_mask_and_exclude(datasets):
+    masked = SpatialResiduals.from_datasets(datasets[0], kernel=None)
+    free = SpatialResiduals.from_datasets(datasets[0], kernel=None, apply_mask=False)
+    assert np.nansum(free.counts.data) > np.nansum(masked.counts.data)
+    assert (free.mask.data == masked.mask.data).all()
+
+    without = SpatialResiduals.from_datasets(datasets[0], kernel=None, exclude=["src"])
+    signal = datasets[0].npred_signal(["src"]).data
+    lost = np.nansum(masked.npred.data) - np.nansum(without.npred.data)
+    assert_allclose(lost, signal[datasets[0].mask.data].sum())
+
+
+@pytest.mark.parametrize("kernel", ["tophat", "gauss", None])
+def test_noise_is_calibrated(kernel):
+    """Width 1 and the mean of the Poisson distribution, for every kernel."""
+    geom = WcsGeom.create(skydir=(0, 0), npix=150, binsz=0.05, axes=[AXIS])
+    dataset = make_dataset("noise", geom, seed=7, background=30.0)
+    row = SpatialResiduals.from_datasets(dataset, kernel=kernel).distribution()[0]
+    assert abs(row["mean"]) < 4 * row["mean_err"] + 0.02
+    assert abs(row["std"] - 1) < 4 * row["std_err"]
+    assert row["n_trials"] <= 150**2
+
+
+def test_on_off_significance():
+    rng = np.random.default_rng(3)
+    dataset = MapDatasetOnOff.create(GEOM, energy_axis_true=AXIS_TRUE, name="onoff")
+    dataset.counts.data = rng.poisson(3, GEOM.data_shape)
+    dataset.counts_off.data = rng.poisson(6, GEOM.data_shape)
+    dataset.acceptance.data += 1
+    dataset.acceptance_off.data += 2
+    dataset.mask_safe.data[...] = True
+    result = SpatialResiduals.from_datasets(dataset, correlation_radius="0.1 deg")
+    n_on = disc_sums(dataset.counts.data.sum(axis=0), radius=2)
+    n_off = disc_sums(dataset.counts_off.data.sum(axis=0), radius=2)
+    expected = WStatCountsStatistic(n_on, n_off, 0.5).sqrt_ts
+    assert_allclose(result.sqrt_ts.data[0], expected, atol=1e-6)
+    assert abs(result.distribution()["std"][0] - 1) < 0.1
+
+    with pytest.raises(ValueError, match="'tophat' or None"):
+        SpatialResiduals.from_datasets(dataset, kernel="gauss")
+    with pytest.raises(ValueError, match="cannot be joined.*'test'.*'onoff'"):
+        SpatialResiduals.from_datasets([make_dataset(), dataset])
+
+
+def test_spectral_table(datasets):
+    result = SpectralResiduals.from_datasets(datasets, REGION)
+    table = result.to_table("diff")
+    assert table.colnames == [
+        "e_min",
+        "e_max",
+        "e_ref",
+        "counts",
+        "npred",
+        "npred_background",
+        "npred_src",
+        "residual",
+        "residual_errn",
+        "residual_errp",
+        "sqrt_ts",
+    ]
+    assert table["e_min"].unit == "TeV"
+    counts, npred = np.zeros(4), np.zeros(4)
+    for dataset in datasets:
+        mask = dataset.counts.geom.to_image().region_mask(REGION).data
+        mask = mask & dataset.mask.data
+        counts += np.where(mask, dataset.counts.data, 0).sum(axis=(1, 2))
+        npred += np.where(mask, dataset.npred().data, 0).sum(axis=(1, 2))
+    assert_allclose(table["counts"], counts)
+    assert_allclose(table["npred"], npred)
+    assert_allclose(table["npred_background"] + table["npred_src"], npred)
+    assert_allclose(table["residual"], counts - npred)
+    assert (table["residual_errp"] > 0).all()
+    assert result.to_table("significance")["residual_errn"].tolist() == [1] * 4
+
+
+def test_masked_energies_are_gaps(datasets):
+    result = SpectralResiduals.from_datasets(datasets[0], REGION)
+    assert result.mask.tolist() == [False, True, True, True]
+    table = result.to_table("diff/model")
+    for name in ("counts", "npred", "residual", "residual_errp", "sqrt_ts"):
+        assert np.isnan(table[name][0]) and np.isfinite(table[name][1:]).all()
+    assert "energy bins    : 3 of 4" in str(result)
+
+
+def test_spectrum_dataset_and_map_dataset_agree(datasets):
+    dataset = datasets[0]
+    dataset.models = None
+    spectrum = dataset.to_spectrum_dataset(RegionGeom.create(REGION).region)
+    one = SpectralResiduals.from_datasets(dataset, REGION).to_table("significance")
+    # to_spectrum_dataset leaves mask_fit behind
+    other = SpectralResiduals.from_datasets(spectrum, energy_min="1.5 TeV")
+    assert isinstance(spectrum, SpectrumDataset)
+    assert_allclose(other.to_table("significance")["residual"], one["residual"])
+
+
+def test_energy_bins_survive_rounding(datasets):
+    edge = AXIS.edges[1] * (1 + 3e-7)
+    result = SpectralResiduals.from_datasets(datasets[1], energy_min=edge)
+    assert result.mask.tolist() == [False, True, True, True]
+
+
+BAD_INPUT = [
+    ({"energy_min": "5 TeV", "energy_max": "2 TeV"}, "5.0 TeV is not below"),
+    ({"energy_min": "50 TeV"}, "No energy bin of dataset 'one'"),
+    ({"energy_min": "5 deg"}, "energy_min is not an energy"),
+    ({"exclude": ["crab"]}, "no model named 'crab'"),
+]
+
+
+@pytest.mark.parametrize("options, match", BAD_INPUT)
+@pytest.mark.parametrize("cls", [SpatialResiduals, SpectralResiduals])
+def test_bad_input(cls, options, match, datasets):
+    with pytest.raises(ValueError, match=match):
+        cls.from_datasets(datasets, **options)
+
+
+def test_bad_datasets(datasets):
+    for cls in (SpatialResiduals, SpectralResiduals):
+        with pytest.raises(ValueError, match="no datasets"):
+            cls.from_datasets([])
+        masked = make_dataset("masked")
+        masked.mask_safe.data[...] = False
+        with pytest.raises(ValueError, match="All bins of the datasets are masked"):
+            cls.from_datasets(masked)
+        bad = make_dataset("bad")
+        bad.counts.data = np.where(bad.counts.data > 4, np.nan, bad.counts.data)
+        with pytest.raises(ValueError, match="'bad' has .* not finite"):
+            cls.from_datasets(bad)
+
+    shifted = WcsGeom.create(skydir=(0.02, 0), npix=30, binsz=0.05, axes=[AXIS])
+    with pytest.raises(ValueError, match=r"\['shifted'\] are not on the pixel grid"):
+        SpatialResiduals.from_datasets([datasets[0], make_dataset("shifted", shifted)])
+    with pytest.raises(TypeError, match="'spec' is on a RegionGeom"):
+        region = RegionGeom.create(REGION).region
+        SpatialResiduals.from_datasets(
+            datasets[0].to_spectrum_dataset(region, name="spec")
+        )
+    axis = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=5)
+    other = WcsGeom.create(skydir=(0, 0), npix=30, binsz=0.05, axes=[axis])
+    with pytest.raises(ValueError, match="'other' has the energy edges"):
+        SpectralResiduals.from_datasets([datasets[0], make_dataset("other", other)])
+    with pytest.raises(ValueError, match="No pixel of dataset 'one'"):
+        SpectralResiduals.from_datasets(datasets, "icrs;circle(40, 0, 0.1)")
+
+
+def snapshot(datasets):
+    """Everything in datasets that a user could notice to have changed."""
+    state = []
+    for dataset in datasets:
+        for name in ("counts", "background", "exposure", "mask_safe", "mask_fit"):
+            map_ = getattr(dataset, name)
+            state.append(None if map_ is None else map_.data.copy())
+        state.append(dataset.npred().data.copy())
+        state.append(
+            [(p.name, p.value, p.error, p.frozen) for p in datasets.parameters]
+        )
+        state.append(copy.deepcopy(dataset.meta_table))
+    return state
+
+
+def test_nothing_is_changed(datasets):
+    before = snapshot(datasets)
+    residuals = SpatialResiduals.from_datasets(datasets, exclude=["src"])
+    for method in ("diff", "diff/model", "diff/sqrt(model)", "significance"):
+        residuals.residual(method)
+        SpectralResiduals.from_datasets(datasets, REGION).to_table(method)
+    str(residuals), residuals.distribution(), residuals.to_dict()
+    np.testing.assert_equal(snapshot(datasets), before)
+
+
+def test_distribution_in_a_mask(datasets):
+    residuals = SpatialResiduals.from_datasets(datasets[1], kernel=None)
+    geom = residuals.mask.geom.to_image()
+    mask = Map.from_geom(geom, dtype=bool)
+    mask.data[:5] = True
+    row = residuals.distribution(mask)[0]
+    expected = residuals.sqrt_ts.data[0][:5]
+    assert row["n_trials"] == expected.size
+    assert_allclose(row["mean"], expected.mean())
+    with pytest.raises(ValueError, match="shape"):
+        residuals.distribution(Map.create(npix=3, dtype=bool))

@@ -1,0 +1,261 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Residuals of counts against a model: arrays in, arrays out.
+
+With n the counts and m the predicted counts of a bin, the methods are
+
+======================  =====================================================
+``diff``                n - m
+``diff/model``          (n - m) / m
+``diff/sqrt(model)``    (n - m) / sqrt(m)
+``significance``        sign(n - m) sqrt(2 [n ln(n / m) - n + m])
+======================  =====================================================
+
+The significance is the square root of the likelihood ratio of the saturated model
+and the model, for Poisson counts (Cash 1979, ApJ 228, 939, eq. 7, with the model
+fixed). For on-off data it is the one of Li & Ma (1983, ApJ 272, 317, eq. 17), with
+the signal of the model instead of none.
+"""
+
+import logging
+import numpy as np
+from .counts_statistic import CashCountsStatistic, WStatCountsStatistic
+
+__all__ = [
+    "RESIDUAL_METHODS",
+    "compute_residual_errors",
+    "compute_residuals",
+    "compute_sqrt_ts",
+    "compute_sqrt_ts_on_off",
+]
+
+log = logging.getLogger(__name__)
+
+#: Names of the residual methods.
+RESIDUAL_METHODS = ("diff", "diff/model", "diff/sqrt(model)", "significance")
+
+
+def check_residual_method(method):
+    """Raise a ValueError that lists the methods when ``method`` is not one of them."""
+    if method not in RESIDUAL_METHODS:
+        raise ValueError(
+            f"Invalid residual method: {method!r}. "
+            f"Choose one of {', '.join(map(repr, RESIDUAL_METHODS))}."
+        )
+
+
+def compute_residuals(counts, npred, method="diff", *, variance=None):
+    """Residuals of counts against predicted counts.
+
+    Parameters
+    ----------
+    counts, npred : `~numpy.ndarray` or array_like
+        Counts and predicted counts, of shapes that broadcast. Sums may be weighted
+        when ``variance`` is given.
+    method : {"diff", "diff/model", "diff/sqrt(model)", "significance"}
+        Residual method, see `gammapy.stats.residuals`. Default is "diff".
+    variance : `~numpy.ndarray` or array_like, optional
+        Variance of ``counts`` under the model, when it is not ``npred``: for counts
+        summed with weights w it is the sum of w^2 m. Default is None.
+
+    Returns
+    -------
+    residuals : `~numpy.ndarray`
+        Residuals, without unit. NaN where the counts or the model are NaN or the
+        model is negative, 0 where both are 0, infinite where there are counts but no
+        model (except for "diff"), which is logged.
+
+    Raises
+    ------
+    ValueError
+        If the method is not known.
+
+    Examples
+    --------
+    >>> from gammapy.stats.residuals import compute_residuals
+    >>> compute_residuals([9, 0], [4.0, 2.0], "diff/sqrt(model)").tolist()
+    [2.5, -1.4142135623730951]
+    """
+    check_residual_method(method)
+    if method == "significance":
+        return compute_sqrt_ts(counts, npred, variance=variance)
+
+    counts, npred = _as_floats(counts, npred)
+    excess = counts - npred
+    if method == "diff":
+        return excess
+
+    if method == "diff/model":
+        scale = npred
+    else:
+        with np.errstate(invalid="ignore"):
+            scale = np.sqrt(npred if variance is None else np.asarray(variance, float))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        residuals = excess / scale
+    return _mend_edges(residuals, counts, npred)
+
+
+def compute_sqrt_ts(counts, npred, *, variance=None):
+    """Significance of the difference of counts and predicted counts.
+
+    Parameters
+    ----------
+    counts, npred : `~numpy.ndarray` or array_like
+        Counts and predicted counts, of shapes that broadcast.
+    variance : `~numpy.ndarray` or array_like, optional
+        Variance of ``counts`` under the model, when it is not ``npred``. The
+        likelihood ratio is scaled by ``npred / variance``, so that the result keeps
+        the width 1. Default is None.
+
+    Returns
+    -------
+    sqrt_ts : `~numpy.ndarray`
+        Signed significance in standard deviations; edge cases as in
+        `compute_residuals`. It is accurate also where counts and model agree to many
+        digits.
+
+    Examples
+    --------
+    >>> from gammapy.stats.residuals import compute_sqrt_ts
+    >>> compute_sqrt_ts([0, 5], [2.0, 5.0]).tolist()
+    [-2.0, 0.0]
+    """
+    counts, npred = _as_floats(counts, npred)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        deviation = (counts - npred) / npred
+        half_ts = npred * _deviance(deviation)
+        if variance is not None:
+            half_ts = half_ts * npred / np.asarray(variance, float)
+        sqrt_ts = np.sign(deviation) * np.sqrt(2 * half_ts)
+    return _mend_edges(sqrt_ts, counts, npred)
+
+
+def compute_sqrt_ts_on_off(counts, counts_off, alpha, npred_signal):
+    """Significance of on counts against off counts and the signal of a model.
+
+    The background is a free parameter in each bin (Li & Ma 1983, ApJ 272, 317,
+    eq. 17, generalised to a given signal), see
+    `~gammapy.stats.WStatCountsStatistic`.
+
+    Parameters
+    ----------
+    counts, counts_off : `~numpy.ndarray` or array_like
+        Counts in the on and the off region.
+    alpha : `~numpy.ndarray` or array_like
+        Acceptance of the on region divided by the one of the off region.
+    npred_signal : `~numpy.ndarray` or array_like
+        Predicted counts of the signal in the on region.
+
+    Returns
+    -------
+    sqrt_ts : `~numpy.ndarray`
+        Signed significance in standard deviations, NaN where an input is NaN.
+    """
+    arrays = [
+        np.asarray(_, dtype=float) for _ in (counts, counts_off, alpha, npred_signal)
+    ]
+    counts, counts_off, alpha, npred_signal = np.broadcast_arrays(*arrays)
+    valid = np.all(np.isfinite(arrays := [counts, counts_off, alpha, npred_signal]), 0)
+    sqrt_ts = np.full(counts.shape, np.nan)
+    stat = WStatCountsStatistic(*(_[valid] for _ in arrays))
+    sqrt_ts[valid] = stat.sqrt_ts
+    return sqrt_ts
+
+
+def compute_residual_errors(counts, npred, method="diff", *, stat=None):
+    """Error bars of residuals, from the likelihood of the counts.
+
+    The errors are those of the excess at fixed model (one sigma of the profile
+    likelihood), divided as the residual is. The residual "significance" has the
+    error 1 by its definition.
+
+    Parameters
+    ----------
+    counts, npred : `~numpy.ndarray` or array_like
+        Counts and predicted counts, of the same shape.
+    method : {"diff", "diff/model", "diff/sqrt(model)", "significance"}
+        Residual method. Default is "diff".
+    stat : `~gammapy.stats.CashCountsStatistic` or `~gammapy.stats.WStatCountsStatistic`
+        Statistic to take the errors from. Default is Cash of counts and model.
+
+    Returns
+    -------
+    errn, errp : tuple of `~numpy.ndarray`
+        Downward and upward error, both positive; ``errn`` is 0 where there are no
+        counts, for there the likelihood has its maximum at the border. NaN where the
+        residual is not finite.
+
+    Raises
+    ------
+    ValueError
+        If the method is not known.
+
+    Examples
+    --------
+    >>> from gammapy.stats.residuals import compute_residual_errors
+    >>> errn, errp = compute_residual_errors([0, 100], [1.0, 90.0])
+    >>> errp.round(2).tolist()
+    [0.5, 10.34]
+    """
+    check_residual_method(method)
+    counts, npred = np.broadcast_arrays(
+        np.asarray(counts, dtype=float), np.asarray(npred, dtype=float)
+    )
+    valid = np.isfinite(counts) & (npred >= 0)
+    if method == "significance":
+        errn = errp = np.where(valid, 1.0, np.nan)
+        return errn, errp
+
+    if stat is None:
+        stat = CashCountsStatistic(np.where(valid, counts, 0), npred)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scale = {
+            "diff": 1.0,
+            "diff/model": npred,
+            "diff/sqrt(model)": np.sqrt(npred),
+        }[method]
+        errors = stat.compute_errn() / scale, stat.compute_errp() / scale
+    return tuple(np.where(valid & np.isfinite(_), _, np.nan) for _ in errors)
+
+
+def _as_floats(counts, npred):
+    """Arrays of one shape, with NaN where the model is negative (logged)."""
+    counts, npred = np.broadcast_arrays(
+        np.asarray(counts, dtype=float), np.asarray(npred, dtype=float)
+    )
+    negative = npred < 0
+    if np.any(negative):
+        log.warning(
+            f"{np.sum(negative)} bins have a negative model: their residual is NaN."
+        )
+        npred = np.where(negative, np.nan, npred)
+    return counts, npred
+
+
+def _deviance(x):
+    """Compute (1 + x) ln(1 + x) - x for x >= -1 without loss of digits near 0.
+
+    For small x the terms cancel to x^2 / 2, so there the series
+    sum_k (-x)^k / (k (k - 1)), k >= 2, is used; eight terms leave less than 1e-16
+    of it for abs(x) < 0.01.
+    """
+    small = np.abs(x) < 0.01
+    series = np.zeros_like(x)
+    for k in range(9, 1, -1):
+        series = series * -x + 1 / (k * (k - 1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        exact = np.where(x > -1, (1 + x) * np.log1p(x) - x, 1.0)
+    return np.where(small, series * x**2, np.where(np.isnan(x), np.nan, exact))
+
+
+def _mend_edges(residuals, counts, npred):
+    """Set the value of bins without model, where a division by zero is left."""
+    empty = npred == 0
+    residuals = np.where(empty & (counts == 0), 0.0, residuals)
+    infinite = empty & (counts > 0)
+    if np.any(infinite):
+        log.warning(
+            f"{np.sum(infinite)} bins have counts but no model: "
+            "their residual is infinite."
+        )
+        residuals = np.where(infinite, np.inf, residuals)
+    return residuals

@@ -1,0 +1,14 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+from .models import plot_models
+from .residuals import (
+    plot_residuals_distribution,
+    plot_spatial_residuals,
+    plot_spectral_residuals,
+)
+
+__all__ = [
+    "plot_models",
+    "plot_residuals_distribution",
+    "plot_spatial_residuals",
+    "plot_spectral_residuals",
+]
