@@ -1,5 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 from .models import plot_models
+from .nuisance import plot_nuisance
 from .residuals import (
     plot_residuals_distribution,
     plot_spatial_residuals,
@@ -8,6 +9,7 @@ from .residuals import (
 
 __all__ = [
     "plot_models",
+    "plot_nuisance",
     "plot_residuals_distribution",
     "plot_spatial_residuals",
     "plot_spectral_residuals",

@@ -1,0 +1,90 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+import numpy as np
+from gammapy.modeling.nuisance import fit_row
+
+
+class ParameterEstimator:
+    #: Whether the estimates carry the rows of the fits, see `FluxPointsEstimator`.
+    debug = False
+
+    def estimate_best_fit(self, datasets, parameter):
+        """Fit, and give the parameter's value and its error from the covariance.
+
+        Parameters
+        ----------
+        datasets : `~gammapy.datasets.Datasets`
+            Datasets.
+        parameter : `~gammapy.modeling.Parameter`
+            Parameter of interest.
+
+        Returns
+        -------
+        result : dict
+            Entries NAME (value), NAME_err (error times ``n_sigma``), "stat" and
+            "success"; NaN, 0 and False when no dataset contributes. With ``debug``
+            also "nuisance_fit", the row of the fit, see `gammapy.modeling.nuisance`.
+        """
+        name = parameter.name
+        row = None
+        if np.any(datasets.contributes_to_stat):
+            fitted = self.fit.run(datasets=datasets)
+            estimates = {
+                name: parameter.value,
+                "stat": fitted.optimize_result.total_stat,
+                "success": fitted.success,
+                f"{name}_err": parameter.error * self.n_sigma,
+            }
+            if self.debug:
+                result = fitted.optimize_result
+                row = fit_row(datasets.models, result, skip=[parameter])
+                row["success"] = bool(fitted.success)
+        else:
+            estimates = {
+                name: np.nan,
+                "stat": 0.0,
+                "success": False,
+                f"{name}_err": np.nan * self.n_sigma,
+            }
+            if self.debug:
+                row = fit_row(
+                    datasets.models,
+                    message="No bin contributes to the statistic.",
+                    errors={},
+                    skip=datasets.parameters,
+                )
+        return estimates | ({} if row is None else {"nuisance_fit": row})
+
+    def estimate_ts(self, datasets, parameter):
+        """Compare the statistic with the one of the null hypothesis.
+
+        Parameters
+        ----------
+        datasets : `~gammapy.datasets.Datasets`
+            Datasets, with the parameters at their best fit.
+        parameter : `~gammapy.modeling.Parameter`
+            Parameter of interest, set to ``null_value`` for the null hypothesis. The
+            other free parameters are refitted with ``reoptimize``.
+
+        Returns
+        -------
+        result : dict
+            Entries "ts", "stat_null", and "npred" per dataset at the best fit. With
+            ``debug`` also "nuisance_null", the row of the null fit.
+        """
+        contributes = np.any(datasets.contributes_to_stat)
+        npred = self.estimate_npred(datasets=datasets)["npred"]
+        if not contributes:
+            npred[...] = np.nan
+        stat = datasets.stat_sum() if contributes else np.nan
+
+        rows = {}
+        with datasets.parameters.restore_status():
+            parameter.value = self.null_value
+            if self.reoptimize:
+                parameter.frozen = True
+                fitted = self.fit.optimize(datasets=datasets)
+                if self.debug:
+                    rows["nuisance_null"] = fit_row(datasets.models, fitted)
+            stat_null = datasets.stat_sum()
+
+        return {"ts": stat_null - stat, "npred": npred, "stat_null": stat_null, **rows}

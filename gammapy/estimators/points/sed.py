@@ -1,0 +1,29 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+import logging
+from gammapy.modeling.nuisance import log_row
+from .nuisance import PREFIX, flux_point_row
+
+log = logging.getLogger(__name__)
+
+
+class FluxPointsEstimator:
+    def __init__(self, *args, debug=False, **kwargs):
+        """Take all that 2.1 takes, and ``debug`` (bool, keyword only).
+
+        With ``debug`` the flux points have a table of the values that the other
+        parameters took in each energy bin, `FluxPoints.nuisance`, and each bin is
+        logged in one line at level INFO. It changes no flux point.
+        """
+        self._upstream_FluxPointsEstimator___init__(*args, **kwargs)
+        self.debug = debug
+
+    def estimate_flux_point(self, datasets, energy_min, energy_max):
+        result = self._upstream_FluxPointsEstimator_estimate_flux_point(
+            datasets, energy_min, energy_max
+        )
+        if not self.debug:
+            return result
+        row = flux_point_row(result)
+        identify = {"e_min": result["e_min"], "e_max": result["e_max"]}
+        log_row(log, "flux_point", row, identify=identify)
+        return result | {f"{PREFIX}{name}": value for name, value in row.items()}

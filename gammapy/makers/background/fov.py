@@ -1,0 +1,260 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+import logging
+import numpy as np
+from gammapy.datasets.reduction import bins_within, parse_energy_range, range_of_bins
+from gammapy.maps import Map, RegionGeom
+from gammapy.modeling.models import Models
+from gammapy.modeling.nuisance import fit_row, log_row
+from .nuisance import keep_row, nuisance_table
+
+log = logging.getLogger(__name__)
+
+
+class FoVBackgroundMaker:
+    """Normalise the background model of a dataset on its field of view.
+
+    The background is scaled or fitted to the counts outside an exclusion mask, inside
+    the masks of the dataset. Source models on the dataset are kept fixed. A dataset
+    that does not meet the requirements gets a ``mask_safe`` that is False everywhere.
+
+    Parameters
+    ----------
+    method : {"scale", "fit"}
+        Whether to scale the background by one factor, or to fit the free parameters
+        of its model. Default is "scale".
+    exclusion_mask : `~gammapy.maps.WcsNDMap`, optional
+        Mask that is False where there are sources. Default is None.
+    spectral_model : `~gammapy.modeling.models.SpectralModel` or str, optional
+        Norm model for a dataset without background model. Default is "pl-norm".
+    spatial_model : `~gammapy.modeling.models.SpatialModel` or str, optional
+        Spatial model for a dataset without background model. Default is None.
+    min_counts : int, optional
+        Least number of counts, less those of source models. Default is 0.
+    min_npred_background : float, optional
+        Least number of predicted background counts. Default is 0.
+    fit : `~gammapy.modeling.Fit`, optional
+        Fit. Default is None, a fit with default options.
+    energy_min, energy_max : `~astropy.units.Quantity` or str, optional
+        Energy range to normalise in; bins inside count. The masks of the dataset stay
+        as they are. Default is all energies.
+    debug : bool, optional
+        Whether to keep the fitted values in the ``meta_table`` of the dataset, see
+        `FoVBackgroundMaker.nuisance`, and to log them in one line at level INFO.
+        It changes no fitted value. Default is False.
+    """
+
+    def __init__(self, *args, energy_min=None, energy_max=None, debug=False, **kwargs):
+        self._upstream_FoVBackgroundMaker___init__(*args, **kwargs)
+        self.energy_min, self.energy_max = parse_energy_range(energy_min, energy_max)
+        self.debug = debug
+
+    @staticmethod
+    def nuisance(datasets):
+        """Values that the normalisation of each run found, kept with ``debug=True``.
+
+        Parameters
+        ----------
+        datasets : `~gammapy.datasets.Datasets` or `~gammapy.datasets.MapDataset`
+            Datasets, stacked or not.
+
+        Returns
+        -------
+        table : `~astropy.table.Table`
+            One row per run: dataset (that it is part of), obs_id, method, energy_min,
+            energy_max, stat, success, message, nfev, at_limit, counts_off (counts
+            that the normalisation used), npred_off, n_bins, and value and error of
+            the parameters of the background model. None without debug.
+        """
+        return nuisance_table(datasets)
+
+    def run(self, dataset, observation=None):
+        """Normalise the background of a dataset.
+
+        Parameters
+        ----------
+        dataset : `~gammapy.datasets.MapDataset`
+            Dataset.
+        observation : `~gammapy.data.Observation`, optional
+            Not used.
+
+        Returns
+        -------
+        dataset : `~gammapy.datasets.MapDataset`
+            The same dataset, with its background normalised.
+
+        Raises
+        ------
+        TypeError
+            If the dataset is on a region.
+        """
+        if isinstance(dataset.counts.geom, RegionGeom):
+            raise TypeError(
+                f"FoVBackgroundMaker needs maps; {dataset.name!r} is on a region."
+            )
+        if dataset.background_model is None:
+            dataset = self.make_default_fov_background_model(dataset)
+
+        mask_fit = dataset.mask_fit
+        dataset.mask_fit = self._normalisation_mask(dataset)
+        try:
+            row = self._normalise(dataset)
+        finally:
+            dataset.mask_fit = mask_fit
+        if self.debug:
+            keep_row(dataset, row)
+            identify = {"dataset": dataset.name, "obs_id": row["obs_id"]}
+            log_row(log, "fov_background", row, identify=identify)
+        return dataset
+
+    def _normalisation_mask(self, dataset):
+        """Bins to normalise in: exclusion mask, fit mask and energy range."""
+        mask = self.make_exclusion_mask(dataset)
+        if dataset.mask_fit is not None:
+            mask = mask * dataset.mask_fit
+        if self.energy_min is not None or self.energy_max is not None:
+            axis = dataset.counts.geom.axes["energy"]
+            inside = bins_within(axis, self.energy_min, self.energy_max)
+            range_of_bins(axis, inside, dataset.name, self.energy_min, self.energy_max)
+            data = mask.data.astype(bool) & inside[:, np.newaxis, np.newaxis]
+            mask = Map.from_geom(mask.geom, data=data)
+        return mask
+
+    def _normalise(self, dataset):
+        """Scale or fit, mask the dataset when that fails, and return the row."""
+        model = dataset.background_model
+        if not self._verify_requirements(dataset):
+            row = self._row(dataset, message=f"{self._rejection(dataset)}.")
+            _mask_all(dataset)
+            return row
+        if self.method == "scale":
+            self.make_background_scale(dataset)
+            norm = model.spectral_model.norm
+            return self._row(dataset, message="Scaled.", errors={id(norm): norm.error})
+
+        result = self._fit_background(dataset)
+        errors = {id(par): par.error for par in model.parameters}
+        row = self._row(dataset, result=result, errors=errors)
+        if not result.success:
+            self._mask_failed(dataset)
+        return row
+
+    def _rejection(self, dataset):
+        """Why a dataset cannot be normalised, "" when it can."""
+        total = self._make_masked_summed_counts(dataset)
+        counts, background = total["counts"], total["bkg"]
+        excess = counts - (total["npred"] - background)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            is_finite = np.isfinite(excess / background)
+        if not is_finite:
+            return "Non-finite normalisation value"
+        if background <= self.min_npred_background:
+            return f"Only {int(background)} background counts outside exclusion mask"
+        if counts <= self.min_counts:
+            return f"Only {int(counts)} counts outside exclusion mask"
+        return "Negative residuals counts" if excess <= 0 else ""
+
+    def _verify_requirements(self, dataset):
+        """Whether a dataset can be normalised; a warning says why not."""
+        reason = self._rejection(dataset)
+        if reason:
+            log.warning(
+                f"FoVBackgroundMaker failed. {reason} for {dataset.name}. "
+                "Setting mask to False."
+            )
+        return not reason
+
+    def make_background_fit(self, dataset):
+        """Fit the background model; the sources stay as they are.
+
+        Parameters
+        ----------
+        dataset : `~gammapy.datasets.MapDataset`
+            Dataset.
+
+        Returns
+        -------
+        dataset : `~gammapy.datasets.MapDataset`
+            The same dataset; fully masked when the fit failed.
+        """
+        if not self._fit_background(dataset).success:
+            self._mask_failed(dataset)
+        return dataset
+
+    def _fit_background(self, dataset):
+        sources = dataset.models.select(tag="sky-model")
+        with sources.restore_status(restore_values=False):
+            sources.freeze()
+            return self.fit.run(datasets=[dataset])
+
+    @staticmethod
+    def _mask_failed(dataset):
+        log.warning(
+            f"FoVBackgroundMaker failed. Fit did not converge for {dataset.name}. "
+            "Setting mask to False."
+        )
+        _mask_all(dataset)
+
+    def make_background_scale(self, dataset):
+        """Scale the background so that it has as many counts as there are.
+
+        Doing it again changes nothing: the factor multiplies the norm.
+
+        Parameters
+        ----------
+        dataset : `~gammapy.datasets.MapDataset`
+            Dataset.
+
+        Returns
+        -------
+        dataset : `~gammapy.datasets.MapDataset`
+            The same dataset.
+        """
+        total = self._make_masked_summed_counts(dataset)
+        signal = total["npred"] - total["bkg"]
+        norm = dataset.background_model.spectral_model.norm
+        unscaled = total["bkg"] / norm.value
+        norm.value = (total["counts"] - signal) / unscaled
+        # The variance is that of all counts, those of the sources included.
+        norm.error = np.sqrt(total["counts"]) / unscaled
+        return dataset
+
+    def _row(self, dataset, *, result=None, message="", errors=None):
+        """Row of one run; the same entries whatever happened to it."""
+        if not self.debug:
+            return None
+        model = dataset.background_model
+        fitted = fit_row(
+            Models([model]),
+            None if result is None else result.optimize_result,
+            message=message,
+            names={id(par): par.name for par in model.parameters},
+            errors=errors or {},
+        )
+        fitted["success"] = bool(errors) if result is None else bool(result.success)
+
+        axis = dataset.counts.geom.axes["energy"]
+        inside = bins_within(axis, self.energy_min, self.energy_max)
+        total = self._make_masked_summed_counts(dataset)
+        return {
+            "obs_id": _obs_id(dataset),
+            "method": self.method,
+            "energy_min": axis.edges[:-1][inside].min(),
+            "energy_max": axis.edges[1:][inside].max(),
+            "counts_off": float(total["counts"]),
+            "npred_off": float(total["npred"]),
+            "n_bins": int(np.sum(dataset.mask.data.astype(bool))),
+            **fitted,
+        }
+
+
+def _mask_all(dataset):
+    """Set the safe mask to False, also where there was none."""
+    dataset.mask_safe = Map.from_geom(dataset.counts.geom, data=False, dtype=bool)
+
+
+def _obs_id(dataset):
+    """Observation identifier of an unstacked dataset, else the name of the dataset."""
+    table = dataset.meta_table
+    if table is not None and "OBS_ID" in table.colnames and len(table) == 1:
+        return str(table["OBS_ID"][0])
+    return dataset.name

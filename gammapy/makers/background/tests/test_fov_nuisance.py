@@ -1,0 +1,176 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+import logging
+import pytest
+import numpy as np
+from numpy.testing import assert_allclose
+import astropy.units as u
+from astropy.table import Table
+from gammapy.data import GTI
+from gammapy.datasets import Datasets, MapDataset
+from gammapy.makers import FoVBackgroundMaker
+from gammapy.maps import MapAxis, WcsGeom
+from gammapy.modeling.models import (
+    FoVBackgroundModel,
+    GaussianSpatialModel,
+    Models,
+    PowerLawNormSpectralModel,
+    PowerLawSpectralModel,
+    SkyModel,
+)
+
+AXIS = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=4)
+AXIS_TRUE = AXIS.copy(name="energy_true")
+GEOM = WcsGeom.create(skydir=(0, 0), npix=20, binsz=0.1, axes=[AXIS])
+
+
+def make_dataset(name="test", norm=1.3, obs_id=1, seed=0):
+    dataset = MapDataset.create(GEOM, energy_axis_true=AXIS_TRUE, name=name)
+    dataset.psf = dataset.edisp = None
+    dataset.background.data += 2.0
+    dataset.counts.data = np.random.default_rng(seed).poisson(
+        2.0 * norm, GEOM.data_shape
+    )
+    dataset.mask_safe.data[...] = True
+    dataset.gti = GTI.create(0 * u.h, 1 * u.h)
+    dataset.meta_table = Table({"TELESCOP": ["HESS"], "OBS_ID": [obs_id]})
+    return dataset
+
+
+def add_source(dataset):
+    dataset.exposure.quantity = np.full(dataset.exposure.data.shape, 1e13) * u.Unit(
+        "cm2 s"
+    )
+    source = SkyModel(
+        PowerLawSpectralModel(amplitude="3e-11 cm-2 s-1 TeV-1"),
+        GaussianSpatialModel(sigma="0.3 deg"),
+        name="src",
+    )
+    dataset.models = Models([source, FoVBackgroundModel(dataset_name=dataset.name)])
+    return dataset
+
+
+def test_fit():
+    dataset = FoVBackgroundMaker(method="fit", debug=True).run(make_dataset())
+    row = FoVBackgroundMaker.nuisance(dataset)[0]
+    norm = dataset.background_model.spectral_model.norm
+    assert row["dataset"] == "test" and row["obs_id"] == "1" and row["method"] == "fit"
+    assert row["success"]
+    assert row["norm"] == norm.value and row["norm_err"] == norm.error
+    counts = dataset.counts.data.sum()
+    assert row["counts_off"] == counts
+    assert_allclose(row["npred_off"], counts, rtol=1e-4)
+    assert row["n_bins"] == 1600
+    # The background is flat, so the fit is this ratio with Poisson errors.
+    assert_allclose(row["norm"], counts / 3200, rtol=1e-4)
+    assert_allclose(row["norm_err"], np.sqrt(counts) / 3200, rtol=1e-2)
+    assert_allclose(row["stat"], dataset.stat_sum())
+    table = FoVBackgroundMaker.nuisance(dataset)
+    assert table["energy_min"].unit == "TeV"
+    assert_allclose([row["energy_min"], row["energy_max"]], [1, 10])
+
+
+def test_scale_is_idempotent():
+    maker = FoVBackgroundMaker(method="scale", debug=True)
+    dataset = maker.run(make_dataset())
+    first = FoVBackgroundMaker.nuisance(dataset)["norm", "norm_err", "npred_off"][0]
+    dataset = maker.run(dataset)
+    second = FoVBackgroundMaker.nuisance(dataset)["norm", "norm_err", "npred_off"]
+    assert len(second) == 1
+    for name in first.colnames:
+        assert_allclose(second[name][0], first[name])
+    assert_allclose(first["norm"], dataset.counts.data.sum() / 3200)
+
+
+def test_scale_with_a_source():
+    dataset = add_source(make_dataset())
+    signal = dataset.npred_signal().data.sum()
+    counts = dataset.counts.data.sum()
+    assert signal > 100
+    FoVBackgroundMaker(method="scale").run(dataset)
+    norm = dataset.background_model.spectral_model.norm
+    assert_allclose(norm.value, (counts - signal) / 3200)
+    assert_allclose(norm.error, np.sqrt(counts) / 3200)
+
+
+def test_scale_finds_a_background_model_of_any_name():
+    dataset = make_dataset()
+    dataset.models = [FoVBackgroundModel(dataset_name="test", name="mine")]
+    FoVBackgroundMaker(method="scale").run(dataset)
+    norm = dataset.models["mine"].spectral_model.norm
+    assert_allclose(norm.value, dataset.counts.data.sum() / 3200)
+
+
+def test_energy_range():
+    dataset = make_dataset()
+    dataset.counts.data[:2] *= 3
+    dataset.mask_fit = GEOM.energy_mask(energy_max=6 * u.TeV)
+    masks = dataset.mask_safe.data.copy(), dataset.mask_fit.data.copy()
+    maker = FoVBackgroundMaker(method="fit", energy_min="3 TeV", debug=True)
+    row = maker.nuisance(maker.run(dataset))[0]
+    assert (dataset.mask_safe.data == masks[0]).all()
+    assert (dataset.mask_fit.data == masks[1]).all()
+    assert row["counts_off"] == dataset.counts.data[2].sum()
+    assert row["n_bins"] == 400
+    assert_allclose(row["norm"], dataset.counts.data[2].sum() / 800, rtol=1e-4)
+    assert_allclose(row["energy_min"], 10**0.5)
+
+    with pytest.raises(ValueError, match="4.0 TeV is not below energy_max 2.0 TeV"):
+        FoVBackgroundMaker(energy_min="4 TeV", energy_max="2 TeV")
+    with pytest.raises(ValueError, match="No energy bin of dataset 'test'"):
+        FoVBackgroundMaker(energy_min="40 TeV").run(dataset)
+    assert dataset.mask_fit.data.sum() == masks[1].sum()
+
+
+def test_further_free_parameters():
+    model = PowerLawNormSpectralModel()
+    model.tilt.frozen = False
+    maker = FoVBackgroundMaker(method="fit", spectral_model=model, debug=True)
+    table = maker.nuisance(maker.run(make_dataset()))
+    assert table["tilt_err"][0] > 0
+    assert abs(table["tilt"][0]) < 5 * table["tilt_err"][0]
+
+
+@pytest.mark.parametrize("with_mask", [True, False])
+def test_rejected_runs_keep_a_row(with_mask, caplog):
+    dataset = make_dataset()
+    if not with_mask:
+        dataset.mask_safe = None
+    maker = FoVBackgroundMaker(method="fit", min_counts=10**6, debug=True)
+    maker.run(dataset)
+    assert "Setting mask to False" in caplog.text
+    assert not dataset.mask_safe.data.any()
+    row = maker.nuisance(dataset)[0]
+    assert not row["success"] and "counts outside exclusion mask" in row["message"]
+    assert np.isnan(row["norm_err"]) and np.isnan(row["stat"])
+
+
+def test_stacked_and_not():
+    maker = FoVBackgroundMaker(method="fit", debug=True)
+    runs = Datasets(
+        [maker.run(make_dataset(f"run-{i}", 1 + 0.1 * i, i, i)) for i in range(3)]
+    )
+    table = maker.nuisance(runs)
+    assert table["obs_id"].tolist() == ["0", "1", "2"]
+    assert table["dataset"].tolist() == ["run-0", "run-1", "run-2"]
+
+    stacked = runs.stack_reduce(name="stacked")
+    other = make_dataset("plain")
+    result = maker.nuisance(Datasets([stacked, other]))
+    assert result["dataset"].tolist() == ["stacked"] * 3
+    assert result["energy_min"].unit == "TeV"
+    for name in table.colnames[1:]:
+        np.testing.assert_equal(result[name].tolist(), table[name].tolist())
+    assert maker.nuisance(other) is None
+
+
+def test_without_debug_nothing_is_kept_or_logged(caplog):
+    with caplog.at_level(logging.INFO):
+        plain = FoVBackgroundMaker(method="fit").run(make_dataset())
+        assert plain.meta_table.colnames == ["TELESCOP", "OBS_ID"]
+        assert not caplog.records
+        debug = FoVBackgroundMaker(method="fit", debug=True).run(make_dataset())
+    norms = [_.background_model.spectral_model.norm.value for _ in (plain, debug)]
+    assert norms[0] == norms[1]
+    (record,) = caplog.records
+    assert record.getMessage().startswith("fov_background dataset=test obs_id=1 stat=")
+    assert " norm=1.299+-0.02" in record.getMessage()

@@ -1,0 +1,204 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+import itertools
+import numpy as np
+from astropy.table import Table
+from gammapy.modeling.utils import _parse_datasets
+from gammapy.utils.pbar import progress_bar
+from .covariance import Covariance
+from .nuisance import fit_row, log_row, stack_rows, unique_parameter_names
+
+
+class Fit:
+    """Fit models to datasets.
+
+    Parameters
+    ----------
+    backend : {"minuit", "scipy", "sherpa"}
+        Optimiser. Default is "minuit".
+    optimize_opts, covariance_opts, confidence_opts : dict, optional
+        Options of the optimiser, the covariance and the confidence intervals, passed
+        to the backend. An entry "backend" takes another backend for that step.
+        For minuit, an entry "migrad_opts" goes to `iminuit.Minuit.migrad`; for scipy,
+        ``confidence_opts`` go to `scipy.optimize.brentq`. Default is None.
+    store_trace : bool, optional
+        Whether to keep the values of all function calls. Default is False.
+    debug : bool, optional
+        Whether profiles keep the values that the nuisance parameters took, as an
+        `~astropy.table.Table` under the key "nuisance", and each fit is logged in one
+        line at level INFO (shown after ``logging.basicConfig(level="INFO")``).
+        It changes no fitted value. Default is False.
+    """
+
+    def __init__(self, *args, debug=False, **kwargs):
+        self._upstream_Fit___init__(*args, **kwargs)
+        self.debug = debug
+
+    def optimize(self, datasets):
+        result = self._upstream_Fit_optimize(datasets)
+        if self.debug:
+            models = _parse_datasets(datasets)[0].models
+            log_row(log, "optimize", fit_row(models, result))
+        return result
+
+    def stat_profile(self, datasets, parameter, reoptimize=False, *, debug=None):
+        """Fit statistic along the scan values of one parameter.
+
+        The values come from the parameter: ``scan_values``, or ``scan_min``,
+        ``scan_max`` and ``scan_n_values``. All parameters are put back at the end,
+        whatever happens. A progress bar can be shown.
+
+        Parameters
+        ----------
+        datasets : `~gammapy.datasets.Datasets` or list of `~gammapy.datasets.Dataset`
+            Datasets.
+        parameter : `~gammapy.modeling.Parameter` or str
+            Parameter to scan.
+        reoptimize : bool, optional
+            Whether the other free parameters are fitted at each value.
+            Default is False.
+        debug : bool, optional
+            Whether to return and log the fitted values of the other parameters.
+            Default is None, the setting of the fit.
+
+        Returns
+        -------
+        profile : dict
+            "NAME_scan" (values, shape (n_values,), NAME is the unique name of the
+            parameter), "stat_scan" (statistic, same shape), "fit_results" (one
+            `OptimizeResult` per value; empty without ``reoptimize``), and with
+            ``debug`` and ``reoptimize`` "nuisance", an `~astropy.table.Table` with
+            one row per value: the value, stat, success, message, nfev, at_limit, and
+            value and error of each fitted parameter. Its ``meta["best_fit"]`` has the
+            values and errors before the scan.
+
+        Examples
+        --------
+        >>> fit = Fit()  # doctest: +SKIP
+        >>> profile = fit.stat_profile(
+        ...     datasets, "amplitude", reoptimize=True, debug=True
+        ... )  # doctest: +SKIP
+        >>> profile["nuisance"].pprint()  # doctest: +SKIP
+        """
+        datasets, parameters = _parse_datasets(datasets=datasets)
+        parameter = parameters[parameter]
+        debug = self.debug if debug is None else debug
+        return self._scan(datasets, [parameter], reoptimize, debug, "stat_profile")
+
+    def stat_surface(self, datasets, x, y, reoptimize=False, *, debug=None):
+        """Fit statistic on the grid of the scan values of two parameters.
+
+        It takes as many evaluations, or fits, as the grid has points. See also
+        `Fit.stat_contour` and `Fit.stat_profile`.
+
+        Parameters
+        ----------
+        datasets : `~gammapy.datasets.Datasets` or list of `~gammapy.datasets.Dataset`
+            Datasets.
+        x, y : `~gammapy.modeling.Parameter` or str
+            Parameters to scan.
+        reoptimize : bool, optional
+            Whether the other free parameters are fitted at each point.
+            Default is False.
+        debug : bool, optional
+            Whether to return and log the fitted values of the other parameters.
+            Default is None, the setting of the fit.
+
+        Returns
+        -------
+        surface : dict
+            "NAME_scan" for both parameters, "stat_scan" (shape (n_x, n_y)),
+            "fit_results" (same shape, empty without ``reoptimize``), and "nuisance"
+            as in `Fit.stat_profile`, with a row per point, y running fastest.
+        """
+        datasets, parameters = _parse_datasets(datasets=datasets)
+        scanned = [parameters[x], parameters[y]]
+        debug = self.debug if debug is None else debug
+        return self._scan(datasets, scanned, reoptimize, debug, "stat_surface")
+
+    def _scan(self, datasets, scanned, reoptimize, debug, label):
+        """Statistic, fit results and nuisance values on a grid of parameter values."""
+        names_by_id = unique_parameter_names(datasets.models)
+        names = [names_by_id[id(par)] for par in scanned]
+        values = [par.scan_values for par in scanned]
+        best_fit = {
+            names_by_id[id(par)]: (float(par.value), float(par.error))
+            for par in datasets.parameters.free_parameters
+        }
+        points = list(itertools.product(*values))
+        stats, fit_results, rows = [], [], []
+        with datasets.parameters.restore_status():
+            for point in progress_bar(points, desc="Scan values"):
+                for par, value in zip(scanned, point, strict=True):
+                    par.value = value
+                if not reoptimize:
+                    stats.append(datasets.stat_sum())
+                    continue
+                for par in scanned:
+                    par.frozen = True
+                result = self._fit_nuisance(datasets)
+                fit_results.append(result)
+                stats.append(result.total_stat)
+                if debug:
+                    identify = {
+                        name: _scanned_value(par)
+                        for name, par in zip(names, scanned, strict=True)
+                    }
+                    row = fit_row(datasets.models, result)
+                    log_row(log, label, row, identify=identify)
+                    rows.append({**identify, **row})
+
+        shape = tuple(len(_) for _ in values)
+        if len(shape) > 1 and reoptimize:
+            fit_results = _object_array(fit_results, shape)
+        scan = {f"{name}_scan": _ for name, _ in zip(names, values, strict=True)}
+        scan |= {
+            "stat_scan": np.array(stats).reshape(shape),
+            "fit_results": fit_results,
+        }
+        if debug and reoptimize:
+            scan["nuisance"] = stack_rows(
+                rows, meta={"scan": names, "best_fit": best_fit}
+            )
+        return scan
+
+    def _fit_nuisance(self, datasets):
+        """Fit what is free; with nothing free the statistic alone is the result."""
+        if len(datasets.parameters.free_parameters) == 0:
+            return OptimizeResult(
+                models=datasets.models.copy(),
+                nfev=1,
+                total_stat=datasets.stat_sum(),
+                trace=Table(),
+                backend=self.backend,
+                method="",
+                success=True,
+                message="No free parameters.",
+            )
+        result = self._upstream_Fit_optimize(datasets)
+        _set_own_errors(result)
+        return result
+
+
+def _set_own_errors(result):
+    """Give the models of a result the errors of its own fit, not of an earlier one."""
+    minuit = result.minuit
+    matrix = None if minuit is None else minuit.covariance
+    parameters = result.models.parameters
+    n_free = len(parameters.free_unique_parameters)
+    if matrix is None or len(matrix) != n_free:
+        matrix = np.full((n_free, n_free), np.nan)
+    result.models.covariance = Covariance.from_factor_matrix(
+        parameters, np.array(matrix)
+    )
+
+
+def _scanned_value(parameter):
+    """Value of a parameter, a quantity when it has a unit."""
+    return float(parameter.value) if parameter.unit == "" else parameter.quantity
+
+
+def _object_array(items, shape):
+    """Array of objects, also when they look like sequences."""
+    array = np.empty(len(items), dtype=object)
+    array[:] = items
+    return array.reshape(shape)

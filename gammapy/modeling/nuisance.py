@@ -1,0 +1,229 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""One row per fit: the values of all parameters that were fitted along the way.
+
+Profiles, flux points and background normalisations refit nuisance parameters at each
+step. A row keeps what such a fit found; rows make a table, and each is logged.
+
+Rows are plain dicts, so that they travel between processes. Values with a unit are
+quantities.
+"""
+
+import numpy as np
+import astropy.units as u
+from astropy.table import MaskedColumn, Table
+
+__all__ = ["fit_row", "log_row", "stack_rows", "unique_parameter_names"]
+
+# A parameter is at its limit when it is closer than this fraction of its error.
+LIMIT_TOLERANCE = 1e-2
+
+
+def unique_parameter_names(models):
+    """Names of the parameters of models, such as "MODEL.spectral.norm".
+
+    Parameters
+    ----------
+    models : `~gammapy.modeling.models.DatasetModels`
+        Models.
+
+    Returns
+    -------
+    names : dict
+        Name of each parameter by the `id` of the parameter. Linked parameters are one
+        object: they have the name under which they appear first.
+    """
+    names = {}
+    for parameter, name in _named_parameters(models):
+        names.setdefault(id(parameter), name)
+    return names
+
+
+def _named_parameters(models):
+    """Pairs of parameter and unique name, model by model.
+
+    ``models.parameters_unique_names`` cannot be matched with ``models.parameters``
+    by position: within a model it skips parameters that appear twice.
+    """
+    for model in models:
+        parameters = model.parameters.unique_parameters
+        for parameter, name in zip(
+            parameters, model.parameters_unique_names, strict=True
+        ):
+            yield parameter, f"{model.name}.{name}"
+
+
+def parameter_errors(parameters, minuit=None):
+    """Errors of the free parameters from the covariance that the optimiser has.
+
+    Parameters
+    ----------
+    parameters : `~gammapy.modeling.Parameters`
+        Parameters that were fitted, unique.
+    minuit : `~iminuit.Minuit`, optional
+        Minuit object of this very fit. Default is None: no errors.
+
+    Returns
+    -------
+    errors : dict
+        Error by the `id` of the parameter; NaN when the fit has none. The parameters
+        are not changed.
+    """
+    free = parameters.free_parameters
+    covariance = None if minuit is None else minuit.covariance
+    if covariance is None or len(covariance) != len(free):
+        return {id(par): np.nan for par in free}
+    sigmas = np.sqrt(np.clip(np.diag(np.asarray(covariance)), 0, None))
+    return {
+        id(par): sigma * abs(par._inverse_transform_derivative(par.factor))
+        for par, sigma in zip(free, sigmas, strict=True)
+    }
+
+
+def fit_row(models, result=None, *, message="", names=None, errors=None, skip=()):
+    """Row of one fit.
+
+    Parameters
+    ----------
+    models : `~gammapy.modeling.models.DatasetModels`
+        Models, with their parameters as the fit left them.
+    result : `~gammapy.modeling.OptimizeResult`, optional
+        Result of the fit. Default is None, a fit that was not made.
+    message : str, optional
+        Message when there is no result. Default is "".
+    names : dict, optional
+        Names by the `id` of the parameter. Default is the unique names.
+    errors : dict, optional
+        Errors by the `id` of the parameter. Default is those of the result.
+    skip : list of `~gammapy.modeling.Parameter`
+        Parameters that are no nuisance.
+
+    Returns
+    -------
+    row : dict
+        Entries "stat", "success", "message", "nfev", "at_limit" (names of the
+        parameters at a bound, separated by commas), and for each free parameter its
+        value by its unique name and its error by the name with "_err", as quantities
+        where they have a unit.
+    """
+    row = {
+        "stat": float(np.nan if result is None else result.total_stat),
+        "success": bool(result is not None and result.success),
+        "message": str(message if result is None else result.message),
+        "nfev": int(0 if result is None else result.nfev),
+        "at_limit": "",
+    }
+    parameters = models.parameters.unique_parameters
+    if errors is None:
+        errors = parameter_errors(parameters, getattr(result, "minuit", None))
+    if names is None:
+        names = unique_parameter_names(models)
+    skipped = {id(par) for par in skip}
+    at_limit = []
+    for par in parameters.free_parameters:
+        if id(par) in skipped:
+            continue
+        name, error = names[id(par)], errors.get(id(par), np.nan)
+        row[name] = _with_unit(par.value, par.unit)
+        row[f"{name}_err"] = _with_unit(error, par.unit)
+        if is_at_limit(par, error):
+            at_limit.append(name)
+    row["at_limit"] = ", ".join(at_limit)
+    return row
+
+
+def _with_unit(value, unit):
+    return float(value) if unit == "" else u.Quantity(float(value), unit)
+
+
+def is_at_limit(parameter, error=np.nan):
+    """Whether a parameter sits at its lower or upper bound."""
+    scale = abs(parameter.value)
+    if np.isfinite(error) and error > 0:
+        scale = error
+    bounds = np.array([parameter.min, parameter.max], dtype=float)
+    with np.errstate(invalid="ignore"):
+        return bool(np.any(abs(parameter.value - bounds) <= LIMIT_TOLERANCE * scale))
+
+
+def stack_rows(rows, meta=None):
+    """Make a table of rows.
+
+    Parameters
+    ----------
+    rows : list of dict
+        Rows; they need not have the same entries.
+    meta : dict, optional
+        Metadata of the table. Default is None.
+
+    Returns
+    -------
+    table : `~astropy.table.Table`
+        One row per fit, in order. A number that a row lacks is NaN, a text "".
+    """
+    names = dict.fromkeys(name for row in rows for name in row)
+    table = Table(meta=meta)
+    for name in names:
+        present = [row[name] for row in rows if name in row]
+        missing = "" if isinstance(present[0], str) else np.nan
+        unit = getattr(present[0], "unit", None)
+        values = [row.get(name, missing) for row in rows]
+        if unit is not None:
+            values = [u.Quantity(_, unit if _ is missing else None) for _ in values]
+            table[name] = u.Quantity(values, unit)
+        else:
+            table[name] = values
+    return format_table(table)
+
+
+def format_table(table):
+    """Formats that show a value to a tenth of its usual error."""
+    for name in table.colnames:
+        if table[name].dtype.kind == "f" and table[name].info.format is None:
+            table[name].info.format = ".2f" if name.startswith("stat") else ".4g"
+    return table
+
+
+def fill_masked(table):
+    """Turn masked entries into NaN or "", in place."""
+    for name in table.colnames:
+        column = table[name]
+        if isinstance(column, MaskedColumn):
+            fill = {"f": np.nan, "U": "", "S": b""}.get(column.dtype.kind)
+            table[name] = column.filled(fill)
+    return table
+
+
+def log_row(logger, label, row, *, identify=None):
+    """Log a row as one line at level INFO.
+
+    The line reads ``LABEL NAME=VALUE ... stat=... success=... PARAMETER=VALUE+-ERROR``,
+    and the record has the row as its attribute ``nuisance``.
+
+    Parameters
+    ----------
+    logger : `~logging.Logger`
+        Logger of the calling module.
+    label : str
+        What was run, such as "stat_profile".
+    row : dict
+        Row from `fit_row`.
+    identify : dict, optional
+        What identifies the row, such as the scanned value. Default is None.
+    """
+    identify = identify or {}
+    words = [label, *(f"{name}={_show(value)}" for name, value in identify.items())]
+    words += [f"stat={row['stat']:.2f}", f"success={row['success']}"]
+    for name, value in row.items():
+        if f"{name}_err" in row:
+            words.append(
+                f"{name}={_show(value)}+-{_show(row[f'{name}_err'], digits=2)}"
+            )
+    if row["at_limit"]:
+        words.append(f"at_limit={row['at_limit']}")
+    logger.info(" ".join(words), extra={"nuisance": {**identify, **row}})
+
+
+def _show(value, digits=4):
+    if isinstance(value, u.Quantity):
+        return f"{value.value:.{digits}g}"
+    return value if isinstance(value, str) else f"{value:.{digits}g}"
