@@ -1,7 +1,7 @@
 # `make help` lists the targets. Each is safe to run twice.
 PY = .venv/bin/python
 # The fork's own tests: every test file of the overlay, where the merge put it.
-TESTS = dev/tests $(addprefix build/merged/,$(shell find gammapy -name 'test_*.py'))
+TESTS = dev/tests examples/tests $(addprefix build/merged/,$(shell find gammapy -name 'test_*.py'))
 TEST_ENV = MPLBACKEND=agg OMP_NUM_THREADS=1
 
 .DEFAULT_GOAL = help

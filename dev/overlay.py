@@ -130,17 +130,22 @@ def _checked_base(distributions, folder):
     return base
 
 
-def fetch_base(root=ROOT):
-    """Return the base in ``build/base``, downloaded when missing.
+def base_folder(root=ROOT):
+    """Folder of the downloaded base.
 
     Its compiled module is for one version of Python, so each has a folder.
     """
-    tag = f"cp{sys.version_info.major}{sys.version_info.minor}"
-    folder = root / "build" / "base" / tag
+    python = f"cp{sys.version_info.major}{sys.version_info.minor}"
+    return root / "build" / "base" / f"gammapy-{VERSION}-{python}"
+
+
+def fetch_base(root=ROOT):
+    """Return the base in ``build/base``, downloaded when missing."""
+    folder = base_folder(root)
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-            target = Path(temporary) / tag
+            target = Path(temporary) / folder.name
             _download(target)
             target.rename(folder)
     return open_base(folder)
@@ -168,7 +173,7 @@ def read_lock(path):
     if not path.exists():
         return {}
     first, *lines = path.read_text(encoding="utf-8").splitlines() or [""]
-    if first != f"gammapy == {VERSION}":
+    if not first.startswith("gammapy == "):
         raise OverlayError(f"{LOCK}:1: expected `gammapy == {VERSION}`, got `{first}`")
     locked = {}
     for number, line in enumerate(lines, start=2):
@@ -181,6 +186,21 @@ def read_lock(path):
             )
         locked[module, name] = digest
     return locked
+
+
+def check_lock_version(path):
+    """Check that a lock was written for the version of the base.
+
+    It comes after the hashes were compared: on the way to another release these say
+    which definitions are to be looked at.
+    """
+    if not path.exists():
+        return
+    version = path.read_text(encoding="utf-8").partition("\n")[0].split()[-1]
+    if version != VERSION:
+        raise OverlayError(
+            f"{LOCK}:1: is for gammapy {version}, the base is {VERSION}: {RUN_LOCK}"
+        )
 
 
 def lock_text(locked):
@@ -351,6 +371,7 @@ def merge(base, out=None, root=ROOT):
     """
     out = Path(out) if out else root / "build" / "merged"
     made = plan(base, root, read_lock(root / LOCK))
+    check_lock_version(root / LOCK)
     final = out / "gammapy"
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix="merged-") as temporary:
@@ -498,6 +519,7 @@ def run(arguments, root=ROOT):
     made = plan(base, root, locked)
     if arguments.command == "diff":
         return diff(made, base)
+    check_lock_version(root / LOCK)
     if stale := _stale_errors(made, locked):
         raise OverlayError(*stale)
     return f"{made}\n"

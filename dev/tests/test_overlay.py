@@ -248,10 +248,11 @@ class TestBase:
             return SimpleNamespace(returncode=0)
 
         monkeypatch.setattr(overlay.subprocess, "run", run)
-        tag = f"cp{sys.version_info.major}{sys.version_info.minor}"
+        python = f"cp{sys.version_info.major}{sys.version_info.minor}"
         for _ in range(2):
             found = overlay.fetch_base(tmp_path)
-            assert found.folder == tmp_path / "build" / "base" / tag
+            expected = tmp_path / "build" / "base" / f"gammapy-2.1-{python}"
+            assert found.folder == expected
         assert len(calls) == 1
         assert calls[0][1:4] == ["-m", "pip", "install"]
         assert {"--no-deps", "gammapy==2.1"} < set(calls[0])
@@ -353,7 +354,7 @@ class TestLock:
     @pytest.mark.parametrize(
         "text, error",
         [
-            ("gammapy == 2.0\n", "1: expected `gammapy == 2.1`, got `gammapy == 2.0`"),
+            ("2.1\n", "1: expected `gammapy == 2.1`, got `2.1`"),
             ("", "1: expected `gammapy == 2.1`, got ``"),
             ("gammapy == 2.1\nx\n", "2: expected PATH NAME HASH, got `x`"),
         ],
@@ -361,6 +362,20 @@ class TestLock:
     def test_malformed(self, root, command, text, error):
         (root / "dev/upstream.lock").write_text(text)
         assert command("check") == (1, f"dev/upstream.lock:{error}\n")
+
+    def test_of_another_release(self, root, base, command, monkeypatch):
+        """What changed in a new release is named first, then the lock itself."""
+        lock = root / "dev/upstream.lock"
+        lock.write_text(lock.read_text().replace("== 2.1", "== 2.0"))
+        expected = (
+            "dev/upstream.lock:1: is for gammapy 2.0, the base is 2.1: run"
+            " `python dev/overlay.py lock`\n"
+        )
+        assert command("check") == (1, expected)
+        assert command("merge") == (1, expected)
+        text = (base / "gammapy/fit.py").read_text()
+        (base / "gammapy/fit.py").write_text(text.replace("def first", "def other"))
+        assert "Fit.first vanished from the base" in command("check")[1]
 
 
 class TestDiff:
@@ -455,8 +470,7 @@ class TestExport:
 
 def real_modules():
     """Modules of the real base, when it has been downloaded."""
-    tag = f"cp{sys.version_info.major}{sys.version_info.minor}"
-    folder = ROOT / "build" / "base" / tag
+    folder = overlay.base_folder()
     return folder, sorted((folder / "gammapy").rglob("*.py"))
 
 

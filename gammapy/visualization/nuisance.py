@@ -3,6 +3,7 @@
 
 import numpy as np
 import matplotlib.pyplot as plt
+from .residuals import format_energy_axis
 
 __all__ = ["plot_nuisance"]
 
@@ -137,7 +138,9 @@ def _break_name(name):
 
 def _format_xaxis(axes, x, label, is_energy):
     if is_energy:
-        axes[-1].set_xscale("log")
+        limits = axes[-1].get_xlim()
+        for ax in axes:
+            format_energy_axis(ax, max(limits[0], 0.8 * x.min()), limits[1])
     if x.dtype.kind == "U":
         axes[-1].tick_params(axis="x", labelrotation=90, labelsize="small")
     axes[-1].set_xlabel(label)

@@ -5,6 +5,7 @@ import numpy as np
 from scipy.stats import norm
 import astropy.units as u
 import matplotlib.pyplot as plt
+from matplotlib.ticker import FuncFormatter
 from .models import plot_models, select_components
 from .utils import add_colorbar
 
@@ -179,6 +180,7 @@ def plot_spectral_residuals(
         axes = figure.subplots(
             2, 1, sharex=True, height_ratios=(2.2, 1), gridspec_kw={"hspace": 0.06}
         )
+        figure.subplots_adjust(top=0.97, right=0.97)
     ax_spectrum, ax_residuals = axes
     _plot_spectrum(residuals, ax_spectrum, names)
     _plot_residual_points(table, ax_residuals)
@@ -278,7 +280,7 @@ def _new_axes(residuals, panels):
         bottom=0.6 / figure_height,
         top=1 - 0.35 / figure_height,
         wspace=1.7 / 4,
-        hspace=0.95 / panel_height,
+        hspace=0.8 / panel_height,
     )
     return {
         panel: [
@@ -430,12 +432,15 @@ def _plot_spectrum(residuals, ax, names):
     """Counts as points, model and components as steps."""
     table = residuals.to_table("diff")
     edges = residuals.energy_axis.edges.value
+    lowest = _lowest_shown(table["counts"], table["npred"])
     curves = [("npred", "Model", {"color": "black", "linewidth": 1.6, "zorder": 3})]
     style = {"color": "0.5", "linestyle": "--"}
     curves.append(("npred_background", "Background", style))
     curves += [(f"npred_{name}", name, {}) for name in names]
     for column, label, style in curves:
-        ax.stairs(table[column], edges, label=label, baseline=None, **style)
+        # Outside the region a component has a tail that is too faint to be seen.
+        if np.nanmax(table[column], initial=0) > lowest:
+            ax.stairs(table[column], edges, label=label, baseline=None, **style)
     ax.errorbar(
         table["e_ref"],
         table["counts"],
@@ -446,21 +451,34 @@ def _plot_spectrum(residuals, ax, names):
         label="Counts",
         zorder=4,
     )
-    ax.set_xscale("log")
-    ax.set_xlim(edges[0], edges[-1])
-    _set_log_limits(ax, table["counts"], table["npred"])
+    if lowest > 0:
+        highest = np.nanmax([table["counts"], table["npred"]])
+        ax.set_yscale("log")
+        ax.set_ylim(lowest, 3 * highest)
+    format_energy_axis(ax, edges[0], edges[-1])
     ax.set_ylabel("Counts per bin")
     ax.legend(fontsize="small")
 
 
-def _set_log_limits(ax, counts, npred):
-    """Logarithmic axis that holds the model and the counts that are not 0."""
+def _lowest_shown(counts, npred):
+    """Lower end of a logarithmic axis: a tenth of the lowest model or count."""
     values = np.concatenate([counts, npred])
     values = values[np.isfinite(values) & (values > 0)]
-    if values.size:
-        low = max(values.min(), values.max() * 1e-7, 1e-2)
-        ax.set_yscale("log")
-        ax.set_ylim(0.4 * min(low, 0.5 * values.max()), 2.5 * values.max())
+    return max(0.1 * values.min(), 1e-6 * values.max()) if values.size else 0.0
+
+
+def format_energy_axis(ax, energy_min, energy_max):
+    """Logarithmic energy axis with plain numbers, also at 2 and 5 when it is short."""
+    ax.set_xscale("log")
+    ax.set_xlim(energy_min, energy_max)
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    is_short = energy_max / energy_min < 1e3
+
+    def label_minor(x, _):
+        digit = round(x / 10 ** np.floor(np.log10(x) + 1e-9))
+        return f"{x:g}" if is_short and digit in (2, 5) else ""
+
+    ax.xaxis.set_minor_formatter(FuncFormatter(label_minor))
 
 
 def _plot_residual_points(table, ax):
@@ -473,8 +491,7 @@ def _plot_residual_points(table, ax):
         x, y, xerr=widths, yerr=errors, fmt="o", markersize=3.5, color="black", lw=1.1
     )
     ax.axhline(0, color="black", linewidth=0.7)
-    ax.set_xscale("log")
-    ax.set_xlim(table["e_min"][0], table["e_max"][-1])
+    format_energy_axis(ax, table["e_min"][0], table["e_max"][-1])
     if finite.any():
         low = np.nanmin(y[finite] - errors[0][finite])
         high = np.nanmax(y[finite] + errors[1][finite])

@@ -232,19 +232,26 @@ class FoVBackgroundMaker:
         )
         fitted["success"] = bool(errors) if result is None else bool(result.success)
 
-        axis = dataset.counts.geom.axes["energy"]
-        inside = bins_within(axis, self.energy_min, self.energy_max)
         total = self._make_masked_summed_counts(dataset)
+        energy_min, energy_max = self._used_energies(dataset)
         return {
             "obs_id": _obs_id(dataset),
             "method": self.method,
-            "energy_min": axis.edges[:-1][inside].min(),
-            "energy_max": axis.edges[1:][inside].max(),
+            "energy_min": energy_min,
+            "energy_max": energy_max,
             "counts_off": float(total["counts"]),
             "npred_off": float(total["npred"]),
             "n_bins": int(np.sum(dataset.mask.data.astype(bool))),
             **fitted,
         }
+
+    def _used_energies(self, dataset):
+        """First and last energy at which any bin is used, NaN when none is."""
+        axis = dataset.counts.geom.axes["energy"]
+        used = np.nonzero(dataset.mask.data.any(axis=(1, 2)))[0]
+        if used.size == 0:
+            return np.nan * axis.unit, np.nan * axis.unit
+        return axis.edges[used[0]], axis.edges[used[-1] + 1]
 
 
 def _mask_all(dataset):

@@ -1,0 +1,90 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Run Gammapy 2.1's own tests of the touched subpackages on the fork.
+
+    python dev/test_upstream.py [OPTIONS OF PYTEST]
+
+A test may fail only when it is listed in ``dev/upstream_failures.txt``: those fail on
+plain 2.1 too, for the reason given there. Run with ``--base FOLDER`` it runs the tests
+of the package in that folder instead, for instance a plain 2.1, to renew the list.
+"""
+
+import argparse
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+KNOWN = ROOT / "dev" / "upstream_failures.txt"
+REPORT = ROOT / "build" / "upstream.xml"
+
+
+def touched_subpackages():
+    """Subpackages in which the overlay has a file."""
+    files = (ROOT / "gammapy").glob("*/**/*.py")
+    return sorted({_.relative_to(ROOT / "gammapy").parts[0] for _ in files})
+
+
+def own_tests():
+    """Test files of the fork, to leave out."""
+    return [_.relative_to(ROOT) for _ in (ROOT / "gammapy").rglob("test_*.py")]
+
+
+def read_known():
+    """Names of the tests that fail on plain 2.1, with the reasons."""
+    known = {}
+    for line in KNOWN.read_text(encoding="utf-8").splitlines():
+        if line.strip() and not line.startswith("#"):
+            name, _, reason = line.partition("  ")
+            known[name] = reason.strip()
+    return known
+
+
+def failures(report):
+    """Names and first lines of the errors of the tests that failed."""
+    found = {}
+    for case in ElementTree.parse(report).iter("testcase"):
+        for kind in ("failure", "error"):
+            problem = case.find(kind)
+            if problem is not None:
+                # An error at collection has no class.
+                name = ".".join(filter(None, [case.get("classname"), case.get("name")]))
+                message = (problem.get("message") or "").splitlines() or [""]
+                found[name[name.index("gammapy.") :]] = message[0][:150]
+    return found
+
+
+def run_tests(base, options):
+    """Run the tests and return the exit status of pytest."""
+    REPORT.parent.mkdir(exist_ok=True)
+    REPORT.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={REPORT}", *options]
+    command += [f"--ignore={base / _}" for _ in own_tests()]
+    command += [str(base / "gammapy" / _) for _ in touched_subpackages()]
+    return subprocess.run(command, cwd=ROOT).returncode
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--base", type=Path, default=ROOT / "build" / "merged")
+    arguments, options = parser.parse_known_args(argv)
+
+    status = run_tests(arguments.base.resolve(), options)
+    if status not in (0, 1) or not REPORT.exists():
+        print(f"pytest stopped with status {status} before the tests were done")
+        return 1
+
+    known, failed = read_known(), failures(REPORT)
+    new = {name: message for name, message in failed.items() if name not in known}
+    mended = sorted(set(known) - set(failed))
+    print(
+        f"\n{len(failed)} failures, {len(failed) - len(new)} of them known from 2.1"
+        f"{f', {len(mended)} known ones do not fail here' if mended else ''}"
+    )
+    for name, message in sorted(new.items()):
+        print(f"not known from 2.1: {name}  {message}")
+    return 1 if new else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,154 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""MSH 15-52 in the first public H.E.S.S. data release, for ``hess_j1702.py --data``.
+
+The runs are reduced one by one and stacked in two bins of zenith angle.
+"""
+
+import logging
+import os
+from itertools import pairwise
+from pathlib import Path
+from tqdm import tqdm
+import numpy as np
+import astropy.units as u
+from astropy.coordinates import SkyCoord
+from regions import CircleSkyRegion
+from gammapy.data import DataStore
+from gammapy.datasets import Datasets, MapDataset
+from gammapy.makers import FoVBackgroundMaker, MapDatasetMaker, SafeMaskMaker
+from gammapy.maps import MapAxis, WcsGeom
+from gammapy.modeling.models import (
+    FoVBackgroundModel,
+    GaussianSpatialModel,
+    PowerLawSpectralModel,
+    SkyModel,
+)
+
+__all__ = ["find_data", "make_datasets", "start_model"]
+
+log = logging.getLogger("hess_j1702")
+
+TARGET = SkyCoord(228.53, -59.16, unit="deg", frame="icrs")
+ENERGY_FIT = 1 * u.TeV
+ZENITH_EDGES = [35, 36.7, 41] * u.deg
+
+
+def find_data():
+    """Folder of the data release, or None, with a message, when there is none."""
+    if "GAMMAPY_DATA" not in os.environ:
+        log.error(
+            "--data needs the H.E.S.S. data release: set the environment variable"
+            " GAMMAPY_DATA to the folder that contains hess-dl3-dr1"
+            " ('gammapy download datasets' fetches it)"
+        )
+        return None
+    path = Path(os.environ["GAMMAPY_DATA"]) / "hess-dl3-dr1"
+    if not path.is_dir():
+        log.error(f"--data needs {path}, set GAMMAPY_DATA to the folder that has it")
+        return None
+    return path
+
+
+def start_model():
+    """The pulsar wind nebula, seen as an ellipse."""
+    model = SkyModel(
+        spectral_model=PowerLawSpectralModel(
+            index=2.3, amplitude="5e-12 cm-2 s-1 TeV-1", reference="1 TeV"
+        ),
+        spatial_model=GaussianSpatialModel(
+            lon_0=TARGET.ra, lat_0=TARGET.dec, sigma="0.1 deg", e=0.5, phi="120 deg"
+        ),
+        name="MSH 15-52",
+    )
+    model.spatial_model.e.frozen = False
+    model.spatial_model.phi.frozen = False
+    model.spatial_model.sigma.min = 0
+    # Minuit takes the errors as its first steps
+    errors = {"index": 0.1, "lon_0": 0.02, "lat_0": 0.01, "sigma": 0.01, "e": 0.1}
+    for name, error in errors.items():
+        model.parameters[name].error = error
+    model.parameters["phi"].error = 10
+    model.parameters["amplitude"].error = 5e-13
+    return model
+
+
+def make_geom():
+    """Maps of 4 degrees; the fit threshold is one of the energy edges."""
+    edges = ENERGY_FIT * 10 ** (np.arange(-2, 10) / 6)
+    axis = MapAxis.from_energy_edges(edges)
+    return WcsGeom.create(skydir=TARGET, width=4, binsz=0.04, frame="icrs", axes=[axis])
+
+
+def make_datasets(data_dir):
+    """Reduce the runs.
+
+    Parameters
+    ----------
+    data_dir : `~pathlib.Path`
+        Folder of the data release.
+
+    Returns
+    -------
+    datasets : `~gammapy.datasets.Datasets`
+        One dataset per bin of zenith angle, with ``mask_fit`` and a background model.
+    """
+    data_store = DataStore.from_dir(data_dir)
+    runs = data_store.obs_table
+    # the name of the target is written in two ways, its position in one
+    pointings = SkyCoord(runs["RA_PNT"], runs["DEC_PNT"], unit="deg")
+    runs = runs[pointings.separation(TARGET) < 1.5 * u.deg]
+
+    datasets = Datasets()
+    tables = {}
+    for low, high in pairwise(ZENITH_EDGES):
+        zenith = runs["ZEN_PNT"].quantity
+        selected = runs[(zenith >= low) & (zenith < high)]
+        name = f"zenith-{low.value:.0f}-{high.value:.0f}"
+        dataset = stack_runs(data_store.get_observations(selected["OBS_ID"]), name)
+        tables[name] = FoVBackgroundMaker.nuisance(dataset)
+        datasets.append(dataset)
+
+    for name, table in tables.items():
+        print(f"\nBackground of each run above {ENERGY_FIT}, {name}")
+        table.pprint_all()
+    return datasets
+
+
+def stack_runs(observations, name):
+    """Reduce, normalise and stack the runs of one bin."""
+    geom = make_geom()
+    energy_true = MapAxis.from_energy_bounds(
+        "0.2 TeV", "80 TeV", nbin=8, per_decade=True, name="energy_true"
+    )
+    source = CircleSkyRegion(TARGET, 0.5 * u.deg)
+
+    maker = MapDatasetMaker(
+        selection=["counts", "exposure", "background", "psf", "edisp"]
+    )
+    safe_mask_maker = SafeMaskMaker(
+        methods=["aeff-default", "offset-max"], offset_max=2 * u.deg
+    )
+    background_maker = FoVBackgroundMaker(
+        method="fit",
+        exclusion_mask=geom.to_image().region_mask([source], inside=False),
+        energy_min=ENERGY_FIT,
+        debug=True,
+    )
+
+    def empty(name=None):
+        return MapDataset.create(
+            geom, energy_axis_true=energy_true, binsz_irf=0.5 * u.deg, name=name
+        )
+
+    stacked = empty(name)
+    for observation in tqdm(observations, desc=name):
+        dataset = maker.run(empty(f"run-{observation.obs_id}"), observation)
+        dataset = safe_mask_maker.run(dataset, observation)
+        stacked.stack(background_maker.run(dataset, observation))
+
+    stacked.mask_fit = geom.energy_mask(energy_min=ENERGY_FIT)
+    background = FoVBackgroundModel(dataset_name=name)
+    background.spectral_model.norm.min = 0
+    background.spectral_model.norm.error = 0.02
+    stacked.models = [background]
+    return stacked
