@@ -47,10 +47,12 @@ def failures(report):
         for kind in ("failure", "error"):
             problem = case.find(kind)
             if problem is not None:
-                # An error at collection has no class.
+                # An error at collection has no class, and the names start at the
+                # root folder of pytest, which need not be above the package.
                 name = ".".join(filter(None, [case.get("classname"), case.get("name")]))
+                name = "gammapy." + name.rpartition("gammapy.")[2]
                 message = (problem.get("message") or "").splitlines() or [""]
-                found[name[name.index("gammapy.") :]] = message[0][:150]
+                found[name] = message[0][:150]
     return found
 
 
