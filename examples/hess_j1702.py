@@ -252,7 +252,10 @@ def run_flux_points(analysis, datasets, out):
     flux_points = estimator.run(datasets)
 
     print(f"\nFlux points of {analysis.target}")
-    print_table(flux_points.to_table(sed_type="dnde", formatted=True))
+    table = flux_points.to_table(sed_type="dnde", formatted=True)
+    # the nuisance values travel in columns of this table; they are printed below
+    table.keep_columns([_ for _ in table.colnames if not _.startswith("nuisance.")])
+    print_table(table)
     print("\nBackground norms in each bin")
     print_table(flux_points.nuisance)
 
@@ -266,6 +269,8 @@ def run_flux_points(analysis, datasets, out):
         model.plot(bounds, ax=ax, sed_type="e2dnde", label="joint fit")
         model.plot_error(bounds, ax=ax, sed_type="e2dnde")
         flux_points.plot(ax=ax, sed_type="e2dnde", label=analysis.target)
+        ax.set_xticks(edges.value, [f"{edge:.3g}" for edge in edges.value])
+        ax.xaxis.set_minor_formatter("")
         ax.legend()
         save(ax, folder / "flux_points.png")
 

@@ -1,4 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
+from gammapy.modeling import Parameters
 
 
 class Datasets:
@@ -14,12 +15,11 @@ class Datasets:
         for dataset in self:
             total += dataset.stat_sum()
 
-        # Each access makes the joint models anew. That took as long as a small
-        # dataset does, and a fit comes here at every step.
-        models = self.models
-        prior = 0.0
-        if models is not None:
-            prior += models.parameters.prior_stat_sum()
-            for penalty in models._penalties or []:
-                prior += penalty.stat_sum()
+        # Not from self.models: each access makes the joint models and their
+        # covariance, which took as long as the statistic of a small dataset.
+        models = {id(_): _ for dataset in self for _ in dataset.models or []}
+        parameters = Parameters.from_stack([_.parameters for _ in models.values()])
+        prior = parameters.prior_stat_sum()
+        for penalty in self._penalties or []:
+            prior += penalty.stat_sum()
         return total + prior

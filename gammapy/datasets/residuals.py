@@ -244,6 +244,16 @@ class SpatialResiduals:
         return self._datasets_names
 
     @property
+    def kernel(self):
+        """Name of the kernel: "tophat", "gauss", "map" or None."""
+        return self._kernel
+
+    @property
+    def correlation_radius(self):
+        """Radius of the kernel, None for a kernel without one."""
+        return self._correlation_radius
+
+    @property
     def energy_axis(self):
         """Energy groups, a `~gammapy.maps.MapAxis`."""
         return self.counts.geom.axes["energy"]

@@ -43,9 +43,12 @@ def plot_nuisance(table, parameters=None, axes=None, *, best_fit=None):
     parameters = _check_parameters(table, parameters)
     x, width, label = _identifying_values(table)
     if axes is None:
-        figure = plt.figure(figsize=(6.5, 1.9 * len(parameters) + 0.8))
+        height = 1.7 * len(parameters) + 1.1
+        margins = {"left": 0.2, "right": 0.97, "hspace": 0.1}
+        margins |= {"bottom": 0.7 / height, "top": 1 - 0.4 / height}
+        figure = plt.figure(figsize=(6.5, height))
         axes = figure.subplots(
-            len(parameters), 1, sharex=True, squeeze=False, gridspec_kw={"hspace": 0.1}
+            len(parameters), 1, sharex=True, squeeze=False, gridspec_kw=margins
         )
     axes = list(np.ravel(axes))
     if len(axes) != len(parameters):
@@ -62,8 +65,14 @@ def plot_nuisance(table, parameters=None, axes=None, *, best_fit=None):
             _plot_band(*bands[name], ax)
         unit = "" if table[name].unit is None else f" [{table[name].unit}]"
         ax.set_ylabel(_break_name(name) + unit, fontsize="small")
-    _format_xaxis(axes, x, label, is_energy="e_ref" in table.colnames)
-    axes[0].legend(fontsize="small")
+    _format_xaxis(axes, x, width, label)
+    axes[0].legend(
+        fontsize="small",
+        ncols=3,
+        loc="lower right",
+        bbox_to_anchor=(1, 1),
+        frameon=False,
+    )
     return axes
 
 
@@ -83,8 +92,8 @@ def _identifying_values(table):
     """Positions, half widths and label of the x axis."""
     if "e_ref" in table.colnames:
         x, unit = table["e_ref"], table["e_ref"].unit
-        width = np.array([x - table["e_min"], table["e_max"] - x])
-        return np.asarray(x), width, f"Energy [{unit}]"
+        x, low, high = (np.asarray(_) for _ in (x, table["e_min"], table["e_max"]))
+        return x, np.array([x - low, high - x]), f"Energy [{unit}]"
     if "obs_id" in table.colnames:
         return np.asarray(table["obs_id"]).astype(str), None, "Observation"
     name = table.meta.get("scan", table.colnames)[0]
@@ -136,11 +145,10 @@ def _break_name(name):
     return name.replace(".", ".\n") if len(name) > 14 else name
 
 
-def _format_xaxis(axes, x, label, is_energy):
-    if is_energy:
-        limits = axes[-1].get_xlim()
+def _format_xaxis(axes, x, width, label):
+    if width is not None:
         for ax in axes:
-            format_energy_axis(ax, max(limits[0], 0.8 * x.min()), limits[1])
+            format_energy_axis(ax, np.min(x - width[0]), np.max(x + width[1]))
     if x.dtype.kind == "U":
         axes[-1].tick_params(axis="x", labelrotation=90, labelsize="small")
     axes[-1].set_xlabel(label)

@@ -25,6 +25,8 @@ PANELS = ("counts", "npred", "excess", "distribution", *SYMBOLS)
 
 # One step between the contours beyond the end of the colours, in sigma.
 CONTOUR_STEP = 2
+# Curves that stay below this fraction of the model are not drawn.
+FAINTEST = 1e-3
 MASK_STYLE = {"color": "0.88", "linewidth": 0, "zorder": 0}
 
 
@@ -186,7 +188,7 @@ def plot_spectral_residuals(
     _plot_residual_points(table, ax_residuals)
     for ax in axes:
         _plot_masked_ranges(residuals, ax)
-    ax_residuals.set_ylabel(SYMBOLS[method])
+    ax_residuals.set_ylabel(SYMBOLS[method], fontsize="small")
     ax_residuals.set_xlabel(f"Energy [{residuals.energy_axis.unit}]")
     ax_spectrum.figure.align_ylabels(list(axes))
     return ax_spectrum, ax_residuals
@@ -303,7 +305,7 @@ def _panel_title(residuals, panel, idx):
 def _panel_image(residuals, panel, idx, vmin, vmax, vsig):
     """Image of a panel, its colour map, limits and label."""
     images = {"counts": residuals.counts, "npred": residuals.npred}
-    summed = " per beam" if residuals.to_dict()["kernel"] else " per pixel"
+    summed = _kernel_label(residuals)
     if panel in images:
         highest = np.nanmax([_.data[idx] for _ in images.values()])
         style = {"vmin": vmin or 0, "vmax": highest if vmax is None else vmax}
@@ -318,6 +320,17 @@ def _panel_image(residuals, panel, idx, vmin, vmax, vsig):
     limit = vsig if panel == "significance" else _symmetric_limit(image.data)
     style = {"vmin": -limit, "vmax": limit, "cmap": "coolwarm", "label": label}
     return image, style
+
+
+def _kernel_label(residuals):
+    """What a value of the maps is the sum of."""
+    kernel, radius = residuals.kernel, residuals.correlation_radius
+    return {
+        None: " per pixel",
+        "tophat": f" within {radius}",
+        "gauss": f" in a Gaussian of {radius}",
+        "map": " in the kernel",
+    }[kernel]
 
 
 def _slice(map_, idx):
@@ -432,14 +445,15 @@ def _plot_spectrum(residuals, ax, names):
     """Counts as points, model and components as steps."""
     table = residuals.to_table("diff")
     edges = residuals.energy_axis.edges.value
-    lowest = _lowest_shown(table["counts"], table["npred"])
     curves = [("npred", "Model", {"color": "black", "linewidth": 1.6, "zorder": 3})]
     style = {"color": "0.5", "linestyle": "--"}
     curves.append(("npred_background", "Background", style))
     curves += [(f"npred_{name}", name, {}) for name in names]
+    highest = np.nanmax([table["counts"], table["npred"]])
+    tops = {column: np.nanmax(table[column]) for column, *_ in curves}
     for column, label, style in curves:
-        # Outside the region a component has a tail that is too faint to be seen.
-        if np.nanmax(table[column], initial=0) > lowest:
+        # Of a component outside the region there is a tail too faint to be seen.
+        if tops[column] > FAINTEST * highest:
             ax.stairs(table[column], edges, label=label, baseline=None, **style)
     ax.errorbar(
         table["e_ref"],
@@ -451,20 +465,20 @@ def _plot_spectrum(residuals, ax, names):
         label="Counts",
         zorder=4,
     )
-    if lowest > 0:
-        highest = np.nanmax([table["counts"], table["npred"]])
+    if highest > 0:
         ax.set_yscale("log")
+        lowest = _lowest_shown(table["counts"], table["npred"], list(tops.values()))
         ax.set_ylim(lowest, 3 * highest)
     format_energy_axis(ax, edges[0], edges[-1])
     ax.set_ylabel("Counts per bin")
     ax.legend(fontsize="small")
 
 
-def _lowest_shown(counts, npred):
-    """Lower end of a logarithmic axis: a tenth of the lowest model or count."""
-    values = np.concatenate([counts, npred])
-    values = values[np.isfinite(values) & (values > 0)]
-    return max(0.1 * values.min(), 1e-6 * values.max()) if values.size else 0.0
+def _lowest_shown(counts, npred, tops):
+    """Lower end of a logarithmic axis, below all points and the top of each curve."""
+    values = np.concatenate([counts, npred, tops])
+    values = values[np.isfinite(values)]
+    return 0.3 * values[values > FAINTEST * values.max()].min()
 
 
 def format_energy_axis(ax, energy_min, energy_max):

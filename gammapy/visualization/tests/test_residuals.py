@@ -59,7 +59,7 @@ def make_models():
 def datasets():
     dataset = MapDataset.create(GEOM, energy_axis_true=AXIS_TRUE, name="test")
     dataset.psf = dataset.edisp = None
-    dataset.exposure.quantity = np.full((6, 40, 50), 1e12) * u.Unit("cm2 s")
+    dataset.exposure.quantity = np.full((6, 40, 50), 3e13) * u.Unit("cm2 s")
     dataset.background.data += 3.0
     dataset.mask_safe.data[...] = True
     dataset.mask_fit = GEOM.energy_mask(energy_min=3 * u.TeV)
@@ -107,8 +107,8 @@ def test_colour_bars_are_labelled(datasets):
     figure = axes["counts"].figure
     labels = [_.get_ylabel() for _ in figure.axes if _ not in axes.values()]
     assert labels == [
-        "Counts per beam",
-        "Excess counts per beam",
+        "Counts within 0.1 deg",
+        "Excess counts within 0.1 deg",
         "Counts - model per pixel",
         r"(Counts - model) / $\sqrt{\mathrm{model}}$",
         r"Significance [$\sigma$]",
@@ -168,7 +168,8 @@ def test_spectral_panels(datasets):
         top, bottom = plot_spectral_residuals(datasets, REGION)
     table = SpectralResiduals.from_datasets(datasets, REGION).to_table("diff")
     curves = {patch.get_label(): patch for patch in top.patches}
-    assert {"Model", "Background", "bright", "frozen"} <= set(curves)
+    # One source is outside the region, one has no flux: both have no curve.
+    assert set(curves) == {"Model", "Background", "bright", "Masked"}
     assert_allclose(curves["Model"].get_data().values, table["npred"])
     assert_allclose(curves["bright"].get_data().values, table["npred_bright"])
 
@@ -180,6 +181,7 @@ def test_spectral_panels(datasets):
     high = (table["residual"] + table["residual_errp"])[used]
     ends = ends[np.isfinite(ends).all(axis=1)]
     assert_allclose(ends, np.transpose([low, high]))
+    assert top.get_ylim()[0] < np.nanmax(table["npred_bright"])
     # No bar is clipped, and the energies are shared.
     assert bottom.get_ylim()[0] < low.min() and bottom.get_ylim()[1] > high.max()
     assert_allclose([top.get_xlim(), bottom.get_xlim()], [(1, 100), (1, 100)])
