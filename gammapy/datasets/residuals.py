@@ -26,6 +26,7 @@ from .reduction import (
     parse_energy_range,
     range_of_bins,
 )
+from .residuals_io import read_spatial_residuals, write_spatial_residuals
 
 __all__ = ["SpatialResiduals", "SpectralResiduals"]
 
@@ -336,14 +337,62 @@ class SpatialResiduals:
 
     def to_dict(self):
         """What the residuals were made of, without the maps, as a dict."""
+        energy_edges = [f"{_:.6g}" for _ in self.energy_axis.edges]
+        return self._meta | {"energy_edges": energy_edges}
+
+    @property
+    def _meta(self):
+        """Keyword arguments of the constructor that are plain data."""
         radius = self._correlation_radius
         return {
-            "datasets_names": self.datasets_names,
-            "energy_edges": [f"{_:.6g}" for _ in self.energy_axis.edges],
+            "datasets_names": self._datasets_names,
             "kernel": self._kernel,
             "correlation_radius": None if radius is None else str(radius),
+            "n_pixels_correlated": float(self._n_pixels_correlated),
             "exclude": self._exclude,
         }
+
+    def write(self, filename, *, overwrite=False):
+        """Write to a FITS file.
+
+        Parameters
+        ----------
+        filename : `pathlib.Path` or str
+            File name.
+        overwrite : bool, optional
+            Whether to replace an existing file. Default is False.
+
+        Raises
+        ------
+        OSError
+            If the file exists and is not to be replaced.
+        """
+        write_spatial_residuals(self, filename, overwrite)
+
+    @classmethod
+    def read(cls, filename):
+        """Read from a FITS file that `SpatialResiduals.write` made.
+
+        Maps are the same to the last bit. Models are read with values and errors,
+        except for templates, which such a file does not hold.
+
+        Parameters
+        ----------
+        filename : `pathlib.Path` or str
+            File name.
+
+        Returns
+        -------
+        residuals : `SpatialResiduals`
+            Residuals.
+
+        Raises
+        ------
+        ValueError
+            If the file holds something else.
+        """
+        maps, meta = read_spatial_residuals(filename)
+        return cls(maps, **meta)
 
     def __str__(self):
         lines = [self.__class__.__name__, ""]

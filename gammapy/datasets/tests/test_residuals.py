@@ -5,6 +5,7 @@ import numpy as np
 from numpy.testing import assert_allclose
 import astropy.units as u
 from astropy.coordinates import SkyCoord
+from astropy.table import Table
 from gammapy.datasets import (
     Datasets,
     MapDataset,
@@ -347,6 +348,54 @@ def test_nothing_is_changed(datasets):
         SpectralResiduals.from_datasets(datasets, REGION).to_table(method)
     str(residuals), residuals.distribution(), residuals.to_dict()
     np.testing.assert_equal(snapshot(datasets), before)
+
+
+@pytest.mark.parametrize("kernel", ["tophat", None])
+def test_file_round_trip(datasets, kernel, tmp_path):
+    datasets.models["src"].spatial_model.lon_0.error = 0.02
+    edges = [1.75, 3.2, 10] * u.TeV
+    residuals = SpatialResiduals.from_datasets(
+        datasets, energy_edges=edges, kernel=kernel, exclude=["two-bkg"]
+    )
+    filename = tmp_path / "residuals.fits"
+    residuals.write(filename)
+    read = SpatialResiduals.read(filename)
+    for name in ("counts", "npred", "npred_background", "excess", "sqrt_ts", "mask"):
+        written, map_ = getattr(residuals, name), getattr(read, name)
+        assert map_.data.tobytes() == written.data.tobytes()
+        assert map_.data.dtype == written.data.dtype
+        assert map_.geom == written.geom
+    for method in ("diff", "diff/sqrt(model)"):
+        assert_allclose(read.residual(method).data, residuals.residual(method).data)
+    assert read.to_dict() == residuals.to_dict()
+    assert str(read) == str(residuals)
+    assert read.models.names == residuals.models.names
+    assert read.models["src"].spatial_model.lon_0.error == 0.02
+
+    before = filename.read_bytes()
+    with pytest.raises(OSError, match="residuals.fits' exists; overwrite=True"):
+        residuals.write(filename)
+    assert filename.read_bytes() == before
+    read.write(filename, overwrite=True)
+    assert [_.name for _ in tmp_path.iterdir()] == ["residuals.fits"]
+
+
+def test_read_something_else(datasets, tmp_path):
+    filename = tmp_path / "map.fits"
+    datasets[0].counts.write(filename)
+    with pytest.raises(ValueError, match="map.fits' has no spatial residuals"):
+        SpatialResiduals.read(filename)
+
+
+@pytest.mark.parametrize("filename", ["table.fits", "table.ecsv"])
+def test_table_round_trip(datasets, filename, tmp_path):
+    table = SpectralResiduals.from_datasets(datasets, REGION).to_table("diff")
+    table.write(tmp_path / filename)
+    read = Table.read(tmp_path / filename)
+    assert read.colnames == table.colnames
+    for name in table.colnames:
+        np.testing.assert_equal(np.asarray(read[name]), np.asarray(table[name]))
+        assert read[name].unit == table[name].unit
 
 
 def test_distribution_in_a_mask(datasets):
