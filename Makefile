@@ -28,11 +28,12 @@ test-slow: merge ## run the statistical and long tests too
 test-upstream: merge ## run Gammapy 2.1's own tests of the touched subpackages on the fork
 	@$(TEST_ENV) $(PY) dev/test_upstream.py -n 2
 
-lint: venv ## check style, spelling and the overlay
+lint: merge ## check style, spelling and the overlay
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m codespell_lib .
 	@$(PY) dev/overlay.py check
+	@$(PY) -m ruff check --quiet --isolated --select F821 build/merged/gammapy
 
 format: venv ## format the code
 	@$(PY) -m ruff check --fix .

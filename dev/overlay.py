@@ -24,6 +24,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +39,8 @@ __all__ = ["Base", "OverlayError", "Plan", "find_base", "merge", "open_base", "p
 VERSION = "2.1"
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = "dev/upstream.lock"
+# File beside a merged package that says that this tool made it.
+MARK = ".merged"
 RUN_LOCK = "run `python dev/overlay.py lock`"
 
 
@@ -100,7 +103,8 @@ def find_base():
         distribution = importlib.metadata.distribution("gammapy")
     except importlib.metadata.PackageNotFoundError:
         raise OverlayError(
-            f"the base is not installed: gammapy {VERSION} is a build requirement"
+            f"the base is not installed: gammapy {VERSION} is a build requirement, so"
+            " build without --no-build-isolation"
         ) from None
     return _checked_base([distribution], Path(distribution.locate_file("")))
 
@@ -120,7 +124,7 @@ def _checked_base(distributions, folder):
     if versions != [VERSION]:
         raise OverlayError(
             f"the base is gammapy {' and '.join(versions)} (in {folder}), expected"
-            f" exactly {VERSION}: build without --no-build-isolation, or give --base"
+            f" exactly {VERSION}: build without --no-build-isolation"
         )
     files = distributions[0].files or []
     licences = [_.locate() for _ in files if "licenses" in _.parts]
@@ -172,7 +176,7 @@ def read_lock(path):
     """Read the hashes in a lock file, by path and qualified name."""
     if not path.exists():
         return {}
-    first, *lines = path.read_text(encoding="utf-8").splitlines() or [""]
+    first, *lines = _read(path, LOCK).splitlines() or [""]
     if not first.startswith("gammapy == "):
         raise OverlayError(f"{LOCK}:1: expected `gammapy == {VERSION}`, got `{first}`")
     locked = {}
@@ -196,7 +200,7 @@ def check_lock_version(path):
     """
     if not path.exists():
         return
-    version = path.read_text(encoding="utf-8").partition("\n")[0].split()[-1]
+    version = _read(path, LOCK).partition("\n")[0].split()[-1]
     if version != VERSION:
         raise OverlayError(
             f"{LOCK}:1: is for gammapy {version}, the base is {VERSION}: {RUN_LOCK}"
@@ -370,10 +374,12 @@ def merge(base, out=None, root=ROOT):
         What was done.
     """
     out = Path(out) if out else root / "build" / "merged"
+    final = out / "gammapy"
+    _check_target(final)
     made = plan(base, root, read_lock(root / LOCK))
     check_lock_version(root / LOCK)
-    final = out / "gammapy"
     out.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(out)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix="merged-") as temporary:
         new, old = Path(temporary) / "gammapy", Path(temporary) / "earlier"
         ignore = shutil.ignore_patterns("__pycache__", "*.pyc")
@@ -391,7 +397,24 @@ def merge(base, out=None, root=ROOT):
             if old.exists():
                 old.rename(final)
             raise
+    (out / MARK).write_text("dev/overlay.py merge made gammapy/ and replaces it\n")
     return made
+
+
+def _check_target(final):
+    """Refuse to replace a folder that no merge has made."""
+    if final.exists() and not (final.parent / MARK).exists():
+        raise OverlayError(
+            f"{final} was not made by a merge and will not be replaced: give another"
+            " --out, or remove it"
+        )
+
+
+def _remove_leftovers(out):
+    """Remove what a merge left that was killed, unless it may be at work still."""
+    for path in out.parent.glob("merged-*"):
+        if path.stat().st_mtime < time.time() - 3600:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _keep_time(path, earlier):
@@ -442,6 +465,7 @@ def export(checkout, root=ROOT):
     files = overlay_files(root)
     leave_out = _git(checkout, "check-ignore", "--", *files) if files else []
     files = [_ for _ in files if _ not in leave_out]
+    _check_not_exported(checkout, root, files)
     status = ("status", "--porcelain", "--untracked-files=all", "--")
     if dirty := _git(checkout, *status, *files) if files else []:
         raise OverlayError(
@@ -473,7 +497,7 @@ def _check_checkout(checkout):
     try:
         text = (checkout / "pyproject.toml").read_text(encoding="utf-8")
         project = tomllib.loads(text).get("project", {})
-    except (OSError, tomllib.TOMLDecodeError):
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
         pass
     found = {
         ".git": (checkout / ".git").exists(),
@@ -485,6 +509,17 @@ def _check_checkout(checkout):
         raise OverlayError(
             f"{checkout} is not a checkout of Gammapy: it lacks {', '.join(missing)}"
         )
+
+
+def _check_not_exported(checkout, root, files):
+    """Refuse a checkout in which a new file of the overlay is already."""
+    for name in files:
+        content, there = (root / name).read_bytes(), checkout / name
+        if content and there.is_file() and there.read_bytes() == content:
+            raise OverlayError(
+                f"{checkout} holds an earlier export ({name}): check out a branch"
+                " without it first"
+            )
 
 
 def _git(checkout, *arguments):
@@ -562,6 +597,9 @@ def main(argv=None, root=ROOT):
     except (OverlayError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("interrupted, nothing was changed", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Tests of the overlay's commands, on a small made-up base."""
 
+import os
 import re
 import subprocess
 import sys
@@ -115,6 +116,7 @@ class TestMerge:
         assert command("merge") == (0, summary)
         merged = read(root / "build" / "merged")
         assert list(merged) == [
+            ".merged",
             "gammapy/__init__.py",
             "gammapy/data/a.txt",
             "gammapy/fast.so",
@@ -206,7 +208,7 @@ class TestBase:
             assert overlay.main([name, "--base", str(other)], root) == 1
             assert capsys.readouterr().err == (
                 f"the base is gammapy 2.2.dev0 (in {other}), expected exactly 2.1:"
-                " build without --no-build-isolation, or give --base\n"
+                " build without --no-build-isolation\n"
             )
 
     def test_two_versions(self, base):
@@ -268,6 +270,33 @@ class TestBase:
             "cannot download gammapy==2.1, give a folder with --base: ERROR: offline\n"
         )
         assert list((tmp_path / "build" / "base").iterdir()) == []
+
+
+class TestTarget:
+    def test_only_a_merge_is_replaced(self, root, base, command):
+        before = {_: _.read_bytes() for _ in (root / "gammapy").rglob("*.py")}
+        for out in (root, base):
+            status, text = command("merge", "--out", out)
+            assert status == 1 and "was not made by a merge" in text
+        assert {_: _.read_bytes() for _ in (root / "gammapy").rglob("*.py")} == before
+        for _ in range(2):
+            assert command("merge", "--out", root / "else")[0] == 0
+
+    def test_leftovers_of_a_killed_merge_go(self, root, command):
+        old, new = root / "build" / "merged-old", root / "build" / "merged-new"
+        for folder in (old, new):
+            write(folder, {"gammapy/x.py": ""})
+        os.utime(old, (0, 0))
+        assert command("merge")[0] == 0
+        assert not old.exists() and new.exists()
+
+    def test_interrupted(self, root, base, monkeypatch, capsys):
+        def interrupted(*args, **kwargs):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(overlay.shutil, "copytree", interrupted)
+        assert overlay.main(["merge", "--base", str(base)], root) == 130
+        assert capsys.readouterr().err == "interrupted, nothing was changed\n"
 
 
 class TestLock:
@@ -428,6 +457,14 @@ class TestExport:
         assert "return 4" in fit
         assert "def _upstream_run" in fit
         assert read(checkout / "gammapy")["data/a.txt"] == before["data/a.txt"]
+
+    def test_twice(self, command, checkout):
+        assert command("export", checkout)[0] == 0
+        git(checkout, "add", ".")
+        git(checkout, "commit", "--quiet", "-m", "exported")
+        status, text = command("export", checkout)
+        assert status == 1 and len(text.splitlines()) == 1
+        assert "holds an earlier export (gammapy/new.py)" in text
 
     def test_ignored_files_are_left_out(self, command, root, base, checkout):
         write(base / "gammapy", {"version.py": "version = 1\n"})

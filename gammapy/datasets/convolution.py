@@ -102,15 +102,22 @@ def convolve_images(images, weights):
     if _is_disc(weights):
         result = _sum_disc(images, weights)
     else:
-        result = fftconvolve(images, weights[np.newaxis], mode="same", axes=(1, 2))
-    # Rounding must not turn an empty pixel into a negative sum.
+        result = _convolve(images, weights)
+        # Rounding must not put counts where there are none within the kernel.
+        reached = _convolve((images != 0).astype(float), (weights > 0).astype(float))
+        result[reached < 0.5] = 0
     return np.clip(result, 0, None) if images.min() >= 0 else result
 
 
+def _convolve(images, weights):
+    return fftconvolve(images, weights[np.newaxis], mode="same", axes=(1, 2))
+
+
 def _is_disc(weights):
-    """Whether the weights are 0 or 1, with the ones of each row side by side."""
+    """Whether the weights are 0 or 1, symmetric, and each row is a run of ones."""
     steps = np.abs(np.diff(np.pad(weights, ((0, 0), (1, 1))), axis=1))
-    symmetric = np.array_equal(weights, weights[:, ::-1])
+    mirrored = (weights[:, ::-1], weights[::-1])
+    symmetric = all(np.array_equal(weights, _) for _ in mirrored)
     return symmetric and set(np.unique(weights)) <= {0, 1} and steps.sum(1).max() <= 2
 
 

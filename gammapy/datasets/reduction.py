@@ -4,6 +4,7 @@
 Nothing here changes a dataset: each keeps its own models and IRFs.
 """
 
+import copy
 from dataclasses import dataclass
 import numpy as np
 import astropy.units as u
@@ -37,6 +38,8 @@ def joint_stat_kind(datasets):
             )
         if dataset.counts is None:
             raise ValueError(f"Dataset {dataset.name!r} has no counts.")
+        if dataset.stat_type == "wstat":
+            _check_off(dataset)
         kinds.setdefault(STAT_KINDS[dataset.stat_type], []).append(dataset.name)
 
     if len(kinds) > 1:
@@ -46,6 +49,12 @@ def joint_stat_kind(datasets):
             "Make the residuals of each kind alone."
         )
     return next(iter(kinds))
+
+
+def _check_off(dataset):
+    for name in ("counts_off", "acceptance", "acceptance_off"):
+        if getattr(dataset, name) is None:
+            raise ValueError(f"On-off dataset {dataset.name!r} has no {name}.")
 
 
 def parse_energy_range(energy_min, energy_max):
@@ -71,6 +80,14 @@ def bins_within(axis, energy_min=None, energy_max=None):
     if energy_max is not None:
         mask &= edges[1:] <= energy_max * (1 + EDGE_TOLERANCE)
     return mask
+
+
+def same_edges(edges, others):
+    """Whether two lists of energies agree up to `EDGE_TOLERANCE`."""
+    if len(edges) != len(others):
+        return False
+    values = edges.to_value(others.unit)
+    return np.allclose(values, others.value, rtol=EDGE_TOLERANCE, atol=0)
 
 
 def range_of_bins(axis, mask, dataset_name, energy_min, energy_max):
@@ -122,6 +139,8 @@ class BinnedCounts:
             Energy bins that count. Default is all.
         """
         off = {}
+        if not apply_mask:
+            dataset = without_mask_fit(dataset)
         signal = npred_signal(dataset, exclude)
         if dataset.stat_type == "wstat":
             # npred_background() is profiled with the on counts, so it would hide
@@ -135,12 +154,15 @@ class BinnedCounts:
         else:
             background = npred_background(dataset, exclude)
         npred = signal + background
-        if dataset.stat_type != "wstat" and not exclude:
+        if dataset.stat_type != "wstat":
             # Gammapy's own npred() ends the same way: it never is negative.
             npred = np.clip(npred, 0, None)
 
-        weights = mask_weights(dataset, apply_mask)
+        weights = mask_weights(dataset)
         weights = np.where(np.isfinite(npred), weights, 0.0)
+        if off:
+            # Without off acceptance nothing is known of the background.
+            weights = np.where(off["acceptance_off"] > 0, weights, 0.0)
         if axis_mask is not None:
             weights[~axis_mask] = 0
         _check_counts(dataset, weights)
@@ -173,16 +195,31 @@ def npred_background(dataset, exclude=()):
     return dataset.npred_background().data
 
 
-def mask_weights(dataset, apply_mask=True):
+def mask_weights(dataset):
     """Weight of each bin from the masks, 0 or 1, or the mask's value when weighted."""
     weights = np.ones(dataset.data_shape)
-    masks = [dataset.mask_safe, dataset.mask_fit if apply_mask else None]
-    for mask in masks:
+    for mask in (dataset.mask_safe, dataset.mask_fit):
         if mask is not None:
             weights = weights * mask.data
     if dataset.stat_type != "cash_weighted":
         weights = (weights != 0).astype(float)
     return weights
+
+
+def without_mask_fit(dataset):
+    """The same dataset, sharing all maps, without ``mask_fit``.
+
+    It has evaluators of its own: those of the dataset leave out what is outside its
+    masks, and would be changed.
+    """
+    if dataset.mask_fit is None:
+        return dataset
+    other = copy.copy(dataset)
+    other.mask_fit = None
+    other._background_cached = None
+    other._background_parameters_cached = None
+    other.models = dataset.models
+    return other
 
 
 def check_model_names(datasets, names):

@@ -1,11 +1,12 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Residuals of joint datasets in space and in energy."""
 
+from itertools import pairwise
 import numpy as np
 import astropy.units as u
 from astropy.table import Table
 from gammapy.maps import Map, MapAxis, WcsGeom
-from gammapy.stats import CashCountsStatistic, WStatCountsStatistic
+from gammapy.stats import WStatCountsStatistic
 from gammapy.stats.residuals import (
     check_residual_method,
     compute_residual_errors,
@@ -16,7 +17,6 @@ from gammapy.stats.residuals import (
 from .convolution import convolve_images, make_kernel
 from .core import Datasets
 from .reduction import (
-    EDGE_TOLERANCE,
     BinnedCounts,
     bins_within,
     check_model_names,
@@ -25,6 +25,8 @@ from .reduction import (
     npred_signal,
     parse_energy_range,
     range_of_bins,
+    same_edges,
+    without_mask_fit,
 )
 from .residuals_io import read_spatial_residuals, write_spatial_residuals
 
@@ -146,6 +148,8 @@ class SpatialResiduals:
         exclude = [exclude] if isinstance(exclude, str) else list(exclude or [])
         check_model_names(datasets, exclude)
         image_geom = _common_image_geom(datasets, geom)
+        # Of a smaller geom the borders see what is beyond them.
+        into, part = _overlap(geom.to_image(), image_geom) if geom else (..., ...)
         edges = _energy_groups(datasets, energy_min, energy_max, energy_edges)
         weights = make_kernel(kernel, correlation_radius, image_geom)
         if is_on_off and weights is not None and np.ptp(weights[weights != 0]) > 0:
@@ -153,6 +157,8 @@ class SpatialResiduals:
                 "On-off datasets need the kernel 'tophat' or None: off counts cannot "
                 "be weighted like on counts."
             )
+        if is_on_off and weights is not None:
+            weights = (weights > 0).astype(float)
 
         names = ["counts", "npred", "npred_background", "variance", "coverage"]
         if is_on_off:
@@ -177,6 +183,10 @@ class SpatialResiduals:
             )
             for name, image in sums.items()
         }
+        if geom is not None:
+            image_geom = geom.to_image()
+            sums = {_: _place(data, image_geom, into, part) for _, data in sums.items()}
+            mask = _place(mask, image_geom, into, part)
         coverage = sums.pop("coverage")
         sums["sqrt_ts"] = _significance(sums, mask)
 
@@ -486,6 +496,8 @@ class SpectralResiduals:
         is_on_off = joint_stat_kind(datasets) == "wstat"
         exclude = [exclude] if isinstance(exclude, str) else list(exclude or [])
         check_model_names(datasets, exclude)
+        if "background" in datasets.models.names:
+            raise ValueError("A component is named 'background': rename it.")
         axis = _common_energy_axis(datasets)
         energies = parse_energy_range(energy_min, energy_max)
         axis_mask = bins_within(axis, *energies)
@@ -496,16 +508,23 @@ class SpectralResiduals:
             names += ["counts_off", "acceptance", "acceptance_off"]
         sums = {name: np.zeros(axis.nbin) for name in names}
         npred_models = {}
+        has_pixels = False
         for dataset in datasets:
             binned = BinnedCounts.from_dataset(
                 dataset, exclude=exclude, apply_mask=apply_mask, axis_mask=axis_mask
             )
-            binned.weights = binned.weights * _region_mask(dataset, region)
+            region_mask = _region_mask(dataset, region)
+            has_pixels |= np.any(region_mask)
+            binned.weights = binned.weights * region_mask
             for name, values in _summands(binned).items():
                 sums[name] += values.sum(axis=(1, 2))
+            if not apply_mask:
+                dataset = without_mask_fit(dataset)
             for name, values in _npred_models(dataset, exclude, binned.weights):
                 npred_models[name] = npred_models.get(name, 0) + values
 
+        if not has_pixels:
+            raise ValueError(f"No pixel of the datasets has its centre in {region}.")
         if not sums["coverage"].any():
             where = "" if region is None else " in the region"
             raise ValueError(f"All bins of the datasets are masked{where}.")
@@ -549,10 +568,10 @@ class SpectralResiduals:
 
     @property
     def _stat(self):
-        """Statistic that gives the error bars."""
+        """Statistic that gives the error bars, None for Cash."""
         arrays = self._arrays
         if "counts_off" not in arrays:
-            return CashCountsStatistic(arrays["counts"], arrays["npred"])
+            return None
         return WStatCountsStatistic(
             arrays["counts"],
             arrays["counts_off"],
@@ -591,17 +610,19 @@ class SpectralResiduals:
             table[name] = arrays[name]
         for name, values in self._npred_models.items():
             table[f"npred_{name}"] = values
+        counts, npred, variance = (arrays[_] for _ in ("counts", "npred", "variance"))
+        sqrt_ts = self.sqrt_ts
         if method == "significance":
-            table["residual"] = self.sqrt_ts
+            table["residual"] = sqrt_ts
         else:
             table["residual"] = compute_residuals(
-                arrays["counts"], arrays["npred"], method, variance=arrays["variance"]
+                counts, npred, method, variance=variance
             )
         errors = compute_residual_errors(
-            arrays["counts"], arrays["npred"], method, stat=self._stat
+            counts, npred, method, variance=variance, stat=self._stat
         )
         table["residual_errn"], table["residual_errp"] = errors
-        table["sqrt_ts"] = self.sqrt_ts
+        table["sqrt_ts"] = sqrt_ts
         for name in table.colnames[3:]:
             table[name] = np.where(self.mask, table[name], np.nan)
             table[name].info.format = ".4g"
@@ -623,7 +644,7 @@ class SpectralResiduals:
 
 
 def _common_image_geom(datasets, geom=None):
-    """Smallest image geometry of the common pixel grid that holds all datasets."""
+    """Smallest image geometry of the common grid that holds all datasets and geom."""
     for dataset in datasets:
         if not isinstance(dataset.counts.geom, WcsGeom):
             kind = dataset.counts.geom.__class__.__name__
@@ -642,8 +663,7 @@ def _common_image_geom(datasets, geom=None):
             "with one reference geometry, or cutouts of it."
         )
     if geom is not None:
-        return reference
-
+        images["geom"] = reference
     corners = np.array([_pixel_offset(reference, image) for image in images.values()])
     sizes = np.array([image.data_shape[::-1] for image in images.values()])
     low, high = corners.min(axis=0), (corners + sizes).max(axis=0)
@@ -671,6 +691,13 @@ def _overlap(geom, image):
     return tuple(_[0] for _ in slices), tuple(_[1] for _ in slices)
 
 
+def _place(data, geom, into, part):
+    """Images on another geometry of the same pixel grid, 0 where there is nothing."""
+    placed = np.zeros((len(data), *geom.data_shape), dtype=data.dtype)
+    placed[(slice(None), *into)] = data[(slice(None), *part)]
+    return placed
+
+
 def _energy_groups(datasets, energy_min, energy_max, energy_edges):
     """Edges of the energy groups, at bin edges of all datasets."""
     if energy_edges is not None:
@@ -678,7 +705,7 @@ def _energy_groups(datasets, energy_min, energy_max, energy_edges):
             raise ValueError(
                 "Give energy_edges or energy_min and energy_max, not both."
             )
-        energy_edges = u.Quantity(energy_edges)
+        energy_edges = u.Quantity([u.Quantity(_) for _ in energy_edges])
         if energy_edges.ndim != 1 or len(energy_edges) < 2:
             raise ValueError(f"energy_edges needs two edges or more: {energy_edges}")
         ranges = list(zip(energy_edges[:-1], energy_edges[1:], strict=True))
@@ -692,13 +719,17 @@ def _energy_groups(datasets, energy_min, energy_max, energy_edges):
         groups = [
             range_of_bins(axis, bins_within(axis, *_), dataset.name, *_) for _ in ranges
         ]
+        for (_, end), (start, _) in pairwise(groups):
+            if not same_edges(u.Quantity([end]), u.Quantity([start])):
+                raise ValueError(
+                    f"No bin of dataset {dataset.name!r} ends at an energy edge: there "
+                    f"is a bin from {end:.4g} to {start:.4g}."
+                )
         found[dataset.name] = u.Quantity([groups[0][0], *(_[1] for _ in groups)])
 
     first = next(iter(found.values()))
     for name, edges in found.items():
-        if not np.allclose(
-            edges.to_value(first.unit), first.value, rtol=EDGE_TOLERANCE
-        ):
+        if not same_edges(edges, first):
             raise ValueError(
                 f"The energy bins of dataset {name!r} cover {edges}, those of "
                 f"{datasets[0].name!r} {first}; give energy edges that both have."
@@ -711,10 +742,7 @@ def _common_energy_axis(datasets):
     axes = {_.name: _.counts.geom.axes["energy"] for _ in datasets}
     first = next(iter(axes.values()))
     for name, axis in axes.items():
-        same = axis.nbin == first.nbin and np.allclose(
-            axis.edges.to_value(first.unit), first.edges.value, rtol=EDGE_TOLERANCE
-        )
-        if not same:
+        if not same_edges(axis.edges, first.edges):
             raise ValueError(
                 f"Dataset {name!r} has the energy edges {axis.edges}, "
                 f"{datasets[0].name!r} has {first.edges}; resample one of them "
@@ -812,12 +840,7 @@ def _region_mask(dataset, region):
             f"Dataset {dataset.name!r} is a spectrum already; a region can only be "
             "given for map datasets."
         )
-    mask = geom.to_image().region_mask(region).data
-    if not mask.any():
-        raise ValueError(
-            f"No pixel of dataset {dataset.name!r} has its centre in {region}."
-        )
-    return mask.astype(float)
+    return geom.to_image().region_mask(region).data.astype(float)
 
 
 def _npred_models(dataset, exclude, weights):

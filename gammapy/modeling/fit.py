@@ -29,8 +29,23 @@ class Fit:
         It changes no fitted value. Default is False.
     """
 
-    def __init__(self, *args, debug=False, **kwargs):
-        self._upstream_Fit___init__(*args, **kwargs)
+    #: Also of a fit that was pickled before there was this option.
+    debug = False
+
+    def __init__(
+        self,
+        backend="minuit",
+        # options of the steps of a fit
+        optimize_opts=None,
+        covariance_opts=None,
+        confidence_opts=None,
+        store_trace=False,
+        *,
+        debug=False,
+    ):
+        self._upstream_Fit___init__(
+            backend, optimize_opts, covariance_opts, confidence_opts, store_trace
+        )
         self.debug = debug
 
     def optimize(self, datasets):
@@ -174,15 +189,19 @@ class Fit:
                 success=True,
                 message="No free parameters.",
             )
-        result = self._upstream_Fit_optimize(datasets)
+        # The scan logs a line of its own for this fit.
+        debug, self.debug = self.debug, False
+        try:
+            result = self.optimize(datasets)
+        finally:
+            self.debug = debug
         _set_own_errors(result)
         return result
 
 
 def _set_own_errors(result):
     """Give the models of a result the errors of its own fit, not of an earlier one."""
-    minuit = result.minuit
-    matrix = None if minuit is None else minuit.covariance
+    matrix = getattr(result.minuit, "covariance", None)
     parameters = result.models.parameters
     n_free = len(parameters.free_unique_parameters)
     if matrix is None or len(matrix) != n_free:

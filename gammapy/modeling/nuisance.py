@@ -33,23 +33,29 @@ def unique_parameter_names(models):
         object: they have the name under which they appear first.
     """
     names = {}
-    for parameter, name in _named_parameters(models):
-        names.setdefault(id(parameter), name)
+    for model in models:
+        for parameter, name in _named_parameters(model):
+            names.setdefault(id(parameter), f"{model.name}.{name}")
     return names
 
 
-def _named_parameters(models):
-    """Pairs of parameter and unique name, model by model.
+def _named_parameters(model):
+    """Pairs of parameter and name within a model, part by part.
 
-    ``models.parameters_unique_names`` cannot be matched with ``models.parameters``
-    by position: within a model it skips parameters that appear twice.
+    ``parameters_unique_names`` cannot be matched with ``parameters`` by position: of
+    parameters that appear twice, one list has both and the other has one.
     """
-    for model in models:
-        parameters = model.parameters.unique_parameters
-        for parameter, name in zip(
-            parameters, model.parameters_unique_names, strict=True
-        ):
-            yield parameter, f"{model.name}.{name}"
+    parts = getattr(model, "_models", None)
+    if parts is None:
+        for parameter in model.parameters.unique_parameters:
+            yield parameter, parameter.name
+        return
+    for idx, part in enumerate(parts):
+        # Parts of a sum of spectra are numbered, other parts have a type.
+        is_sum = getattr(model, "type", None) == "spectral"
+        prefix = f"model{idx + 1}" if is_sum else part.type
+        for parameter, name in _named_parameters(part):
+            yield parameter, f"{prefix}.{name}"
 
 
 def parameter_errors(parameters, minuit=None):
@@ -69,7 +75,7 @@ def parameter_errors(parameters, minuit=None):
         are not changed.
     """
     free = parameters.free_parameters
-    covariance = None if minuit is None else minuit.covariance
+    covariance = getattr(minuit, "covariance", None)
     if covariance is None or len(covariance) != len(free):
         return {id(par): np.nan for par in free}
     sigmas = np.sqrt(np.clip(np.diag(np.asarray(covariance)), 0, None))

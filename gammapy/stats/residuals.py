@@ -161,7 +161,7 @@ def compute_sqrt_ts_on_off(counts, counts_off, alpha, npred_signal):
     return sqrt_ts
 
 
-def compute_residual_errors(counts, npred, method="diff", *, stat=None):
+def compute_residual_errors(counts, npred, method="diff", *, variance=None, stat=None):
     """Error bars of residuals, from the likelihood of the counts.
 
     The errors are those of the excess at fixed model (one sigma of the profile
@@ -174,6 +174,10 @@ def compute_residual_errors(counts, npred, method="diff", *, stat=None):
         Counts and predicted counts, of the same shape.
     method : {"diff", "diff/model", "diff/sqrt(model)", "significance"}
         Residual method. Default is "diff".
+    variance : `~numpy.ndarray` or array_like, optional
+        Variance of ``counts`` under the model, when it is not ``npred``: the errors
+        are then those of the counts that have this relative variance.
+        Default is None.
     stat : `~gammapy.stats.CashCountsStatistic` or `~gammapy.stats.WStatCountsStatistic`
         Statistic to take the errors from. Default is Cash of counts and model.
 
@@ -205,15 +209,20 @@ def compute_residual_errors(counts, npred, method="diff", *, stat=None):
         errn = errp = np.where(valid, 1.0, np.nan)
         return errn, errp
 
-    if stat is None:
-        stat = CashCountsStatistic(np.where(valid, counts, 0), npred)
     with np.errstate(divide="ignore", invalid="ignore"):
+        # Weighted counts are 1 / weight of plain ones.
+        weight = np.ones(counts.shape) if variance is None else variance / npred
+        if stat is None:
+            plain = np.where(valid, counts / weight, 0)
+            stat = CashCountsStatistic(np.nan_to_num(plain), npred)
         scale = {
             "diff": 1.0,
             "diff/model": npred,
-            "diff/sqrt(model)": np.sqrt(npred),
+            "diff/sqrt(model)": np.sqrt(npred * weight),
         }[method]
-        errors = stat.compute_errn() / scale, stat.compute_errp() / scale
+        errors = [
+            _ * weight / scale for _ in (stat.compute_errn(), stat.compute_errp())
+        ]
     return tuple(np.where(valid & np.isfinite(_), _, np.nan) for _ in errors)
 
 

@@ -77,7 +77,7 @@ def select_components(models, select=True):
     Returns
     -------
     components : list of `~gammapy.modeling.models.SkyModel`
-        Components that have a spectrum, in the order of the models.
+        Components that have a spatial model, in the order of the models.
     """
     sources = [_ for _ in models or [] if hasattr(_, "spatial_model")]
     if select is True:
@@ -97,12 +97,13 @@ def select_components(models, select=True):
 
 def _is_on(model, ax):
     """Whether a component has a position inside the axes."""
+    # The subpackage maps loads this one, so models can only be loaded here.
+    from gammapy.modeling.models import TemplateSpatialModel
+
     spatial = model.spatial_model
-    if (
-        spatial is None
-        or not hasattr(spatial, "lon_0")
-        or not hasattr(spatial, "lat_0")
-    ):
+    if isinstance(spatial, TemplateSpatialModel):
+        return False
+    if not hasattr(spatial, "lon_0") or not hasattr(spatial, "lat_0"):
         return False
     x, y = ax.wcs.world_to_pixel(spatial.position)
     (x_min, x_max), (y_min, y_max) = sorted(ax.get_xlim()), sorted(ax.get_ylim())
@@ -120,7 +121,10 @@ def _halo(width=2.5):
 
 
 def _plot_outline(model, ax):
-    region = model.spatial_model.to_region()
+    try:
+        region = model.spatial_model.to_region()
+    except ValueError:  # no extension, for instance a Gaussian with sigma 0
+        return
     if isinstance(region, PointSkyRegion) or not hasattr(region, "to_pixel"):
         return
     artist = region.to_pixel(ax.wcs).as_artist(
@@ -144,18 +148,15 @@ def _plot_position(model, ax):
     )
     line.set_gid(f"position:{model.name}")
 
-    errors = [u.Quantity(_.error, _.unit).to_value("deg") for _ in _lon_lat(spatial)]
-    if not all(np.isfinite(errors)) or max(errors) == 0:
+    errors = [spatial.lon_0.error, spatial.lat_0.error]
+    # An ellipse needs both: with one coordinate frozen there is none.
+    if not all(np.isfinite(errors)) or min(errors) <= 0:
         return
     error = spatial.position_error.to_pixel(ax.wcs).as_artist(
         facecolor="none", edgecolor=color, linewidth=0.9, path_effects=_halo(1.8)
     )
     error.set_gid(f"position-error:{model.name}")
     ax.add_artist(error)
-
-
-def _lon_lat(spatial):
-    return spatial.lon_0, spatial.lat_0
 
 
 def _brightness(model):

@@ -4,7 +4,9 @@
 import numpy as np
 from scipy.stats import norm
 import astropy.units as u
+from regions import CompoundSkyRegion
 import matplotlib.pyplot as plt
+from matplotlib import patheffects
 from matplotlib.ticker import FuncFormatter
 from .models import plot_models, select_components
 from .utils import add_colorbar
@@ -88,6 +90,7 @@ def plot_spatial_residuals(
     >>> axes = plot_spatial_residuals(datasets, energy_min="2 TeV")  # doctest: +SKIP
     """
     panels = _check_panels(panels)
+    region = _parse_region(region)
     residuals = _spatial_residuals(datasets, options)
     components = select_components(residuals.models, models)
     n_groups = residuals.energy_axis.nbin
@@ -188,6 +191,7 @@ def plot_spectral_residuals(
     _plot_residual_points(table, ax_residuals)
     for ax in axes:
         _plot_masked_ranges(residuals, ax)
+    ax_spectrum.legend(fontsize="small")
     ax_residuals.set_ylabel(SYMBOLS[method], fontsize="small")
     ax_residuals.set_xlabel(f"Energy [{residuals.energy_axis.unit}]")
     ax_spectrum.figure.align_ylabels(list(axes))
@@ -328,8 +332,8 @@ def _kernel_label(residuals):
     return {
         None: " per pixel",
         "tophat": f" within {radius}",
-        "gauss": f" in a Gaussian of {radius}",
-        "map": " in the kernel",
+        "gauss": f" per pixel, Gaussian of {radius}",
+        "map": " weighted with the kernel",
     }[kernel]
 
 
@@ -380,18 +384,40 @@ def _plot_contours(image, ax, vsig):
     ax.clabel(lines, fmt="%g", fontsize=7)
 
 
-def _plot_region(region, ax):
+def _parse_region(region):
+    """Sky region as one; errors come here, before anything is drawn."""
     if region is None:
-        return
+        return None
     from gammapy.maps import RegionGeom
 
-    outline = RegionGeom.create(region).region.to_pixel(ax.wcs).as_artist()
-    outline.set(facecolor="none", edgecolor="white", linewidth=2.4, fill=False)
-    ax.add_artist(outline)
-    inner = RegionGeom.create(region).region.to_pixel(ax.wcs).as_artist()
-    inner.set(facecolor="none", edgecolor="tab:green", linewidth=1.4, fill=False)
-    inner.set_gid("region")
-    ax.add_artist(inner)
+    try:
+        return RegionGeom.create(region)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ValueError(f"Invalid region: {region!r}") from error
+
+
+def _plot_region(region, ax):
+    """Outline of a region with a white rim, and nothing else."""
+    if region is None:
+        return
+    outlines = region.region
+    for outline in getattr(outlines, "regions", None) or _leaves(outlines):
+        artist = outline.to_pixel(ax.wcs).as_artist()
+        artist.set_color("tab:green")
+        artist.set_path_effects(
+            [patheffects.withStroke(linewidth=3, foreground="white", alpha=0.8)]
+        )
+        if hasattr(artist, "set_fill"):
+            artist.set_fill(False)
+        artist.set_gid("region")
+        ax.add_artist(artist)
+
+
+def _leaves(region):
+    """Simple regions of a compound of regions."""
+    if not isinstance(region, CompoundSkyRegion):
+        return [region]
+    return [*_leaves(region.region1), *_leaves(region.region2)]
 
 
 def _plot_distribution(residuals, ax, idx, mask=None):
@@ -404,9 +430,10 @@ def _plot_distribution(residuals, ax, idx, mask=None):
     values = values[select]
     limit = max(5.0, np.abs(values).max() * 1.05) if values.size else 5.0
     bins = np.linspace(-limit, limit, int(np.clip(8 * limit, 40, 120)))
-    density, *_ = ax.hist(
-        values, bins=bins, density=True, color="tab:blue", alpha=0.45, label="Pixels"
-    )
+    style = {"color": "tab:blue", "alpha": 0.45, "label": "Pixels"}
+    density = np.zeros(1)
+    if values.size:
+        density, *_ = ax.hist(values, bins=bins, density=True, **style)
     x = np.linspace(-limit, limit, 501)
     ax.plot(x, norm.pdf(x), color="black", linestyle="--", label="N(0, 1)")
     if row["std"] > 0:
@@ -471,7 +498,6 @@ def _plot_spectrum(residuals, ax, names):
         ax.set_ylim(lowest, 3 * highest)
     format_energy_axis(ax, edges[0], edges[-1])
     ax.set_ylabel("Counts per bin")
-    ax.legend(fontsize="small")
 
 
 def _lowest_shown(counts, npred, tops):
@@ -507,8 +533,8 @@ def _plot_residual_points(table, ax):
     ax.axhline(0, color="black", linewidth=0.7)
     format_energy_axis(ax, table["e_min"][0], table["e_max"][-1])
     if finite.any():
-        low = np.nanmin(y[finite] - errors[0][finite])
-        high = np.nanmax(y[finite] + errors[1][finite])
+        errn, errp = np.nan_to_num(errors[:, finite])
+        low, high = np.min(y[finite] - errn), np.max(y[finite] + errp)
         margin = 0.08 * max(high - low, 1e-9)
         ax.set_ylim(min(low, 0) - margin, max(high, 0) + margin)
 

@@ -80,6 +80,11 @@ def disc_sums(arrays, radius):
     return result
 
 
+def data_of(values):
+    """Array of a map or of an array."""
+    return getattr(values, "data", values)
+
+
 def add_by_hand(datasets, quantity, bins):
     """Masked sum over energies and datasets on the geometry of the first."""
     total = np.zeros(GEOM.data_shape[1:])
@@ -186,6 +191,18 @@ def test_apply_mask_and_exclude(datasets):
     assert np.nansum(free.counts.data) > np.nansum(masked.counts.data)
     assert (free.mask.data == masked.mask.data).all()
 
+    # A source outside mask_fit is in the model of what is looked at there.
+    dataset = datasets[0].copy(name="one")
+    dataset.models = datasets[0].models
+    dataset.mask_fit = Map.from_geom(GEOM, dtype=bool)
+    dataset.mask_fit.data[:, :, 33:] = True
+    for cls in (SpatialResiduals, SpectralResiduals):
+        free = cls.from_datasets(dataset, apply_mask=False)
+        dataset.mask_fit, mask_fit = None, dataset.mask_fit
+        expected = cls.from_datasets(dataset)
+        dataset.mask_fit = mask_fit
+        assert_allclose(data_of(free.sqrt_ts), data_of(expected.sqrt_ts), atol=1e-10)
+
     without = SpatialResiduals.from_datasets(datasets[0], kernel=None, exclude=["src"])
     signal = datasets[0].npred_signal(["src"]).data
     lost = np.nansum(masked.npred.data) - np.nansum(without.npred.data)
@@ -222,6 +239,75 @@ def test_on_off_significance():
         SpatialResiduals.from_datasets(dataset, kernel="gauss")
     with pytest.raises(ValueError, match="cannot be joined.*'test'.*'onoff'"):
         SpatialResiduals.from_datasets([make_dataset(), dataset])
+
+
+def test_on_off_without_off_acceptance_is_masked():
+    dataset = MapDatasetOnOff.create(GEOM, energy_axis_true=AXIS_TRUE, name="onoff")
+    rng = np.random.default_rng(3)
+    dataset.counts.data = rng.poisson(3, GEOM.data_shape)
+    dataset.counts_off.data = rng.poisson(6, GEOM.data_shape)
+    dataset.acceptance.data += 1
+    dataset.acceptance_off.data += 2
+    dataset.mask_safe.data[...] = True
+    dataset.acceptance_off.data[:, :, ::4] = 0
+    result = SpatialResiduals.from_datasets(dataset, kernel=None)
+    assert not result.mask.data[0, :, ::4].any()
+    assert abs(result.distribution()["mean"][0]) < 0.15
+
+    # A normalised kernel of equal weights is a top-hat.
+    kernel = Map.create(npix=5)
+    sums = []
+    for weight in (1, 0.04):
+        kernel.data = np.full((5, 5), weight)
+        sums.append(SpatialResiduals.from_datasets(dataset, kernel=kernel).sqrt_ts.data)
+    assert_allclose(*sums)
+
+    dataset.counts_off = None
+    with pytest.raises(ValueError, match="'onoff' has no counts_off"):
+        SpatialResiduals.from_datasets(dataset)
+
+
+def test_gauss_leaves_empty_pixels_empty(caplog):
+    dataset = make_dataset()
+    dataset.background.data[:, :, 20:] = 0
+    dataset.counts.data[:, :, 20:] = 0
+    result = SpatialResiduals.from_datasets(
+        dataset, kernel="gauss", correlation_radius="0.06 deg"
+    )
+    assert (result.sqrt_ts.data[:, :, 30:] == 0).all()
+    assert np.isfinite(result.sqrt_ts.data).all()
+    assert "no model" not in caplog.text
+
+
+def test_geom_sees_beyond_its_borders(datasets):
+    whole = SpatialResiduals.from_datasets(datasets)
+    cutout = GEOM.cutout(SkyCoord(0.3, 0.1, unit="deg"), width=0.6 * u.deg)
+    part = SpatialResiduals.from_datasets(datasets, geom=cutout)
+    assert part.counts.geom.to_image() == cutout.to_image()
+    expected = whole.counts.cutout(SkyCoord(0.3, 0.1, unit="deg"), width=0.6 * u.deg)
+    assert_allclose(part.counts.data, expected.data)
+
+
+def test_energy_groups_at_bin_edges(datasets):
+    with pytest.raises(ValueError, match="a bin from 1.778 TeV to 3.162 TeV"):
+        SpatialResiduals.from_datasets(datasets, energy_edges=[1, 2.5, 10] * u.TeV)
+    residuals = SpatialResiduals.from_datasets(
+        datasets, energy_edges=["1 TeV", "3162.27766 GeV", "10 TeV"]
+    )
+    assert residuals.energy_axis.nbin == 2
+
+
+def test_weighted_counts():
+    """Weights scale counts and their errors, and leave the significance."""
+    plain, weighted = make_dataset("plain"), make_dataset("weighted")
+    weighted.stat_type = "cash_weighted"
+    weighted.mask_fit = Map.from_geom(GEOM, data=np.full(GEOM.data_shape, 0.25))
+    tables = [
+        SpectralResiduals.from_datasets(_).to_table("diff") for _ in (plain, weighted)
+    ]
+    for name in ("counts", "npred", "residual", "residual_errn", "residual_errp"):
+        assert_allclose(tables[1][name], 0.25 * tables[0][name])
+    assert_allclose(tables[1]["sqrt_ts"], tables[0]["sqrt_ts"])
 
 
 def test_spectral_table(datasets):
@@ -321,8 +407,18 @@ def test_bad_datasets(datasets):
     other = WcsGeom.create(skydir=(0, 0), npix=30, binsz=0.05, axes=[axis])
     with pytest.raises(ValueError, match="'other' has the energy edges"):
         SpectralResiduals.from_datasets([datasets[0], make_dataset("other", other)])
-    with pytest.raises(ValueError, match="No pixel of dataset 'one'"):
+    # The second dataset does not reach there, the first does.
+    left = SpectralResiduals.from_datasets(datasets, "icrs;circle(0.7, 0, 0.2)")
+    assert left.mask.any()
+    with pytest.raises(ValueError, match="No pixel of the datasets"):
         SpectralResiduals.from_datasets(datasets, "icrs;circle(40, 0, 0.1)")
+
+
+def test_a_component_named_background():
+    dataset = make_dataset()
+    dataset.models = [make_model().copy(name="background")]
+    with pytest.raises(ValueError, match="named 'background': rename"):
+        SpectralResiduals.from_datasets(dataset)
 
 
 def snapshot(datasets):
@@ -353,7 +449,7 @@ def test_nothing_is_changed(datasets):
 @pytest.mark.parametrize("kernel", ["tophat", None])
 def test_file_round_trip(datasets, kernel, tmp_path):
     datasets.models["src"].spatial_model.lon_0.error = 0.02
-    edges = [1.75, 3.2, 10] * u.TeV
+    edges = AXIS.edges[[1, 2, 4]]
     residuals = SpatialResiduals.from_datasets(
         datasets, energy_edges=edges, kernel=kernel, exclude=["two-bkg"]
     )

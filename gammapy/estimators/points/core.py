@@ -1,4 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
+import numpy as np
 from .nuisance import join_nuisance, split_nuisance
 
 
@@ -50,7 +51,6 @@ class FluxPoints:
         """
         sliced = super().slice_by_idx(slices)
         if self._nuisance is not None:
-            rows = slices.get("energy", slice(None))
-            rows = slice(rows, rows + 1) if isinstance(rows, int) else rows
-            sliced._nuisance = self._nuisance[rows]
+            rows = np.arange(len(self._nuisance))[slices.get("energy", slice(None))]
+            sliced._nuisance = self._nuisance[np.atleast_1d(rows)]
         return sliced

@@ -1,5 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 import logging
+import astropy.units as u
 from gammapy.modeling.nuisance import log_row
 from .nuisance import PREFIX, flux_point_row
 
@@ -7,14 +8,32 @@ log = logging.getLogger(__name__)
 
 
 class FluxPointsEstimator:
-    def __init__(self, *args, debug=False, **kwargs):
+    def __init__(
+        self,
+        energy_edges=[1, 10] * u.TeV,
+        sum_over_energy_groups=False,
+        # how the energy bins are shared out
+        n_jobs=None,
+        parallel_backend=None,
+        allow_multiple_telescopes=False,
+        *,
+        debug=False,
+        **kwargs,
+    ):
         """Take all that 2.1 takes, and ``debug`` (bool, keyword only).
 
         With ``debug`` the flux points have a table of the values that the other
         parameters took in each energy bin, `FluxPoints.nuisance`, and each bin is
         logged in one line at level INFO. It changes no flux point.
         """
-        self._upstream_FluxPointsEstimator___init__(*args, **kwargs)
+        self._upstream_FluxPointsEstimator___init__(
+            energy_edges,
+            sum_over_energy_groups,
+            n_jobs,
+            parallel_backend,
+            allow_multiple_telescopes,
+            **kwargs,
+        )
         self.debug = debug
 
     def estimate_flux_point(self, datasets, energy_min, energy_max):

@@ -1,10 +1,10 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 import logging
 import numpy as np
-from gammapy.datasets.reduction import bins_within, parse_energy_range, range_of_bins
+from gammapy.datasets.reduction import bins_within, parse_energy_range
 from gammapy.maps import Map, RegionGeom
 from gammapy.modeling.models import Models
-from gammapy.modeling.nuisance import fit_row, log_row
+from gammapy.modeling.nuisance import fit_row, log_row, unique_parameter_names
 from .nuisance import keep_row, nuisance_table
 
 log = logging.getLogger(__name__)
@@ -43,8 +43,37 @@ class FoVBackgroundMaker:
         It changes no fitted value. Default is False.
     """
 
-    def __init__(self, *args, energy_min=None, energy_max=None, debug=False, **kwargs):
-        self._upstream_FoVBackgroundMaker___init__(*args, **kwargs)
+    # Also of a maker that was pickled before there were these options.
+    energy_min = None
+    energy_max = None
+    debug = False
+    _fit_result = None
+
+    def __init__(
+        self,
+        method="scale",
+        exclusion_mask=None,
+        # for a dataset without background model
+        spectral_model="pl-norm",
+        spatial_model=None,
+        # what a dataset must have to be normalised
+        min_counts=0,
+        min_npred_background=0,
+        fit=None,
+        *,
+        energy_min=None,
+        energy_max=None,
+        debug=False,
+    ):
+        self._upstream_FoVBackgroundMaker___init__(
+            method,
+            exclusion_mask,
+            spectral_model,
+            spatial_model,
+            min_counts,
+            min_npred_background,
+            fit,
+        )
         self.energy_min, self.energy_max = parse_energy_range(energy_min, energy_max)
         self.debug = debug
 
@@ -96,11 +125,13 @@ class FoVBackgroundMaker:
 
         mask_fit = dataset.mask_fit
         dataset.mask_fit = self._normalisation_mask(dataset)
+        used = dataset.mask if self.debug else None
         try:
-            row = self._normalise(dataset)
+            dataset, outcome = self._normalise(dataset)
         finally:
             dataset.mask_fit = mask_fit
         if self.debug:
+            row = self._row(dataset, used, outcome)
             keep_row(dataset, row)
             identify = {"dataset": dataset.name, "obs_id": row["obs_id"]}
             log_row(log, "fov_background", row, identify=identify)
@@ -114,32 +145,25 @@ class FoVBackgroundMaker:
         if self.energy_min is not None or self.energy_max is not None:
             axis = dataset.counts.geom.axes["energy"]
             inside = bins_within(axis, self.energy_min, self.energy_max)
-            range_of_bins(axis, inside, dataset.name, self.energy_min, self.energy_max)
             data = mask.data.astype(bool) & inside[:, np.newaxis, np.newaxis]
             mask = Map.from_geom(mask.geom, data=data)
         return mask
 
     def _normalise(self, dataset):
-        """Scale or fit, mask the dataset when that fails, and return the row."""
-        model = dataset.background_model
-        if not self._verify_requirements(dataset):
-            row = self._row(dataset, message=f"{self._rejection(dataset)}.")
-            _mask_all(dataset)
-            return row
-        if self.method == "scale":
-            self.make_background_scale(dataset)
-            norm = model.spectral_model.norm
-            return self._row(dataset, message="Scaled.", errors={id(norm): norm.error})
-
-        result = self._fit_background(dataset)
-        errors = {id(par): par.error for par in model.parameters}
-        row = self._row(dataset, result=result, errors=errors)
-        if not result.success:
-            self._mask_failed(dataset)
-        return row
+        """Scale or fit, or mask the dataset, and say in words what was done."""
+        self._fit_result = None
+        reason = self._rejection(dataset)
+        if reason:
+            self._reject(dataset, reason)
+            return dataset, f"Rejected: {reason}."
+        if self.method == "fit":
+            return self.make_background_fit(dataset), "Fitted."
+        return self.make_background_scale(dataset), "Scaled."
 
     def _rejection(self, dataset):
         """Why a dataset cannot be normalised, "" when it can."""
+        if not dataset.mask.data.any():
+            return "No bin is inside the masks and the energy range"
         total = self._make_masked_summed_counts(dataset)
         counts, background = total["counts"], total["bkg"]
         excess = counts - (total["npred"] - background)
@@ -154,14 +178,18 @@ class FoVBackgroundMaker:
         return "Negative residuals counts" if excess <= 0 else ""
 
     def _verify_requirements(self, dataset):
-        """Whether a dataset can be normalised; a warning says why not."""
-        reason = self._rejection(dataset)
-        if reason:
-            log.warning(
-                f"FoVBackgroundMaker failed. {reason} for {dataset.name}. "
-                "Setting mask to False."
-            )
-        return not reason
+        """Whether a dataset can be normalised."""
+        return not self._rejection(dataset)
+
+    @staticmethod
+    def _reject(dataset, reason):
+        """Mask a dataset that could not be normalised, with a warning."""
+        log.warning(
+            f"FoVBackgroundMaker failed. {reason} for {dataset.name}. "
+            "Setting mask to False."
+        )
+        geom = dataset.counts.geom
+        dataset.mask_safe = Map.from_geom(geom, data=False, dtype=bool)
 
     def make_background_fit(self, dataset):
         """Fit the background model; the sources stay as they are.
@@ -176,23 +204,13 @@ class FoVBackgroundMaker:
         dataset : `~gammapy.datasets.MapDataset`
             The same dataset; fully masked when the fit failed.
         """
-        if not self._fit_background(dataset).success:
-            self._mask_failed(dataset)
-        return dataset
-
-    def _fit_background(self, dataset):
         sources = dataset.models.select(tag="sky-model")
         with sources.restore_status(restore_values=False):
             sources.freeze()
-            return self.fit.run(datasets=[dataset])
-
-    @staticmethod
-    def _mask_failed(dataset):
-        log.warning(
-            f"FoVBackgroundMaker failed. Fit did not converge for {dataset.name}. "
-            "Setting mask to False."
-        )
-        _mask_all(dataset)
+            self._fit_result = self.fit.run(datasets=[dataset])
+        if not self._fit_result.success:
+            self._reject(dataset, "Fit did not converge")
+        return dataset
 
     def make_background_scale(self, dataset):
         """Scale the background so that it has as many counts as there are.
@@ -218,45 +236,71 @@ class FoVBackgroundMaker:
         norm.error = np.sqrt(total["counts"]) / unscaled
         return dataset
 
-    def _row(self, dataset, *, result=None, message="", errors=None):
-        """Row of one run; the same entries whatever happened to it."""
-        if not self.debug:
-            return None
-        model = dataset.background_model
+    def _row(self, dataset, used, outcome):
+        """Row of one run: what was used, and what became of it.
+
+        Parameters
+        ----------
+        dataset : `~gammapy.datasets.MapDataset`
+            Dataset after the normalisation.
+        used : `~gammapy.maps.WcsNDMap`
+            Bins that the normalisation used.
+        outcome : str
+            What was done; the message when there was no fit.
+
+        Returns
+        -------
+        row : dict
+            The same entries whatever happened.
+        """
+        model, result = dataset.background_model, self._fit_result
+        norm = model.spectral_model.norm if outcome == "Scaled." else None
+        errors = {id(norm): norm.error} if norm is not None else {}
+        if result is not None:
+            errors = {id(par): par.error for par in model.parameters}
         fitted = fit_row(
             Models([model]),
             None if result is None else result.optimize_result,
-            message=message,
-            names={id(par): par.name for par in model.parameters},
-            errors=errors or {},
+            message=outcome,
+            names=_short_names(model),
+            errors=errors,
         )
-        fitted["success"] = bool(errors) if result is None else bool(result.success)
+        is_good = norm is not None if result is None else result.success
+        fitted["success"] = bool(is_good)
 
-        total = self._make_masked_summed_counts(dataset)
-        energy_min, energy_max = self._used_energies(dataset)
+        mask = used.data.astype(bool)
+        energy_min, energy_max = _energy_range(dataset.counts.geom, mask)
         return {
             "obs_id": _obs_id(dataset),
             "method": self.method,
             "energy_min": energy_min,
             "energy_max": energy_max,
-            "counts_off": float(total["counts"]),
-            "npred_off": float(total["npred"]),
-            "n_bins": int(np.sum(dataset.mask.data.astype(bool))),
+            "counts_off": float(dataset.counts.data[mask].sum()),
+            "npred_off": float(np.nansum(dataset.npred().data[mask])),
+            "n_bins": int(mask.sum()),
             **fitted,
         }
 
-    def _used_energies(self, dataset):
-        """First and last energy at which any bin is used, NaN when none is."""
-        axis = dataset.counts.geom.axes["energy"]
-        used = np.nonzero(dataset.mask.data.any(axis=(1, 2)))[0]
-        if used.size == 0:
-            return np.nan * axis.unit, np.nan * axis.unit
-        return axis.edges[used[0]], axis.edges[used[-1] + 1]
+
+def _short_names(model):
+    """Bare names of the parameters, with the part of the model where they clash."""
+    names = [_.name for _ in model.parameters]
+    unique = unique_parameter_names([model])
+    return {
+        id(par): par.name
+        if names.count(par.name) == 1
+        else unique[id(par)].removeprefix(f"{model.name}.")
+        for par in model.parameters
+    }
 
 
-def _mask_all(dataset):
-    """Set the safe mask to False, also where there was none."""
-    dataset.mask_safe = Map.from_geom(dataset.counts.geom, data=False, dtype=bool)
+def _energy_range(geom, mask):
+    """First and last energy at which a bin is used, NaN when none is."""
+    edges = geom.axes["energy"].edges
+    used = np.nonzero(mask.any(axis=(1, 2)))[0]
+    if used.size == 0:
+        return np.nan * edges.unit, np.nan * edges.unit
+    return edges[used[0]], edges[used[-1] + 1]
 
 
 def _obs_id(dataset):

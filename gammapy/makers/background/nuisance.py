@@ -1,20 +1,20 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Nuisance values of background makers, kept in the ``meta_table`` of datasets.
 
-The meta table survives parallel reduction and stacking, but it drops units and needs
-the same columns for every run. So a unit is part of the name of its column.
+The meta table survives parallel reduction and stacking, but its stacking drops units
+and needs the same columns in every run. So a row is kept as JSON text, in one column:
+runs with different free parameters can be stacked too.
 """
 
-import re
+import json
 import numpy as np
 import astropy.units as u
-from astropy.table import Table, vstack
-from gammapy.modeling.nuisance import fill_masked, format_table
+from astropy.table import Table
+from gammapy.modeling.nuisance import stack_rows
 
 __all__ = []
 
-PREFIX = "nuisance."
-NAME_UNIT = re.compile(r"^nuisance\.(?P<name>.*?)( \[(?P<unit>.*)\])?$")
+COLUMN = "nuisance"
 
 
 def keep_row(dataset, row):
@@ -23,20 +23,12 @@ def keep_row(dataset, row):
     Parameters
     ----------
     dataset : `~gammapy.datasets.MapDataset`
-        Dataset, changed in place.
+        Dataset; it gets a new meta table.
     row : dict
         Row with quantities where there are units.
     """
-    if dataset.meta_table is None:
-        table = Table()
-    else:
-        table = dataset.meta_table.copy()
-        table.remove_columns([_ for _ in table.colnames if _.startswith(PREFIX)])
-    for name, value in row.items():
-        if isinstance(value, u.Quantity):
-            table[f"{PREFIX}{name} [{value.unit}]"] = [value.value]
-        else:
-            table[f"{PREFIX}{name}"] = [value]
+    table = Table() if dataset.meta_table is None else dataset.meta_table.copy()
+    table[COLUMN] = [json.dumps(row, default=_quantity_to_list)]
     dataset.meta_table = table
 
 
@@ -55,24 +47,26 @@ def nuisance_table(datasets):
     """
     from gammapy.datasets import Datasets
 
-    tables = [_rows_of_dataset(_) for _ in Datasets(datasets)]
-    tables = [_ for _ in tables if _ is not None]
-    if not tables:
-        return None
-    return format_table(fill_masked(vstack(tables, metadata_conflicts="silent")))
+    rows = [
+        {"dataset": dataset.name, **row}
+        for dataset in Datasets(datasets)
+        for row in _rows_of_dataset(dataset)
+    ]
+    return stack_rows(rows) if rows else None
 
 
 def _rows_of_dataset(dataset):
     """Rows of one dataset; stacking has put the runs side by side in one cell."""
-    names = dataset.meta_table.colnames if dataset.meta_table is not None else []
-    names = [_ for _ in names if _.startswith(PREFIX)]
-    if not names:
-        return None
-    table = Table()
-    for column in names:
-        match = NAME_UNIT.match(column)
-        values = np.asarray(dataset.meta_table[column]).ravel()
-        unit = match["unit"]
-        table[match["name"]] = values if unit is None else u.Quantity(values, unit)
-    table.add_column([dataset.name] * len(table), index=0, name="dataset")
-    return table
+    table = dataset.meta_table
+    if table is None or COLUMN not in table.colnames:
+        return []
+    rows = [json.loads(_) for _ in np.ravel(np.asarray(table[COLUMN]))]
+    return [{name: _from_json(value) for name, value in _.items()} for _ in rows]
+
+
+def _quantity_to_list(value):
+    return [float(value.value), str(value.unit)]
+
+
+def _from_json(value):
+    return u.Quantity(*value) if isinstance(value, list) else value

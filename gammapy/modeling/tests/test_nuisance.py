@@ -1,5 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 import logging
+import operator
 import pytest
 import numpy as np
 from numpy.testing import assert_allclose
@@ -9,6 +10,7 @@ from gammapy.estimators import FluxPoints, FluxPointsEstimator
 from gammapy.maps import MapAxis, RegionNDMap
 from gammapy.modeling import Fit
 from gammapy.modeling.models import (
+    CompoundSpectralModel,
     FoVBackgroundModel,
     Models,
     PowerLawSpectralModel,
@@ -166,6 +168,34 @@ def test_linked_parameters_appear_once(datasets, amplitude):
     assert f"{AMPLITUDE}_scan" in Fit().stat_profile(datasets, amplitude)
 
 
+def test_parts_of_a_sum_that_share_a_parameter(datasets):
+    first, second = PowerLawSpectralModel(), PowerLawSpectralModel()
+    second.index = first.index
+    spectrum = CompoundSpectralModel(first, second, operator.add)
+    models = Models([SkyModel(spectral_model=spectrum, name="sum")])
+    names = unique_parameter_names(models)
+    assert names[id(second.index)] == "sum.spectral.model1.index"
+    assert names[id(second.amplitude)] == "sum.spectral.model2.amplitude"
+    assert set(names.values()) <= set(models.parameters_unique_names)
+
+
+def test_an_overridden_optimize_is_used(datasets, amplitude, caplog):
+    calls = []
+
+    class MyFit(Fit):
+        def optimize(self, datasets):
+            calls.append(1)
+            return super().optimize(datasets)
+
+    with caplog.at_level(logging.INFO):
+        fit = MyFit(debug=True)
+        fit.stat_profile(datasets, amplitude, reoptimize=True)
+    assert len(calls) == 3
+    # one line per value, none of optimize itself, and the option is as before
+    assert len([_ for _ in caplog.records if "stat=" in _.message]) == 3
+    assert fit.debug
+
+
 def test_failed_fits_keep_their_row(datasets, amplitude):
     options = {"migrad_opts": {"ncall": 1}}
     result = Fit(optimize_opts=options).stat_profile(
@@ -295,7 +325,7 @@ def test_flux_points_survive_files(flux_points, filename, tmp_path):
 def test_flux_points_survive_copy_and_slices(flux_points):
     assert flux_points.copy().nuisance is not flux_points.nuisance
     assert len(flux_points.copy().nuisance) == 2
-    for key in (slice(1, 2), 1):
+    for key in (slice(1, 2), 1, -1, np.int64(1)):
         sliced = flux_points.slice_by_idx({"energy": key})
         assert len(sliced.nuisance) == 1
         assert sliced.nuisance["e_min"][0] == flux_points.nuisance["e_min"][1]

@@ -10,16 +10,8 @@ from gammapy.datasets import (
     SpatialResiduals,
     SpectralResiduals,
 )
-from gammapy.maps import Map, MapAxis, WcsGeom
-from gammapy.modeling.models import (
-    ConstantSpatialModel,
-    FoVBackgroundModel,
-    GaussianSpatialModel,
-    Models,
-    PointSpatialModel,
-    PowerLawSpectralModel,
-    SkyModel,
-)
+from gammapy.maps import Map, MapAxis, RegionGeom, WcsGeom
+from gammapy.modeling import models as gm
 from gammapy.utils.testing import mpl_plot_check
 from gammapy.visualization import (
     plot_models,
@@ -38,16 +30,16 @@ REGION = "galactic;circle(0, 0, 0.4)"
 
 
 def make_models():
-    spectrum = PowerLawSpectralModel(amplitude="3e-12 cm-2 s-1 TeV-1")
-    bright = GaussianSpatialModel(lon_0="0.2 deg", sigma="0.2 deg", frame="galactic")
+    spectrum = gm.PowerLawSpectralModel(amplitude="3e-12 cm-2 s-1 TeV-1")
+    bright = gm.GaussianSpatialModel(lon_0="0.2 deg", sigma="0.2 deg", frame="galactic")
     bright.lon_0.error = bright.lat_0.error = 0.03
-    frozen = PointSpatialModel(lon_0="-0.4 deg", lat_0="0.3 deg", frame="galactic")
-    models = Models(
+    frozen = gm.PointSpatialModel(lon_0="-0.4 deg", lat_0="0.3 deg", frame="galactic")
+    models = gm.Models(
         [
-            SkyModel(spectrum, bright, name="bright"),
-            SkyModel(spectrum.copy(), frozen, name="frozen"),
-            SkyModel(spectrum.copy(), ConstantSpatialModel(), name="everywhere"),
-            FoVBackgroundModel(dataset_name="test"),
+            gm.SkyModel(spectrum, bright, name="bright"),
+            gm.SkyModel(spectrum.copy(), frozen, name="frozen"),
+            gm.SkyModel(spectrum.copy(), gm.ConstantSpatialModel(), name="everywhere"),
+            gm.FoVBackgroundModel(dataset_name="test"),
         ]
     )
     models["frozen"].freeze()
@@ -223,6 +215,7 @@ def test_computed_residuals_are_drawn_as_they_are(datasets):
         ({"panels": ["counts", "sigma"]}, "'sigma'.*'significance'"),
         ({"energy_min": "1 PeV"}, "No energy bin"),
         ({"models": ["crab"]}, r"\['crab'\]"),
+        ({"region": "crab"}, "Invalid region: 'crab'"),
         ({"panels": ["counts"], "axes": {"npred": None}}, r"panels \['counts'\]"),
     ],
 )
@@ -257,6 +250,53 @@ def test_models_on_a_map(datasets):
     assert colors["position:bright"] != colors["position:frozen"]
 
 
+def test_models_without_a_place_or_extension(datasets):
+    template = gm.TemplateSpatialModel(Map.from_geom(GEOM.to_image(), data=1.0))
+    spectrum = gm.PowerLawSpectralModel()
+    flat = gm.GaussianSpatialModel(sigma="0 deg", frame="galactic")
+    half = gm.PointSpatialModel(lon_0="0.3 deg", frame="galactic")
+    half.lon_0.error, half.lat_0.error = 0.1, 0
+    models = gm.Models(
+        [
+            gm.SkyModel(spectrum, template, name="template"),
+            gm.SkyModel(spectrum.copy(), flat, name="flat"),
+            gm.SkyModel(spectrum.copy(), half, name="half"),
+        ]
+    )
+    ax = Map.from_geom(GEOM.to_image()).plot()
+    plot_models(models, ax)
+    names = gids(ax)
+    assert not any("template" in _ for _ in names)
+    assert {"position:flat", "position:half"} <= names
+    assert not any("error" in _ for _ in names)
+
+
+@pytest.mark.parametrize("region", ["galactic;point(0, 0)", "two"])
+def test_regions(datasets, region):
+    if region == "two":
+        region = [f"galactic;circle({lon}, 0, 0.1)" for lon in (0.1, 0.5)]
+        region = [RegionGeom.create(_).region for _ in region]
+    ax = plot_spatial_residuals(datasets, panels="counts", region=region)["counts"]
+    n_drawn = sum(_.get_gid() == "region" for _ in ax.get_children())
+    assert n_drawn == (2 if isinstance(region, list) else 1)
+
+
+def test_groups_that_are_masked(datasets):
+    """An empty panel, not an error."""
+    axes = plot_spatial_residuals(datasets, energy_edges=AXIS.edges[[0, 1, 4]])
+    assert not axes["distribution"][0].patches
+    assert axes["distribution"][1].patches
+
+
+@pytest.mark.parametrize("method", ["diff", "diff/model", "diff/sqrt(model)"])
+def test_nothing_at_all(datasets, method):
+    datasets.models = None
+    datasets[0].background.data[...] = 0
+    datasets[0].counts.data[...] = 0
+    plot_spectral_residuals(datasets, method=method)
+    plot_spatial_residuals(datasets)
+
+
 def test_selected_models(datasets):
     for select, expected in [(False, set()), (["frozen"], {"frozen"})]:
         ax = plot_spatial_residuals(datasets, panels="counts", models=select)["counts"]
@@ -266,15 +306,15 @@ def test_selected_models(datasets):
 def test_names_do_not_cover_each_other():
     """Twenty components: the brightest have names, which are apart."""
     rng = np.random.default_rng(3)
-    models = Models()
+    models = gm.Models()
     for idx in range(20):
-        spatial = PointSpatialModel(
+        spatial = gm.PointSpatialModel(
             lon_0=rng.uniform(-1, 1) * u.deg,
             lat_0=rng.uniform(-0.8, 0.8) * u.deg,
             frame="galactic",
         )
-        spectrum = PowerLawSpectralModel(amplitude=f"{1 + idx}e-13 cm-2 s-1 TeV-1")
-        models.append(SkyModel(spectrum, spatial, name=f"HESS J17{idx:02d}-420"))
+        spectrum = gm.PowerLawSpectralModel(amplitude=f"{1 + idx}e-13 cm-2 s-1 TeV-1")
+        models.append(gm.SkyModel(spectrum, spatial, name=f"HESS J17{idx:02d}-420"))
     ax = Map.from_geom(GEOM.to_image()).plot()
     plot_models(models, ax, max_names=12)
     texts = [_ for _ in ax.texts if _.get_gid()]

@@ -9,6 +9,7 @@ from gammapy.data import GTI
 from gammapy.datasets import Datasets, MapDataset
 from gammapy.makers import FoVBackgroundMaker
 from gammapy.maps import MapAxis, WcsGeom
+from gammapy.modeling import Fit
 from gammapy.modeling.models import (
     FoVBackgroundModel,
     GaussianSpatialModel,
@@ -116,17 +117,58 @@ def test_energy_range():
 
     with pytest.raises(ValueError, match="4.0 TeV is not below energy_max 2.0 TeV"):
         FoVBackgroundMaker(energy_min="4 TeV", energy_max="2 TeV")
-    with pytest.raises(ValueError, match="No energy bin of dataset 'test'"):
-        FoVBackgroundMaker(energy_min="40 TeV").run(dataset)
-    assert dataset.mask_fit.data.sum() == masks[1].sum()
+    assert "min_counts" in str(maker) and "energy_min" in str(maker)
+
+
+def test_run_outside_the_energy_range_is_rejected(caplog):
+    dataset = FoVBackgroundMaker(energy_min="40 TeV", debug=True).run(make_dataset())
+    assert "No bin is inside the masks and the energy range for test" in caplog.text
+    row = FoVBackgroundMaker.nuisance(dataset)[0]
+    assert not row["success"] and row["n_bins"] == 0
+    assert np.isnan(row["energy_min"])
+    assert not dataset.mask_safe.data.any() and dataset.mask_fit is None
 
 
 def test_further_free_parameters():
     model = PowerLawNormSpectralModel()
     model.tilt.frozen = False
     maker = FoVBackgroundMaker(method="fit", spectral_model=model, debug=True)
-    table = maker.nuisance(maker.run(make_dataset()))
+    with_tilt = maker.run(make_dataset("tilted"))
+    table = maker.nuisance(with_tilt)
     assert table["tilt_err"][0] > 0
+    # It can be stacked with a run that has other parameters.
+    other = FoVBackgroundMaker(method="fit", debug=True).run(make_dataset("other"))
+    stacked = Datasets([with_tilt, other]).stack_reduce(name="stacked")
+    both = maker.nuisance(stacked)
+    np.testing.assert_equal(both["tilt"].tolist(), [table["tilt"][0], np.nan])
+
+
+def test_a_failed_fit_keeps_what_it_used():
+    maker = FoVBackgroundMaker(
+        method="fit", fit=Fit(optimize_opts={"migrad_opts": {"ncall": 1}}), debug=True
+    )
+    dataset = maker.run(make_dataset())
+    assert not dataset.mask_safe.data.any()
+    row = maker.nuisance(dataset)[0]
+    assert not row["success"] and "failed" in row["message"]
+    assert row["n_bins"] == 1600 and row["counts_off"] > 0
+
+
+def test_overridden_steps_are_called():
+    class Maker(FoVBackgroundMaker):
+        def make_background_fit(self, dataset):
+            dataset.background_model.spectral_model.norm.value = 7
+            return dataset
+
+    dataset = Maker(method="fit", debug=True).run(make_dataset())
+    assert Maker.nuisance(dataset)["norm"][0] == 7
+
+
+def test_tilt_follows_the_data():
+    model = PowerLawNormSpectralModel()
+    model.tilt.frozen = False
+    maker = FoVBackgroundMaker(method="fit", spectral_model=model, debug=True)
+    table = maker.nuisance(maker.run(make_dataset()))
     assert abs(table["tilt"][0]) < 5 * table["tilt_err"][0]
 
 
