@@ -20,7 +20,7 @@ demo: merge ## run the HESS J1702-420 analysis and print where the results are
 	@$(PY) examples/hess_j1702.py
 
 test: merge ## run the fork's own tests
-	@$(TEST_ENV) $(PY) -m pytest -n 2 -m "not slow" $(TESTS)
+	@$(TEST_ENV) $(PY) -m pytest -n 2 -m "not long" $(TESTS)
 
 test-slow: merge ## run the statistical and long tests too
 	@$(TEST_ENV) $(PY) -m pytest -n 2 $(TESTS)

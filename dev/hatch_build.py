@@ -20,7 +20,7 @@ def or_exit(function, *args):
 
 
 class LicenceHook(MetadataHookInterface):
-    """Fetch the base's licence files before hatchling looks for licence files."""
+    """Name our licence and the base's, which is fetched beforehand."""
 
     def update(self, metadata):
         folder = Path(self.root, "build", "gammapy-2.1")
@@ -28,6 +28,8 @@ class LicenceHook(MetadataHookInterface):
         folder.mkdir(parents=True, exist_ok=True)
         for path in base.licences:
             shutil.copy(path, folder)
+        licences = [f"build/gammapy-2.1/{path.name}" for path in base.licences]
+        metadata["license-files"] = ["LICENSE.rst", *licences]
 
 
 class MergeHook(BuildHookInterface):

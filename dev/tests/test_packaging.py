@@ -24,7 +24,7 @@ def wheel(tmp_path_factory):
         yield path, archive
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_wheel(wheel):
     path, archive = wheel
     names = archive.namelist()

@@ -97,7 +97,7 @@ def test_bad_options(options):
     assert error.value.code == 2
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @requires_data()
 def test_real_data(tmp_path):
     assert hess_j1702.main(["--data", "--out", str(tmp_path)]) == 0
