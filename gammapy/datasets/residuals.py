@@ -14,6 +14,7 @@ from gammapy.stats.residuals import (
     compute_sqrt_ts,
     compute_sqrt_ts_on_off,
 )
+from gammapy.utils.parallel import N_JOBS_DEFAULT, run_multiprocessing
 from .convolution import convolve_images, make_kernel
 from .core import Datasets
 from .reduction import (
@@ -91,6 +92,8 @@ class SpatialResiduals:
         exclude=None,
         geom=None,
         apply_mask=True,
+        n_jobs=None,
+        parallel_backend=None,
     ):
         """Compute the joint residuals of datasets.
 
@@ -121,6 +124,11 @@ class SpatialResiduals:
             the smallest one that holds all datasets.
         apply_mask : bool, optional
             Whether ``mask_fit`` applies; ``mask_safe`` always does. Default is True.
+        n_jobs : int, optional
+            Number of processes that share the datasets. The result is the same.
+            Default is `gammapy.utils.parallel.N_JOBS_DEFAULT`, which is 1.
+        parallel_backend : {"multiprocessing", "ray"}, optional
+            What makes the processes. Default is "multiprocessing".
 
         Returns
         -------
@@ -160,15 +168,14 @@ class SpatialResiduals:
         if is_on_off and weights is not None:
             weights = (weights > 0).astype(float)
 
-        names = ["counts", "npred", "npred_background", "variance", "coverage"]
-        if is_on_off:
-            names += ["counts_off", "acceptance", "acceptance_off"]
-        shape = (len(edges) - 1, *image_geom.data_shape)
-        sums = {name: np.zeros(shape) for name in names}
-        used = [
-            _add_dataset(sums, dataset, edges, image_geom, exclude, apply_mask)
-            for dataset in datasets
-        ]
+        reduced = run_multiprocessing(
+            _reduce_dataset,
+            [(_, edges, exclude, apply_mask) for _ in datasets],
+            backend=parallel_backend,
+            pool_kwargs={"processes": N_JOBS_DEFAULT if n_jobs is None else n_jobs},
+            task_name="Residuals",
+        )
+        sums = _add_images(reduced, datasets, image_geom)
 
         mask = sums["coverage"] > 0
         if not mask.any():
@@ -192,7 +199,9 @@ class SpatialResiduals:
 
         if energy_edges is None:
             # The masks may end before the axes do.
-            used = u.Quantity([_ for _ in used if _ is not None])
+            used = u.Quantity(
+                [energies for _, energies in reduced if energies is not None]
+            )
             edges = u.Quantity([used.min(), used.max()])
         axis = MapAxis.from_energy_edges(edges, name="energy")
         maps_geom = image_geom.to_cube([axis])
@@ -516,7 +525,7 @@ class SpectralResiduals:
             region_mask = _region_mask(dataset, region)
             has_pixels |= np.any(region_mask)
             binned.weights = binned.weights * region_mask
-            for name, values in _summands(binned).items():
+            for name, values in _summands(binned):
                 sums[name] += values.sum(axis=(1, 2))
             if not apply_mask:
                 dataset = without_mask_fit(dataset)
@@ -752,43 +761,50 @@ def _common_energy_axis(datasets):
 
 
 def _summands(binned):
-    """Arrays of one dataset that are summed over bins, by name."""
-    values = {
-        "counts": binned.weighted("counts"),
-        "npred": binned.weighted("npred"),
-        "npred_background": binned.weighted("npred_background"),
-        "variance": binned.weighted("npred", power=2),
-        "coverage": binned.weights,
-    }
+    """Names and arrays of one dataset that are summed over bins, one at a time."""
+    for name in ("counts", "npred", "npred_background"):
+        yield name, binned.weighted(name)
+    yield "variance", binned.weighted("npred", power=2)
+    yield "coverage", binned.weights
     if binned.counts_off is not None:
         for name in ("counts_off", "acceptance", "acceptance_off"):
-            values[name] = binned.weighted(name)
-    return values
+            yield name, binned.weighted(name)
 
 
-def _add_dataset(sums, dataset, edges, geom, exclude, apply_mask):
-    """Add one dataset, reduced to an image per energy group, to the sums.
+def _reduce_dataset(dataset, edges, exclude, apply_mask):
+    """Reduce a dataset to an image per energy group, on its own geometry.
 
-    Returns the first and last energy at which it contributes, None if it does not.
+    Returns the images by name, and the first and last energy at which it contributes,
+    None if it does not.
     """
     axis = dataset.counts.geom.axes["energy"]
-    groups = [bins_within(axis, *_) for _ in zip(edges[:-1], edges[1:], strict=True)]
+    groups = [bins_within(axis, *_) for _ in pairwise(edges)]
     binned = BinnedCounts.from_dataset(
         dataset,
         exclude=exclude,
         apply_mask=apply_mask,
         axis_mask=np.any(groups, axis=0),
     )
-    into, part = _overlap(geom, dataset.counts.geom.to_image())
-    for name, values in _summands(binned).items():
-        for idx, group in enumerate(groups):
-            sums[name][idx][into] += values[group].sum(axis=0)[part]
+    images = {
+        name: np.stack([values[group].sum(axis=0) for group in groups])
+        for name, values in _summands(binned)
+    }
     used = np.nonzero(binned.weights.any(axis=(1, 2)))[0]
-    return (
-        u.Quantity([axis.edges[used[0]], axis.edges[used[-1] + 1]])
-        if used.size
-        else None
-    )
+    if used.size == 0:
+        return images, None
+    return images, u.Quantity([axis.edges[used[0]], axis.edges[used[-1] + 1]])
+
+
+def _add_images(reduced, datasets, geom):
+    """Sum the images of all datasets on a geometry that holds them."""
+    sums = {}
+    for dataset, (images, _) in zip(datasets, reduced, strict=True):
+        into, part = _overlap(geom, dataset.counts.geom.to_image())
+        for name, image in images.items():
+            if name not in sums:
+                sums[name] = np.zeros((len(image), *geom.data_shape))
+            sums[name][(slice(None), *into)] += image[(slice(None), *part)]
+    return sums
 
 
 def _joint_alpha(sums):

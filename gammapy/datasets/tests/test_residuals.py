@@ -23,6 +23,7 @@ from gammapy.modeling.models import (
     SkyModel,
 )
 from gammapy.stats import WStatCountsStatistic
+from gammapy.utils.testing import requires_dependency
 
 AXIS = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=4)
 AXIS_TRUE = MapAxis.from_energy_bounds("0.5 TeV", "20 TeV", nbin=6, name="energy_true")
@@ -164,6 +165,21 @@ def test_cutouts_make_the_smallest_common_geometry():
         [make_dataset("left", left)], kernel=None, geom=GEOM
     )
     assert whole.counts.geom.to_image() == GEOM.to_image()
+
+
+@pytest.mark.parametrize(
+    "backend",
+    ["multiprocessing", pytest.param("ray", marks=requires_dependency("ray"))],
+)
+def test_processes_give_the_same(datasets, backend):
+    serial = SpatialResiduals.from_datasets(datasets)
+    result = SpatialResiduals.from_datasets(
+        datasets, n_jobs=2, parallel_backend=backend
+    )
+    for name in ("counts", "npred", "sqrt_ts"):
+        assert (
+            getattr(result, name).data.tobytes() == getattr(serial, name).data.tobytes()
+        )
 
 
 def test_nan_in_the_model_is_masked(datasets):
