@@ -5,7 +5,7 @@ TESTS = dev/tests examples/tests $(addprefix build/merged/,$(shell find gammapy 
 TEST_ENV = MPLBACKEND=agg OMP_NUM_THREADS=1
 
 .DEFAULT_GOAL = help
-.PHONY: help venv merge demo test test-slow test-upstream lint format clean
+.PHONY: help venv merge demo test test-slow test-upstream bench lint format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -27,6 +27,10 @@ test-slow: merge ## run the statistical and long tests too
 
 test-upstream: merge ## run Gammapy 2.1's own tests of the touched subpackages on the fork
 	@$(TEST_ENV) $(PY) dev/test_upstream.py -n 2
+
+bench: merge ## compare speed and memory with Gammapy 2.1, and noise with the Poisson distribution
+	@$(TEST_ENV) $(PY) dev/bench/speed.py
+	@$(TEST_ENV) $(PY) dev/bench/calibration.py
 
 lint: merge ## check style, spelling and the overlay
 	@$(PY) -m ruff check .
