@@ -377,7 +377,8 @@ def _plot_contours(image, ax, vsig):
     lines = ax.contour(
         np.where(np.isfinite(data), data, 0),
         levels=levels,
-        colors="black",
+        # They run where the colours are at their darkest.
+        colors="white",
         linewidths=0.7,
         negative_linestyles="dashed",
     )
