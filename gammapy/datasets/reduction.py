@@ -124,7 +124,7 @@ class BinnedCounts:
     acceptance_off: np.ndarray | None = None
 
     @classmethod
-    def from_dataset(cls, dataset, *, exclude=(), apply_mask=True, axis_mask=None):
+    def from_dataset(cls, dataset, *, exclude=(), axis_mask=None):
         """Evaluate a dataset.
 
         Parameters
@@ -133,14 +133,10 @@ class BinnedCounts:
             Dataset.
         exclude : list of str
             Names of model components to leave out.
-        apply_mask : bool
-            Whether ``mask_fit`` applies; ``mask_safe`` always does.
         axis_mask : `~numpy.ndarray` of bool, shape (n_energy,), optional
             Energy bins that count. Default is all.
         """
         off = {}
-        if not apply_mask:
-            dataset = without_mask_fit(dataset)
         signal = npred_signal(dataset, exclude)
         if dataset.stat_type == "wstat":
             # npred_background() is profiled with the on counts, so it would hide

@@ -160,13 +160,8 @@ class SpatialResiduals:
         into, part = _overlap(geom.to_image(), image_geom) if geom else (..., ...)
         edges = _energy_groups(datasets, energy_min, energy_max, energy_edges)
         weights = make_kernel(kernel, correlation_radius, image_geom)
-        if is_on_off and weights is not None and np.ptp(weights[weights != 0]) > 0:
-            raise ValueError(
-                "On-off datasets need the kernel 'tophat' or None: off counts cannot "
-                "be weighted like on counts."
-            )
         if is_on_off and weights is not None:
-            weights = (weights > 0).astype(float)
+            weights = _unit_weights(weights)
 
         reduced = run_multiprocessing(
             _reduce_dataset,
@@ -502,7 +497,7 @@ class SpectralResiduals:
         >>> table = residuals.to_table("diff/sqrt(model)")
         """
         datasets = Datasets(datasets)
-        is_on_off = joint_stat_kind(datasets) == "wstat"
+        joint_stat_kind(datasets)
         exclude = [exclude] if isinstance(exclude, str) else list(exclude or [])
         check_model_names(datasets, exclude)
         if "background" in datasets.models.names:
@@ -512,23 +507,19 @@ class SpectralResiduals:
         axis_mask = bins_within(axis, *energies)
         range_of_bins(axis, axis_mask, datasets[0].name, *energies)
 
-        names = ["counts", "npred", "npred_background", "variance", "coverage"]
-        if is_on_off:
-            names += ["counts_off", "acceptance", "acceptance_off"]
-        sums = {name: np.zeros(axis.nbin) for name in names}
-        npred_models = {}
+        sums, npred_models = {}, {}
         has_pixels = False
         for dataset in datasets:
+            if not apply_mask:
+                dataset = without_mask_fit(dataset)
             binned = BinnedCounts.from_dataset(
-                dataset, exclude=exclude, apply_mask=apply_mask, axis_mask=axis_mask
+                dataset, exclude=exclude, axis_mask=axis_mask
             )
             region_mask = _region_mask(dataset, region)
             has_pixels |= np.any(region_mask)
             binned.weights = binned.weights * region_mask
             for name, values in _summands(binned):
-                sums[name] += values.sum(axis=(1, 2))
-            if not apply_mask:
-                dataset = without_mask_fit(dataset)
+                sums[name] = sums.get(name, 0) + values.sum(axis=(1, 2))
             for name, values in _npred_models(dataset, exclude, binned.weights):
                 npred_models[name] = npred_models.get(name, 0) + values
 
@@ -779,11 +770,10 @@ def _reduce_dataset(dataset, edges, exclude, apply_mask):
     """
     axis = dataset.counts.geom.axes["energy"]
     groups = [bins_within(axis, *_) for _ in pairwise(edges)]
+    if not apply_mask:
+        dataset = without_mask_fit(dataset)
     binned = BinnedCounts.from_dataset(
-        dataset,
-        exclude=exclude,
-        apply_mask=apply_mask,
-        axis_mask=np.any(groups, axis=0),
+        dataset, exclude=exclude, axis_mask=np.any(groups, axis=0)
     )
     images = {
         name: np.stack([values[group].sum(axis=0) for group in groups])
@@ -830,6 +820,16 @@ def _significance(sums, mask):
             counts, sums["counts_off"], _joint_alpha(sums), signal
         )
     return compute_sqrt_ts(counts, sums["npred"], variance=sums["variance"])
+
+
+def _unit_weights(weights):
+    """Kernel of equal weights, made 1; a ValueError for any other."""
+    if np.ptp(weights[weights != 0]) > 0:
+        raise ValueError(
+            "On-off datasets need the kernel 'tophat' or None: off counts cannot "
+            "be weighted like on counts."
+        )
+    return (weights > 0).astype(float)
 
 
 def _n_correlated(weights):

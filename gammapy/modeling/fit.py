@@ -5,7 +5,13 @@ from astropy.table import Table
 from gammapy.modeling.utils import _parse_datasets
 from gammapy.utils.pbar import progress_bar
 from .covariance import Covariance
-from .nuisance import fit_row, log_row, stack_rows, unique_parameter_names
+from .nuisance import (
+    factor_covariance,
+    fit_row,
+    log_row,
+    stack_rows,
+    unique_parameter_names,
+)
 
 
 class Fit:
@@ -201,13 +207,10 @@ class Fit:
 
 def _set_own_errors(result):
     """Give the models of a result the errors of its own fit, not of an earlier one."""
-    matrix = getattr(result.minuit, "covariance", None)
     parameters = result.models.parameters
     n_free = len(parameters.free_unique_parameters)
-    if matrix is None or len(matrix) != n_free:
-        matrix = np.full((n_free, n_free), np.nan)
     result.models.covariance = Covariance.from_factor_matrix(
-        parameters, np.array(matrix)
+        parameters, factor_covariance(result.minuit, n_free)
     )
 
 

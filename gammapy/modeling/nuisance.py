@@ -58,6 +58,27 @@ def _named_parameters(model):
             yield parameter, f"{prefix}.{name}"
 
 
+def factor_covariance(optimizer, n_free):
+    """Covariance of the parameter factors that an optimiser has after its fit.
+
+    Parameters
+    ----------
+    optimizer : `~iminuit.Minuit` or object
+        Optimiser of the fit.
+    n_free : int
+        Number of free parameters.
+
+    Returns
+    -------
+    matrix : `~numpy.ndarray`
+        Array of shape (n_free, n_free), NaN when the optimiser has no covariance.
+    """
+    matrix = getattr(optimizer, "covariance", None)
+    if matrix is None or len(matrix) != n_free:
+        return np.full((n_free, n_free), np.nan)
+    return np.array(matrix)
+
+
 def parameter_errors(parameters, minuit=None):
     """Errors of the free parameters from the covariance that the optimiser has.
 
@@ -75,10 +96,8 @@ def parameter_errors(parameters, minuit=None):
         are not changed.
     """
     free = parameters.free_parameters
-    covariance = getattr(minuit, "covariance", None)
-    if covariance is None or len(covariance) != len(free):
-        return {id(par): np.nan for par in free}
-    sigmas = np.sqrt(np.clip(np.diag(np.asarray(covariance)), 0, None))
+    variances = np.diag(factor_covariance(minuit, len(free)))
+    sigmas = np.sqrt(np.clip(variances, 0, None))
     return {
         id(par): sigma * abs(par._inverse_transform_derivative(par.factor))
         for par, sigma in zip(free, sigmas, strict=True)

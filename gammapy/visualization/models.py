@@ -80,19 +80,40 @@ def select_components(models, select=True):
         Components that have a spatial model, in the order of the models.
     """
     sources = [_ for _ in models or [] if hasattr(_, "spatial_model")]
+    names = select_names([_.name for _ in sources], select)
+    return [_ for _ in sources if _.name in names]
+
+
+def select_names(known, select=True):
+    """Names chosen by the ``models`` argument of the plot functions.
+
+    Parameters
+    ----------
+    known : list of str
+        All names.
+    select : bool, list of str or `~gammapy.modeling.models.Models`
+        True for all, False for none, names, or models.
+
+    Returns
+    -------
+    names : list of str
+        The chosen names.
+
+    Raises
+    ------
+    ValueError
+        If a name is not known.
+    """
     if select is True:
-        return sources
+        return known
     if select is False or select is None:
         return []
-
-    if isinstance(select, str):
-        select = [select]
+    select = [select] if isinstance(select, str) else select
     names = [_ if isinstance(_, str) else _.name for _ in select]
-    known = [_.name for _ in models or []]
     unknown = [_ for _ in names if _ not in known]
     if unknown:
-        raise ValueError(f"There are no models named {unknown}; there are {known}.")
-    return [_ for _ in sources if _.name in names]
+        raise ValueError(f"There are no components {unknown}; there are {known}.")
+    return names
 
 
 def _is_on(model, ax):

@@ -8,7 +8,7 @@ from regions import CompoundSkyRegion
 import matplotlib.pyplot as plt
 from matplotlib import patheffects
 from matplotlib.ticker import FuncFormatter
-from .models import plot_models, select_components
+from .models import plot_models, select_components, select_names
 from .utils import add_colorbar
 
 __all__ = [
@@ -179,7 +179,7 @@ def plot_spectral_residuals(
     """
     residuals = _spectral_residuals(datasets, region, options)
     table = residuals.to_table(method)
-    names = _component_names(residuals, models)
+    names = select_names(residuals.components, models)
     if axes is None:
         figure = plt.figure(figsize=(7, 6))
         axes = figure.subplots(
@@ -452,21 +452,6 @@ def _plot_distribution(residuals, ax, idx, mask=None):
     ax.set_ylabel("Probability density")
     ax.legend(fontsize="small", loc="upper left")
     return ax
-
-
-def _component_names(residuals, models):
-    """Names of the components to draw, from the ``models`` argument."""
-    known = residuals.components
-    if models is True:
-        return known
-    if models is False or models is None:
-        return []
-    models = [models] if isinstance(models, str) else models
-    names = [_ if isinstance(_, str) else _.name for _ in models]
-    unknown = [_ for _ in names if _ not in known]
-    if unknown:
-        raise ValueError(f"There are no components {unknown}; there are {known}.")
-    return names
 
 
 def _plot_spectrum(residuals, ax, names):
