@@ -16,6 +16,8 @@ from scipy.stats import poisson
 import astropy.units as u
 from gammapy.datasets import MapDataset, MapDatasetOnOff, SpatialResiduals
 from gammapy.datasets.convolution import make_kernel
+from gammapy.datasets.matched_filter import source_of_kernel, source_stamps
+from gammapy.irf import PSFMap
 from gammapy.maps import Map, MapAxis, WcsGeom
 
 __all__ = ["calibrate"]
@@ -30,7 +32,9 @@ MU_NORMAL = 100
 
 MUS = (0.5, 1, 2, 5, 10, 30, 100, 300, 500)
 MUS_FAST = (0.5, 5, 100)
-KERNELS = ("tophat", "gauss", None)
+KERNELS = ("tophat", "gauss", "point-source", None)
+# Kernels whose weights are not 0 and 1: there is no closed form.
+WEIGHTED = ("gauss", "point-source")
 KERNELS_ON_OFF = ("tophat", None)
 ALPHAS = (1.0, 0.2)
 
@@ -42,6 +46,12 @@ GEOM = WcsGeom.create(
     binsz=0.05,
     axes=[MapAxis.from_energy_edges([1, 10] * u.TeV, name="energy")],
 )
+
+# A matched filter weights the energies, so it gets two bins.
+GEOM_FILTER = GEOM.to_image().to_cube(
+    [MapAxis.from_energy_edges([1, 3, 10] * u.TeV, name="energy")]
+)
+AXIS_TRUE = MapAxis.from_energy_bounds("0.5 TeV", "20 TeV", nbin=6, name="energy_true")
 
 # Independent values for errors well within the tolerance, and for just enough.
 N_TRIALS, N_TRIALS_FAST = 200_000, 100_000
@@ -99,7 +109,9 @@ def expect_weighted(kernel, mu, n_values, seed):
     Pixels with the same weight are drawn together: their sum is Poisson, too.
     """
     random = np.random.default_rng([seed, 1])
-    weights, n_pixels = np.unique(kernel_weights(kernel), return_counts=True)
+    weights = kernel_weights(kernel)
+    weights = np.round(weights / weights.max(), 9)
+    weights, n_pixels = np.unique(weights, return_counts=True)
     rates = mu / effective_pixels(kernel) * n_pixels
     model, variance = np.sum(weights * rates), np.sum(weights**2 * rates)
     values = [
@@ -113,10 +125,14 @@ def expect_weighted(kernel, mu, n_values, seed):
 # --- simulation ------------------------------------------------------------
 
 
+@cache
 def kernel_weights(kernel):
-    """Weights of the pixels, those of a single pixel for None."""
+    """Weights of the pixels, shape (n_energy, n_lat, n_lon); 1 for None."""
+    if kernel == "point-source":
+        dataset = simulate(kernel, 1, None, np.random.default_rng(0))
+        return source_stamps(dataset, source_of_kernel(kernel))
     weights = make_kernel(kernel, RADIUS, GEOM.to_image())
-    return np.ones((1, 1)) if weights is None else weights
+    return np.ones((1, 1, 1)) if weights is None else weights[np.newaxis]
 
 
 def effective_pixels(kernel):
@@ -125,11 +141,13 @@ def effective_pixels(kernel):
     return np.sum(weights) ** 2 / np.sum(weights**2)
 
 
-def simulate(rate, alpha, random):
+def simulate(kernel, rate, alpha, random):
     """Draw a dataset of noise.
 
     Parameters
     ----------
+    kernel : {"tophat", "gauss", "point-source"} or None
+        Kernel; a matched filter needs responses.
     rate : float
         Expected counts per pixel.
     alpha : float or None
@@ -137,10 +155,17 @@ def simulate(rate, alpha, random):
     random : `~numpy.random.Generator`
         Random numbers.
     """
-    counts = Map.from_geom(GEOM, data=random.poisson(rate, GEOM.data_shape))
+    geom = GEOM_FILTER if kernel == "point-source" else GEOM
+    counts = Map.from_geom(geom, data=random.poisson(rate, geom.data_shape))
     if alpha is None:
-        background = Map.from_geom(GEOM, data=np.full(GEOM.data_shape, rate))
-        return MapDataset(counts=counts, background=background, name="noise")
+        background = Map.from_geom(geom, data=np.full(geom.data_shape, rate))
+        dataset = MapDataset(counts=counts, background=background, name="noise")
+        if kernel == "point-source":
+            geom_true = geom.to_image().to_cube([AXIS_TRUE])
+            dataset.exposure = Map.from_geom(geom_true, unit="cm2 s")
+            dataset.exposure.data += 1e12
+            dataset.psf = PSFMap.from_gauss(AXIS_TRUE, sigma=RADIUS)
+        return dataset
     counts_off = random.poisson(rate / alpha, GEOM.data_shape)
     return MapDatasetOnOff(
         counts=counts,
@@ -157,7 +182,7 @@ def inner_values(dataset, kernel):
         dataset, kernel=kernel, correlation_radius=RADIUS
     )
     image = residuals.sqrt_ts.data[0]
-    y, x = (_ // 2 for _ in kernel_weights(kernel).shape)
+    y, x = (_ // 2 for _ in kernel_weights(kernel).shape[1:])
     return image[y : image.shape[0] - y, x : image.shape[1] - x]
 
 
@@ -182,7 +207,7 @@ def moments_with_errors(means, squares):
 
 def number_of_images(kernel, n_trials, n_min):
     """Images that hold a number of independent kernels."""
-    n_pixels = np.prod(GEOM.to_image().data_shape)
+    n_pixels = np.prod(GEOM.to_image().data_shape) * len(kernel_weights(kernel))
     return max(int(np.ceil(n_trials * effective_pixels(kernel) / n_pixels)), n_min)
 
 
@@ -193,7 +218,7 @@ def calibrate(
 
     Parameters
     ----------
-    kernel : {"tophat", "gauss"} or None
+    kernel : {"tophat", "gauss", "point-source"} or None
         Kernel.
     mu : float
         Expected (on) counts per effective kernel.
@@ -206,8 +231,8 @@ def calibrate(
     alpha : float, optional
         Acceptance ratio, for wstat. Default is 1.
     n_reference : int, optional
-        Number of values for the expectation of the Gaussian kernel, which has no
-        closed form.
+        Number of values for the expectation of weighted counts, which has no closed
+        form.
 
     Returns
     -------
@@ -222,12 +247,12 @@ def calibrate(
     rate = mu / effective_pixels(kernel)
     moments = []
     for _ in range(n_images):
-        values = inner_values(simulate(rate, alpha, random), kernel)
+        values = inner_values(simulate(kernel, rate, alpha, random), kernel)
         moments.append((values.mean(), np.mean(values**2)))
 
     if statistic == "wstat":
         exact = expect_wstat(mu, alpha)
-    elif kernel == "gauss":
+    elif kernel in WEIGHTED:
         exact = expect_weighted(kernel, mu, n_reference, seed)
     else:
         exact = expect_cash(mu)
@@ -242,7 +267,7 @@ def calibrate(
         "mean_exact": exact[0],
         "width_exact": exact[1],
     }
-    if kernel == "gauss":
+    if kernel in WEIGHTED:
         # the expectation has an error as well
         width = result["width_exact"]
         for name, error in (("mean_err", width), ("width_err", width / np.sqrt(2))):
@@ -301,7 +326,7 @@ def format_row(result):
     if result["alpha"] is not None:
         name += f" {result['alpha']:g}"
     return (
-        f"{name:10}{result['kernel'] or 'pixel':8}{result['mu']:>6g}"
+        f"{name:10}{result['kernel'] or 'pixel':13}{result['mu']:>6g}"
         f"{result['n_images']:>7}"
         f"{result['mean']:>+10.4f} ±{result['mean_err']:.4f}"
         f"{result['mean'] - result['mean_exact']:>+9.4f}"
@@ -312,7 +337,7 @@ def format_row(result):
 
 
 HEADER = (
-    f"{'statistic':10}{'kernel':8}{'mu':>6}{'images':>7}{'mean':>10} {'':7}"
+    f"{'statistic':10}{'kernel':13}{'mu':>6}{'images':>7}{'mean':>10} {'':7}"
     f"{'- exact':>9}{'width':>9} {'':7}{'/ exact':>10}"
 )
 

@@ -39,7 +39,8 @@ def make_kernel(kernel, radius, geom):
     if kernel not in KERNELS:
         raise ValueError(
             f"Invalid kernel: {kernel!r}. Choose one of "
-            f"{', '.join(map(repr, KERNELS))}, a Map, or None for single pixels."
+            f"{', '.join(map(repr, KERNELS))}, 'point-source', a Map, a SkyModel, or "
+            "None for single pixels."
         )
 
     scales = u.Quantity(geom.pixel_scales).to_value("deg")

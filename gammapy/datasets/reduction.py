@@ -5,12 +5,18 @@ Nothing here changes a dataset: each keeps its own models and IRFs.
 """
 
 import copy
+import logging
 from dataclasses import dataclass
+from functools import partial
 import numpy as np
 import astropy.units as u
 from gammapy.modeling.models import FoVBackgroundModel
+from .core import Dataset, Datasets
+from .grids import cutout_slices
 
 __all__ = []
+
+log = logging.getLogger(__name__)
 
 # Bin edges that differ by less than this, relative, are the same edge. Comparing
 # exactly would lose bins whose edges were rounded on their way through a file.
@@ -108,11 +114,212 @@ def _show_bound(energy):
 
 
 @dataclass
+class Plane:
+    """One energy bin of one dataset, arrays of shape (n_lat, n_lon).
+
+    Where the weight is 0 counts and model are finite, so that products with the
+    weights are safe. Off counts and acceptances are None for a modelled background.
+    """
+
+    idx: int
+    weights: np.ndarray
+    counts: np.ndarray
+    npred: np.ndarray
+    npred_background: np.ndarray
+    components: list
+    counts_off: np.ndarray | None = None
+    acceptance: np.ndarray | None = None
+    acceptance_off: np.ndarray | None = None
+    is_weighted: bool = False
+
+    def summands(self):
+        """Names and weighted arrays that are summed over bins."""
+        for name in SUMMED:
+            values = getattr(self, name)
+            if values is None:
+                continue
+            weighted = values * self.weights
+            yield name, weighted
+            if name == "npred":
+                # The squares of 0 and 1 are 0 and 1.
+                is_same = not self.is_weighted
+                yield "variance", weighted if is_same else weighted * self.weights
+        yield "coverage", self.weights
+
+    def component_sums(self, weights):
+        """Names of the source components and their sums with weights."""
+        for name, cutout, into in self.components:
+            used = weights[into]
+            yield name, np.sum(np.where(used > 0, cutout, 0.0) * used)
+
+
+#: Arrays of a `Plane` that are summed with its weights.
+SUMMED = (
+    "counts",
+    "npred",
+    "npred_background",
+    "counts_off",
+    "acceptance",
+    "acceptance_off",
+)
+
+
+def iter_planes(dataset, bins, *, exclude=()):
+    """Go through the energy bins of a dataset that its masks do not hide entirely.
+
+    Only what one bin needs is made at a time: a joint fit has no room for copies of
+    its cubes.
+
+    Parameters
+    ----------
+    dataset : `~gammapy.datasets.MapDataset` or `~gammapy.datasets.SpectrumDataset`
+        Dataset.
+    bins : `~numpy.ndarray` of bool, shape (n_energy,)
+        Energy bins that count.
+    exclude : list of str
+        Names of model components to leave out.
+
+    Yields
+    ------
+    plane : `Plane`
+        Counts and model of one energy bin.
+
+    Raises
+    ------
+    ValueError
+        If counts inside the mask are not finite.
+    """
+    sources = list(_npred_sources(dataset, exclude))
+    make_background = _background_maker(dataset, exclude)
+    counts = dataset.counts.data
+    for idx in np.nonzero(bins)[0]:
+        weights = _plane_weights(dataset, idx)
+        if not weights.any():
+            continue
+
+        background, off = make_background(idx)
+        npred = background.astype(float)
+        components = []
+        for name, cutout, into, part in sources:
+            cutout = cutout[(idx, *part)]
+            npred[into] += cutout
+            components.append((name, cutout, into))
+
+        if off:
+            # Without off acceptance nothing is known of the background.
+            weights = np.where(off["acceptance_off"] > 0, weights, 0.0)
+        else:
+            # Gammapy's own npred() ends the same way: it never is negative.
+            np.maximum(npred, 0, out=npred)
+        arrays = {"counts": counts[idx], "npred": npred, "npred_background": background}
+        arrays |= off
+        is_finite = {name: np.isfinite(values) for name, values in arrays.items()}
+        # Looking is several times faster than np.where, and mostly enough.
+        broken = [name for name, finite in is_finite.items() if not finite.all()]
+        if broken:
+            weights = np.where(is_finite["npred"], weights, 0.0)
+            _check_counts(dataset, idx, is_finite["counts"] | (weights == 0))
+        for name in broken:
+            arrays[name] = np.where(weights > 0, arrays[name], 0.0)
+        if not weights.any():
+            continue
+        yield Plane(
+            idx=idx,
+            weights=weights,
+            components=components,
+            is_weighted=dataset.stat_type == "cash_weighted",
+            **arrays,
+        )
+
+
+def _npred_sources(dataset, exclude):
+    """Cutouts of the source components: name, data, and where they overlap.
+
+    The evaluators give their predicted counts around each source, as
+    `MapDataset.npred_signal` asks for them; there is no need of a cube per source.
+    """
+    for name, evaluator in dataset.evaluators.items():
+        if name in exclude:
+            continue
+        if evaluator.needs_update:
+            evaluator.update(
+                dataset.exposure,
+                dataset.psf,
+                dataset.edisp,
+                dataset.counts.geom,
+                dataset.mask_image,
+            )
+        if not evaluator.contributes:
+            continue
+        npred = evaluator.compute_npred()
+        data = npred.data
+        if npred.unit != "":
+            data = npred.quantity.to_value("")
+        into, part = cutout_slices(dataset.counts.geom, npred.geom)
+        yield name, data, into, part
+        if not evaluator.use_cache:
+            evaluator.reset_cache_properties()
+
+
+def _background_maker(dataset, exclude):
+    """Function that gives the background in one energy bin, and the off data."""
+    if dataset.stat_type == "wstat":
+        return partial(_measured_background, dataset)
+    model = getattr(dataset, "background_model", None)
+    is_excluded = model is not None and model.name in exclude
+    if dataset.background is None or is_excluded:
+        nothing = np.zeros(dataset.data_shape[1:])
+        return lambda idx: (nothing, {})
+    data = dataset.npred_background().data
+    return lambda idx: (data[idx], {})
+
+
+def _measured_background(dataset, idx):
+    """Background of one energy bin from off counts alone.
+
+    `MapDatasetOnOff.npred_background` is profiled with the on counts, so it would
+    hide half of what there is to see.
+    """
+    names = ("counts_off", "acceptance", "acceptance_off")
+    off = {name: getattr(dataset, name).data[idx] for name in names}
+    unit = dataset.acceptance.unit / dataset.acceptance_off.unit
+    with np.errstate(divide="ignore", invalid="ignore"):
+        alpha = off["acceptance"] / off["acceptance_off"] * unit.to("")
+        background = alpha * off["counts_off"]
+    return np.where(off["acceptance_off"] > 0, background, 0.0), off
+
+
+def _plane_weights(dataset, idx):
+    """Weights of one energy bin from the masks, 0 or 1, or the mask's value."""
+    masks = [
+        _.data[idx] for _ in (dataset.mask_safe, dataset.mask_fit) if _ is not None
+    ]
+    if not masks:
+        return np.ones(dataset.data_shape[1:])
+    weights = masks[0]
+    for mask in masks[1:]:
+        weights = weights * mask
+    if dataset.stat_type != "cash_weighted":
+        weights = weights != 0
+    return weights.astype(float)
+
+
+def _check_counts(dataset, idx, is_good):
+    if not is_good.all():
+        low, high = dataset.counts.geom.axes["energy"].edges[idx : idx + 2]
+        raise ValueError(
+            f"Dataset {dataset.name!r} has {np.sum(~is_good)} bins of {low:.4g} - "
+            f"{high:.4g} inside its mask with counts that are not finite; mask them "
+            "with mask_safe."
+        )
+
+
+@dataclass
 class BinnedCounts:
     """Counts and model of one dataset, per bin, shape (n_energy, n_lat, n_lon).
 
-    ``weights`` is 0 where a bin does not count. Off counts, their scaling ``alpha``
-    and the acceptances are None for a modelled background.
+    ``weights`` is 0 where a bin does not count, and so is everything else. Off counts
+    and acceptances are None for a modelled background.
     """
 
     weights: np.ndarray
@@ -136,70 +343,53 @@ class BinnedCounts:
         axis_mask : `~numpy.ndarray` of bool, shape (n_energy,), optional
             Energy bins that count. Default is all.
         """
-        off = {}
-        signal = npred_signal(dataset, exclude)
-        if dataset.stat_type == "wstat":
-            # npred_background() is profiled with the on counts, so it would hide
-            # half of what there is to see; the off counts alone are independent.
-            background = dataset.alpha.data * dataset.counts_off.data
-            off = {
-                "counts_off": dataset.counts_off.data,
-                "acceptance": dataset.acceptance.data,
-                "acceptance_off": dataset.acceptance_off.data,
-            }
-        else:
-            background = npred_background(dataset, exclude)
-        npred = signal + background
-        if dataset.stat_type != "wstat":
-            # Gammapy's own npred() ends the same way: it never is negative.
-            npred = np.clip(npred, 0, None)
-
-        weights = mask_weights(dataset)
-        weights = np.where(np.isfinite(npred), weights, 0.0)
-        if off:
-            # Without off acceptance nothing is known of the background.
-            weights = np.where(off["acceptance_off"] > 0, weights, 0.0)
-        if axis_mask is not None:
-            weights[~axis_mask] = 0
-        _check_counts(dataset, weights)
-        return cls(weights, dataset.counts.data, npred, background, **off)
-
-    def weighted(self, name, power=1):
-        """One of the arrays times the weights, with 0 where the weights are 0.
-
-        A NaN outside the mask must not survive, and NaN times 0 is NaN.
-        """
-        values = getattr(self, name)
-        return np.where(self.weights > 0, values, 0.0) * self.weights**power
+        shape = dataset.data_shape
+        if axis_mask is None:
+            axis_mask = np.ones(shape[0], dtype=bool)
+        names = [_ for _ in SUMMED if getattr(dataset, _, None) is not None]
+        names = {"weights", "counts", "npred", "npred_background", *names}
+        arrays = {name: np.zeros(shape) for name in names}
+        for plane in iter_planes(dataset, axis_mask, exclude=exclude):
+            used = plane.weights > 0
+            for name, array in arrays.items():
+                array[plane.idx][used] = getattr(plane, name)[used]
+        return cls(**arrays)
 
 
-def npred_signal(dataset, exclude=()):
-    """Predicted counts of the source components, without the excluded ones."""
-    names = [_ for _ in dataset.evaluators if _ not in exclude]
-    if len(names) == len(dataset.evaluators):
-        return dataset.npred_signal().data
-    if not names:
-        return np.zeros(dataset.data_shape)
-    return dataset.npred_signal(model_names=names).data
+def local_datasets(datasets):
+    """Datasets of this process.
+
+    Parameters
+    ----------
+    datasets : `~gammapy.datasets.Datasets` or list of `~gammapy.datasets.Dataset`
+        Datasets, one dataset, or a `~gammapy.datasets.actors.DatasetsActor`.
+
+    Returns
+    -------
+    datasets : `~gammapy.datasets.Datasets`
+        The datasets; of those that live in another process a copy.
+    """
+    if hasattr(datasets, "_actor"):
+        datasets = [datasets]
+    return Datasets([_local_dataset(_) for _ in Datasets(datasets)])
 
 
-def npred_background(dataset, exclude=()):
-    """Predicted counts of the background, 0 without one or when it is excluded."""
-    model = getattr(dataset, "background_model", None)
-    if dataset.background is None or (model is not None and model.name in exclude):
-        return np.zeros(dataset.data_shape)
-    return dataset.npred_background().data
+def _local_dataset(dataset):
+    if isinstance(dataset, Dataset):
+        return dataset
+    # Loading it with this module would go round in a circle.
+    from .map import MapDataset
+
+    maps = ("counts", "background", "exposure", "psf", "edisp", "mask_safe", "mask_fit")
+    maps = {name: getattr(dataset, name) for name in maps}
+    return MapDataset(**maps, models=dataset.models, name=dataset.name)
 
 
-def mask_weights(dataset):
-    """Weight of each bin from the masks, 0 or 1, or the mask's value when weighted."""
-    weights = np.ones(dataset.data_shape)
-    for mask in (dataset.mask_safe, dataset.mask_fit):
-        if mask is not None:
-            weights = weights * mask.data
-    if dataset.stat_type != "cash_weighted":
-        weights = (weights != 0).astype(float)
-    return weights
+def log_without_models(datasets):
+    """Say which datasets have no models, so that the background is all there is."""
+    names = [_.name for _ in datasets if not _.models]
+    if names:
+        log.info(f"No models are set on {', '.join(names)}: background alone.")
 
 
 def without_mask_fit(dataset):
@@ -231,12 +421,3 @@ def check_model_names(datasets, names):
 def is_background(model):
     """Whether a model is the background of a dataset."""
     return isinstance(model, FoVBackgroundModel)
-
-
-def _check_counts(dataset, weights):
-    bad = ~np.isfinite(dataset.counts.data) & (weights > 0)
-    if bad.any():
-        raise ValueError(
-            f"Dataset {dataset.name!r} has {bad.sum()} bins inside its mask with "
-            "counts that are not finite; mask them with mask_safe."
-        )

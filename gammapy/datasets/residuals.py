@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Residuals of joint datasets in space and in energy."""
 
+from dataclasses import dataclass, field
 from itertools import pairwise
 import numpy as np
 import astropy.units as u
@@ -16,14 +17,16 @@ from gammapy.stats.residuals import (
 )
 from gammapy.utils.parallel import N_JOBS_DEFAULT, run_multiprocessing
 from .convolution import convolve_images, make_kernel
-from .core import Datasets
+from .grids import common_image_geom, image_slices, overlap_slices, pixel_offset, place
+from .matched_filter import MatchedFilter, source_of_kernel
 from .reduction import (
-    BinnedCounts,
     bins_within,
     check_model_names,
     is_background,
+    iter_planes,
     joint_stat_kind,
-    npred_signal,
+    local_datasets,
+    log_without_models,
     parse_energy_range,
     range_of_bins,
     same_edges,
@@ -32,6 +35,9 @@ from .reduction import (
 from .residuals_io import read_spatial_residuals, write_spatial_residuals
 
 __all__ = ["SpatialResiduals", "SpectralResiduals"]
+
+# A matched filter that sees less than this of a source sees rounding errors.
+COVERAGE_MIN = 1e-9
 
 
 class SpatialResiduals:
@@ -51,7 +57,7 @@ class SpatialResiduals:
     datasets_names : list of str
         Names of the datasets.
     kernel : str
-        Name of the kernel.
+        Name of the kernel: "tophat", "gauss", "point-source", "model", "map" or None.
     correlation_radius : `~astropy.units.Quantity`, optional
         Radius of the kernel, None for a kernel without one. Default is None.
     n_pixels_correlated : float
@@ -99,7 +105,15 @@ class SpatialResiduals:
 
         The masks and the energy range apply to the bins of each dataset before
         anything is summed; then the datasets are added on the smallest geometry of
-        their common pixel grid that holds them all, and the kernel is applied.
+        their common pixel grid that holds them all, and the kernel is applied. With
+        the weights f of the kernel, N and M are the sums of f n and f m and M2 that
+        of f^2 m, and the significance is
+        sign(N - M) sqrt(2 [N ln(N / M) - N + M] M / M2): that of Poisson counts (Cash
+        1979, ApJ 228, 939), scaled to the width 1 (M = M2 where f is 0 or 1).
+
+        A matched filter is f = s / sum(s^2), with the counts s of the source in each
+        dataset and energy bin; its excess is the amplitude of such a source at each
+        position, in units of the amplitude of the model.
 
         Parameters
         ----------
@@ -110,13 +124,21 @@ class SpatialResiduals:
         energy_edges : `~astropy.units.Quantity` or list of str, optional
             Edges of energy groups, each of which gives one image. Default is one
             group over the energies of the range that are not masked.
-        kernel : {"tophat", "gauss"}, `~gammapy.maps.Map` or None
-            Weights of neighbouring pixels: "tophat" sums the pixels whose centre is
-            within the radius, "gauss" weights with a Gaussian, a map gives the
-            weights itself, None takes each pixel alone. Default is "tophat".
-        correlation_radius : `~astropy.units.Quantity` or str
-            Radius of the top-hat or standard deviation of the Gaussian.
-            Default is "0.1 deg".
+        kernel : str, `~gammapy.maps.Map`, `SkyModel` or None
+            Weights of neighbouring pixels:
+
+            - "tophat" sums the pixels whose centre is within the radius;
+            - "gauss" weights with a Gaussian;
+            - "point-source" is the filter matched to a point source with a power law
+              of index 2, with the responses at the centre of each dataset;
+            - a `~gammapy.modeling.models.SkyModel` is the source to match instead;
+            - a map with one image gives the weights itself;
+            - None takes each pixel alone.
+
+            Default is "tophat".
+        correlation_radius : `~astropy.units.Quantity` or str, optional
+            Radius of the top-hat or standard deviation of the Gaussian; other kernels
+            ignore it. Default is "0.1 deg".
         exclude : list of str, optional
             Names of model components to leave out of the model. Default is None.
         geom : `~gammapy.maps.WcsGeom`, optional
@@ -151,52 +173,54 @@ class SpatialResiduals:
         >>> residuals = SpatialResiduals.from_datasets(dataset, energy_min="1 TeV")
         >>> print(residuals.distribution())  # doctest: +SKIP
         """
-        datasets = Datasets(datasets)
+        datasets = local_datasets(datasets)
         is_on_off = joint_stat_kind(datasets) == "wstat"
         exclude = [exclude] if isinstance(exclude, str) else list(exclude or [])
         check_model_names(datasets, exclude)
-        image_geom = _common_image_geom(datasets, geom)
+        image_geom = common_image_geom(datasets, geom)
         # Of a smaller geom the borders see what is beyond them.
-        into, part = _overlap(geom.to_image(), image_geom) if geom else (..., ...)
+        cut = image_slices(geom.to_image(), image_geom) if geom else (..., ...)
         edges = _energy_groups(datasets, energy_min, energy_max, energy_edges)
-        weights = make_kernel(kernel, correlation_radius, image_geom)
-        if is_on_off and weights is not None:
-            weights = _unit_weights(weights)
+        source = source_of_kernel(kernel)
+        weights = None
+        if source is None:
+            weights = make_kernel(kernel, correlation_radius, image_geom)
+        if is_on_off:
+            weights = _unit_weights(weights, source)
 
-        reduced = run_multiprocessing(
-            _reduce_dataset,
-            [(_, edges, exclude, apply_mask) for _ in datasets],
-            backend=parallel_backend,
-            pool_kwargs={"processes": N_JOBS_DEFAULT if n_jobs is None else n_jobs},
-            task_name="Residuals",
-        )
-        sums = _add_images(reduced, datasets, image_geom)
-
-        mask = sums["coverage"] > 0
-        if not mask.any():
+        log_without_models(datasets)
+        joint = _Sums(image_geom, n_groups=len(edges) - 1)
+        for item in _reduce_all(
+            [(_, edges, exclude, apply_mask, source) for _ in datasets],
+            n_jobs,
+            parallel_backend,
+        ):
+            joint.add(item)
+        if not joint.energies:
             raise ValueError(
                 "All bins of the datasets are masked "
                 f"between {edges[0]:.4g} and {edges[-1]:.4g}."
             )
-        sums["coverage"] = mask.astype(float)
-        sums = {
-            name: convolve_images(
-                image, weights if name != "variance" or weights is None else weights**2
-            )
-            for name, image in sums.items()
-        }
+        sums, mask = joint.images, joint.mask
+        if source is None:
+            n_correlated = _n_correlated(weights)
+            sums["coverage"] = mask.astype(float)
+            sums = _convolve_sums(sums, weights)
+        else:
+            n_correlated = _scale_filtered(sums, joint.moments)
+            # Where the source is not seen there is nothing to look for.
+            mask &= sums["coverage"] > COVERAGE_MIN
         if geom is not None:
             image_geom = geom.to_image()
-            sums = {_: _place(data, image_geom, into, part) for _, data in sums.items()}
-            mask = _place(mask, image_geom, into, part)
+            shape = image_geom.data_shape
+            sums = {name: place(data, shape, *cut) for name, data in sums.items()}
+            mask = place(mask, shape, *cut)
         coverage = sums.pop("coverage")
         sums["sqrt_ts"] = _significance(sums, mask)
 
         if energy_edges is None:
             # The masks may end before the axes do.
-            used = u.Quantity(
-                [energies for _, energies in reduced if energies is not None]
-            )
+            used = u.Quantity(joint.energies)
             edges = u.Quantity([used.min(), used.max()])
         axis = MapAxis.from_energy_edges(edges, name="energy")
         maps_geom = image_geom.to_cube([axis])
@@ -207,14 +231,14 @@ class SpatialResiduals:
         }
         maps["mask"] = Map.from_geom(maps_geom, data=mask, dtype=bool)
         maps["coverage"] = Map.from_geom(maps_geom, data=coverage)
-        has_radius = isinstance(kernel, str)
+        has_radius = isinstance(kernel, str) and source is None
         return cls(
             maps,
             models=datasets.models,
             datasets_names=datasets.names,
-            kernel=kernel if isinstance(kernel, str) or kernel is None else "map",
+            kernel=_kernel_name(kernel, source),
             correlation_radius=u.Quantity(correlation_radius) if has_radius else None,
-            n_pixels_correlated=_n_correlated(weights),
+            n_pixels_correlated=n_correlated,
             exclude=exclude,
         )
 
@@ -260,7 +284,7 @@ class SpatialResiduals:
 
     @property
     def kernel(self):
-        """Name of the kernel: "tophat", "gauss", "map" or None."""
+        """Name of the kernel; "model" and "map" for those given as such, or None."""
         return self._kernel
 
     @property
@@ -496,7 +520,7 @@ class SpectralResiduals:
         >>> residuals = SpectralResiduals.from_datasets(dataset, region)
         >>> table = residuals.to_table("diff/sqrt(model)")
         """
-        datasets = Datasets(datasets)
+        datasets = local_datasets(datasets)
         joint_stat_kind(datasets)
         exclude = [exclude] if isinstance(exclude, str) else list(exclude or [])
         check_model_names(datasets, exclude)
@@ -506,26 +530,29 @@ class SpectralResiduals:
         energies = parse_energy_range(energy_min, energy_max)
         axis_mask = bins_within(axis, *energies)
         range_of_bins(axis, axis_mask, datasets[0].name, *energies)
+        region_masks = {_.name: _region_mask(_, region) for _ in datasets}
+        if not any(np.any(_) for _ in region_masks.values()):
+            raise ValueError(f"No pixel of the datasets has its centre in {region}.")
 
-        sums, npred_models = {}, {}
-        has_pixels = False
+        log_without_models(datasets)
+        sums = {}
+        npred_models = {
+            model.name: np.zeros(axis.nbin)
+            for model in datasets.models
+            if not is_background(model) and model.name not in exclude
+        }
         for dataset in datasets:
             if not apply_mask:
                 dataset = without_mask_fit(dataset)
-            binned = BinnedCounts.from_dataset(
-                dataset, exclude=exclude, axis_mask=axis_mask
-            )
-            region_mask = _region_mask(dataset, region)
-            has_pixels |= np.any(region_mask)
-            binned.weights = binned.weights * region_mask
-            for name, values in _summands(binned):
-                sums[name] = sums.get(name, 0) + values.sum(axis=(1, 2))
-            for name, values in _npred_models(dataset, exclude, binned.weights):
-                npred_models[name] = npred_models.get(name, 0) + values
+            for plane in iter_planes(dataset, axis_mask, exclude=exclude):
+                plane.weights = plane.weights * region_masks[dataset.name]
+                for name, values in plane.summands():
+                    total = sums.setdefault(name, np.zeros(axis.nbin))
+                    total[plane.idx] += values.sum()
+                for name, value in plane.component_sums(plane.weights):
+                    npred_models[name][plane.idx] += value
 
-        if not has_pixels:
-            raise ValueError(f"No pixel of the datasets has its centre in {region}.")
-        if not sums["coverage"].any():
+        if not sums or not sums["coverage"].any():
             where = "" if region is None else " in the region"
             raise ValueError(f"All bins of the datasets are masked{where}.")
         return cls(
@@ -643,61 +670,6 @@ class SpectralResiduals:
         )
 
 
-def _common_image_geom(datasets, geom=None):
-    """Smallest image geometry of the common grid that holds all datasets and geom."""
-    for dataset in datasets:
-        if not isinstance(dataset.counts.geom, WcsGeom):
-            kind = dataset.counts.geom.__class__.__name__
-            raise TypeError(
-                f"Spatial residuals need WCS maps; dataset {dataset.name!r} is on a "
-                f"{kind}."
-            )
-
-    images = {_.name: _.counts.geom.to_image() for _ in datasets}
-    reference = images[datasets[0].name] if geom is None else geom.to_image()
-    strangers = [_ for _, image in images.items() if not image.is_aligned(reference)]
-    if strangers:
-        to_what = f"dataset {datasets[0].name!r}" if geom is None else "the given geom"
-        raise ValueError(
-            f"Datasets {strangers} are not on the pixel grid of {to_what}; make them "
-            "with one reference geometry, or cutouts of it."
-        )
-    if geom is not None:
-        images["geom"] = reference
-    corners = np.array([_pixel_offset(reference, image) for image in images.values()])
-    sizes = np.array([image.data_shape[::-1] for image in images.values()])
-    low, high = corners.min(axis=0), (corners + sizes).max(axis=0)
-    wcs = reference.wcs.deepcopy()
-    wcs.wcs.crpix = reference.wcs.wcs.crpix - low
-    return WcsGeom(wcs, npix=tuple(int(_) for _ in high - low))
-
-
-def _pixel_offset(reference, image):
-    """Pixel (x, y) of the reference where the first pixel of the image lies."""
-    offset = reference.wcs.wcs.crpix - image.wcs.wcs.crpix
-    return np.rint(offset).astype(int)
-
-
-def _overlap(geom, image):
-    """Slices of the overlap of two images, in the first and in the second."""
-    (x, y), (ny, nx) = _pixel_offset(geom, image), image.data_shape
-    slices = []
-    for start, size, length in (
-        (y, ny, geom.data_shape[0]),
-        (x, nx, geom.data_shape[1]),
-    ):
-        low, high = max(start, 0), max(min(start + size, length), max(start, 0))
-        slices.append((slice(low, high), slice(low - start, high - start)))
-    return tuple(_[0] for _ in slices), tuple(_[1] for _ in slices)
-
-
-def _place(data, geom, into, part):
-    """Images on another geometry of the same pixel grid, 0 where there is nothing."""
-    placed = np.zeros((len(data), *geom.data_shape), dtype=data.dtype)
-    placed[(slice(None), *into)] = data[(slice(None), *part)]
-    return placed
-
-
 def _energy_groups(datasets, energy_min, energy_max, energy_edges):
     """Edges of the energy groups, at bin edges of all datasets."""
     if energy_edges is not None:
@@ -751,50 +723,124 @@ def _common_energy_axis(datasets):
     return first
 
 
-def _summands(binned):
-    """Names and arrays of one dataset that are summed over bins, one at a time."""
-    for name in ("counts", "npred", "npred_background"):
-        yield name, binned.weighted(name)
-    yield "variance", binned.weighted("npred", power=2)
-    yield "coverage", binned.weights
-    if binned.counts_off is not None:
-        for name in ("counts_off", "acceptance", "acceptance_off"):
-            yield name, binned.weighted(name)
+@dataclass
+class _Reduced:
+    """Images of one dataset, one per energy group.
 
-
-def _reduce_dataset(dataset, edges, exclude, apply_mask):
-    """Reduce a dataset to an image per energy group, on its own geometry.
-
-    Returns the images by name, and the first and last energy at which it contributes,
-    None if it does not.
+    ``images`` (of a matched filter: filtered, and larger by ``margin`` pixels on each
+    side) have the shape (n_energy, n_lat, n_lon), and so has ``used``: the sum of the
+    weights on the geometry of the dataset. ``energies`` are the first and last one at
+    which the dataset contributes, None if it does not.
     """
-    axis = dataset.counts.geom.axes["energy"]
-    groups = [bins_within(axis, *_) for _ in pairwise(edges)]
+
+    geom: WcsGeom
+    used: np.ndarray
+    moments: np.ndarray
+    images: dict = field(default_factory=dict)
+    margin: np.ndarray | int = 0
+    energies: u.Quantity | None = None
+
+    def add(self, idx_group, summands):
+        """Add named images of one plane to those of an energy group."""
+        for name, values in summands:
+            if name not in self.images:
+                self.images[name] = np.zeros((len(self.used), *values.shape))
+            self.images[name][idx_group] += values
+
+
+def _reduce_dataset(dataset, edges, exclude, apply_mask, source):
+    """Sum the planes of a dataset to an image per energy group."""
     if not apply_mask:
         dataset = without_mask_fit(dataset)
-    binned = BinnedCounts.from_dataset(
-        dataset, exclude=exclude, axis_mask=np.any(groups, axis=0)
+    axis = dataset.counts.geom.axes["energy"]
+    groups = [bins_within(axis, *_) for _ in pairwise(edges)]
+    matched = None if source is None else MatchedFilter(dataset, source)
+    reduced = _Reduced(
+        geom=dataset.counts.geom.to_image(),
+        used=np.zeros((len(groups), *dataset.data_shape[1:])),
+        moments=np.zeros((len(groups), 3)),
+        margin=0 if matched is None else matched.margin,
     )
-    images = {
-        name: np.stack([values[group].sum(axis=0) for group in groups])
-        for name, values in _summands(binned)
+    bins = []
+    for idx, group in enumerate(groups):
+        for plane in iter_planes(dataset, group, exclude=exclude):
+            bins.append(plane.idx)
+            reduced.used[idx] += plane.weights
+            if matched is None:
+                reduced.add(idx, plane.summands())
+            else:
+                reduced.add(idx, matched.apply(plane))
+                reduced.moments[idx] += matched.moments(plane)
+    if bins:
+        reduced.energies = axis.edges[[min(bins), max(bins) + 1]]
+    return reduced
+
+
+def _reduce_all(tasks, n_jobs, backend):
+    """Reduced datasets, one at a time unless several processes share them."""
+    n_jobs = N_JOBS_DEFAULT if n_jobs is None else n_jobs
+    if n_jobs == 1:
+        return (_reduce_dataset(*_) for _ in tasks)
+    return run_multiprocessing(
+        _reduce_dataset,
+        tasks,
+        backend=backend,
+        pool_kwargs={"processes": n_jobs},
+        task_name="Residuals",
+    )
+
+
+class _Sums:
+    """Joint sums on a geometry that holds all datasets, one image per energy group."""
+
+    def __init__(self, geom, n_groups):
+        self.geom = geom
+        self.images = {}
+        self.mask = np.zeros((n_groups, *geom.data_shape), dtype=bool)
+        self.moments = np.zeros((n_groups, 3))
+        self.energies = []
+
+    def add(self, reduced):
+        """Add the images of one dataset."""
+        if reduced.energies is None:
+            return
+        self.energies.append(reduced.energies)
+        self.moments += reduced.moments
+        offset = pixel_offset(self.geom, reduced.geom)
+        into, part = self._slices(offset, reduced.used)
+        self.mask[into] |= reduced.used[part] > 0
+        for name, images in reduced.images.items():
+            if name not in self.images:
+                self.images[name] = np.zeros(self.mask.shape)
+            into, part = self._slices(offset - reduced.margin, images)
+            self.images[name][into] += images[part]
+
+    def _slices(self, offset, images):
+        shapes = self.geom.data_shape, images.shape[1:]
+        into, part = overlap_slices(shapes[0], offset, shapes[1])
+        return (slice(None), *into), (slice(None), *part)
+
+
+def _convolve_sums(sums, weights):
+    """Sums with a kernel; a variance has the squares of the weights."""
+    if weights is None:
+        return sums
+    return {
+        name: convolve_images(image, weights**2 if name == "variance" else weights)
+        for name, image in sums.items()
     }
-    used = np.nonzero(binned.weights.any(axis=(1, 2)))[0]
-    if used.size == 0:
-        return images, None
-    return images, u.Quantity([axis.edges[used[0]], axis.edges[used[-1] + 1]])
 
 
-def _add_images(reduced, datasets, geom):
-    """Sum the images of all datasets on a geometry that holds them."""
-    sums = {}
-    for dataset, (images, _) in zip(datasets, reduced, strict=True):
-        into, part = _overlap(geom, dataset.counts.geom.to_image())
-        for name, image in images.items():
-            if name not in sums:
-                sums[name] = np.zeros((len(image), *geom.data_shape))
-            sums[name][(slice(None), *into)] += image[(slice(None), *part)]
-    return sums
+def _scale_filtered(sums, moments):
+    """Divide filtered sums by sum(s^2), in place; the number of pixels in the filter.
+
+    ``moments`` has one row per energy group, see `MatchedFilter.moments`.
+    """
+    squares = np.where(moments[:, 0] > 0, moments[:, 0], 1.0)[:, np.newaxis, np.newaxis]
+    for name, images in sums.items():
+        images /= squares**2 if name == "variance" else squares
+    _, of_sums, of_squares = moments.sum(axis=0)
+    return of_sums / of_squares if of_squares > 0 else 1.0
 
 
 def _joint_alpha(sums):
@@ -822,14 +868,23 @@ def _significance(sums, mask):
     return compute_sqrt_ts(counts, sums["npred"], variance=sums["variance"])
 
 
-def _unit_weights(weights):
+def _unit_weights(weights, source):
     """Kernel of equal weights, made 1; a ValueError for any other."""
-    if np.ptp(weights[weights != 0]) > 0:
+    if source is not None or (
+        weights is not None and np.ptp(weights[weights != 0]) > 0
+    ):
         raise ValueError(
             "On-off datasets need the kernel 'tophat' or None: off counts cannot "
             "be weighted like on counts."
         )
-    return (weights > 0).astype(float)
+    return None if weights is None else (weights > 0).astype(float)
+
+
+def _kernel_name(kernel, source):
+    """Name of a kernel: itself, or what kind of object it is."""
+    if kernel is None or isinstance(kernel, str):
+        return kernel
+    return "map" if source is None else "model"
 
 
 def _n_correlated(weights):
@@ -848,23 +903,17 @@ def _moments(values, n_correlated):
 
 def _region_mask(dataset, region):
     """Pixels of a dataset inside the region, shape (n_lat, n_lon) or a plain 1."""
+    geom = dataset.counts.geom
+    if geom.is_hpx:
+        raise TypeError(
+            f"Dataset {dataset.name!r} is on a HpxGeom; residuals need WCS maps or "
+            "regions: make a cutout of it on a WcsGeom."
+        )
     if region is None:
         return 1.0
-    geom = dataset.counts.geom
     if not isinstance(geom, WcsGeom):
         raise ValueError(
             f"Dataset {dataset.name!r} is a spectrum already; a region can only be "
             "given for map datasets."
         )
     return geom.to_image().region_mask(region).data.astype(float)
-
-
-def _npred_models(dataset, exclude, weights):
-    """Names and predicted counts per energy bin of the components of a dataset."""
-    for model in dataset.models or []:
-        if is_background(model) or model.name in exclude:
-            continue
-        others = [_.name for _ in dataset.models if _.name != model.name]
-        npred = npred_signal(dataset, exclude=others)
-        npred = np.where(weights > 0, npred, 0.0) * weights
-        yield model.name, npred.sum(axis=(1, 2))

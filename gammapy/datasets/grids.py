@@ -1,0 +1,107 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Images on one pixel grid: where they lie, and how one is put into another."""
+
+import numpy as np
+from gammapy.maps import WcsGeom
+
+__all__ = []
+
+
+def common_image_geom(datasets, geom=None):
+    """Smallest image geometry of the common grid that holds all datasets and geom.
+
+    Raises a TypeError for a dataset that is not on a WCS map and a ValueError for one
+    on another grid.
+    """
+    for dataset in datasets:
+        check_wcs(dataset)
+    images = {_.name: _.counts.geom.to_image() for _ in datasets}
+    first = datasets[0].name
+    reference = images[first] if geom is None else geom.to_image()
+    strangers = [_ for _, image in images.items() if not image.is_aligned(reference)]
+    if strangers:
+        to_what = f"dataset {first!r}" if geom is None else "the given geom"
+        raise ValueError(
+            f"Datasets {strangers} are not on the pixel grid of {to_what}; make them "
+            "with one reference geometry, or cutouts of it."
+        )
+    if geom is not None:
+        images["geom"] = reference
+    corners = np.array([pixel_offset(reference, image) for image in images.values()])
+    sizes = np.array([image.data_shape[::-1] for image in images.values()])
+    low, high = corners.min(axis=0), (corners + sizes).max(axis=0)
+    wcs = reference.wcs.deepcopy()
+    wcs.wcs.crpix = reference.wcs.wcs.crpix - low
+    return WcsGeom(wcs, npix=tuple(int(_) for _ in high - low))
+
+
+def check_wcs(dataset):
+    """Raise a TypeError that says what else can be done without a WCS map."""
+    geom = dataset.counts.geom
+    if isinstance(geom, WcsGeom):
+        return
+    if geom.is_region:
+        advice = "it is a spectrum, for which there is SpectralResiduals"
+    else:
+        advice = "make the dataset, or a cutout of it, on a WcsGeom"
+    raise TypeError(
+        f"Spatial residuals need WCS maps; dataset {dataset.name!r} is on a "
+        f"{geom.__class__.__name__}: {advice}."
+    )
+
+
+def pixel_offset(reference, image):
+    """Pixel (x, y) of the reference where the first pixel of the image lies."""
+    offset = reference.wcs.wcs.crpix - image.wcs.wcs.crpix
+    return np.rint(offset).astype(int)
+
+
+def overlap_slices(shape, offset, part_shape):
+    """Slices of the overlap of an array and a part of it.
+
+    Parameters
+    ----------
+    shape, part_shape : tuple of int
+        Shapes (n_lat, n_lon).
+    offset : tuple of int
+        Pixel (x, y) of the array where the first pixel of the part lies. It may be
+        outside.
+
+    Returns
+    -------
+    into, part : tuple of slice
+        Slices of the array and of the part; empty without an overlap.
+    """
+    slices = []
+    for start, size, length in zip(offset[::-1], part_shape, shape, strict=True):
+        low, high = max(start, 0), max(min(start + size, length), max(start, 0))
+        slices.append((slice(low, high), slice(low - start, high - start)))
+    return tuple(_[0] for _ in slices), tuple(_[1] for _ in slices)
+
+
+def cutout_slices(geom, other):
+    """Slices of the overlap of two geometries of one grid, in the first and second.
+
+    Raises a ValueError when they are not on one grid.
+    """
+    if geom.is_region or geom.to_image() == other.to_image():
+        everything = (slice(None), slice(None))
+        return everything, everything
+    if not geom.is_aligned(other):
+        raise ValueError(f"The geometry of a model is not a cutout of {geom}")
+    return image_slices(geom.to_image(), other.to_image())
+
+
+def image_slices(geom, image):
+    """Slices of the overlap of two images of one grid, in the first and the second."""
+    return overlap_slices(geom.data_shape, pixel_offset(geom, image), image.data_shape)
+
+
+def place(images, shape, into, part):
+    """Images put into larger or smaller ones, 0 where there is nothing.
+
+    ``into`` and ``part`` are what `overlap_slices` returns.
+    """
+    placed = np.zeros((len(images), *shape), dtype=images.dtype)
+    placed[(slice(None), *into)] = images[(slice(None), *part)]
+    return placed
