@@ -16,7 +16,7 @@ from calibration import calibrate, run  # noqa: E402
         ("tophat", 100, "cash", None, 15),
         (None, 5, "cash", None, 12),
         ("gauss", 5, "cash", None, 56),
-        ("point-source", 5, "cash", None, 30),
+        ("point-source", 5, "cash", None, 40),
         ("tophat", 5, "wstat", 0.2, 15),
         (None, 100, "wstat", 1.0, 12),
     ],

@@ -8,21 +8,14 @@ from gammapy.datasets import Datasets, MapDataset, MapDatasetOnOff, SpatialResid
 from gammapy.datasets.matched_filter import source_stamps
 from gammapy.irf import PSFMap
 from gammapy.maps import MapAxis, WcsGeom
-from gammapy.modeling.models import (
-    DiskSpatialModel,
-    GaussianSpatialModel,
-    PointSpatialModel,
-    PowerLawSpectralModel,
-    SkyModel,
-    TemplateSpatialModel,
-)
+from gammapy.modeling import models
 
 AXIS = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=3)
 AXIS_TRUE = MapAxis.from_energy_bounds("0.5 TeV", "20 TeV", nbin=5, name="energy_true")
 GEOM = WcsGeom.create(
     skydir=(30, 20), npix=(30, 24), binsz=0.05, axes=[AXIS], frame="galactic"
 )
-INDEX_2 = PowerLawSpectralModel(index=2)
+INDEX_2 = models.PowerLawSpectralModel(index=2)
 
 
 def make_dataset(name="one", geom=GEOM, sigma=0.1, background=3.0, exposure=1e13):
@@ -67,7 +60,7 @@ def sum_by_hand(datasets, quantity, power):
     n_y, n_x = GEOM.data_shape[1:]
     total, norm = np.zeros((n_y, n_x)), 0.0
     for dataset in datasets:
-        source = SkyModel(INDEX_2, PointSpatialModel())
+        source = models.SkyModel(INDEX_2, models.PointSpatialModel())
         stamps = source_stamps(dataset, source)
         r_y, r_x = stamps.shape[1] // 2, stamps.shape[2] // 2
         row, column = offset_in(GEOM, dataset.counts.geom)
@@ -114,13 +107,13 @@ def test_against_sums_by_hand(datasets):
 @pytest.mark.parametrize(
     "spatial",
     [
-        PointSpatialModel(),
-        GaussianSpatialModel(sigma="0.08 deg"),
-        DiskSpatialModel(r_0="0.12 deg", frame="galactic"),
+        models.PointSpatialModel(),
+        models.GaussianSpatialModel(sigma="0.08 deg"),
+        models.DiskSpatialModel(r_0="0.12 deg", frame="galactic"),
     ],
 )
 def test_excess_is_the_amplitude(spatial):
-    kernel = SkyModel(INDEX_2, spatial, name="kernel")
+    kernel = models.SkyModel(INDEX_2, spatial, name="kernel")
     one, two = make_dataset(), make_dataset("two", sigma=0.05, exposure=4e12)
     position = GEOM.to_image().pix_to_coord((12, 14))
     amplitude = 3.5
@@ -185,8 +178,8 @@ def test_bad_input():
     with pytest.raises(ValueError, match="Invalid kernel: 'point'.*'point-source'"):
         SpatialResiduals.from_datasets(make_dataset(), kernel="point")
 
-    template = SkyModel(
-        INDEX_2, TemplateSpatialModel(make_dataset().exposure), name="t"
+    template = models.SkyModel(
+        INDEX_2, models.TemplateSpatialModel(make_dataset().exposure), name="t"
     )
     with pytest.raises(ValueError, match="'t' has a TemplateSpatialModel"):
         SpatialResiduals.from_datasets(make_dataset(), kernel=template)
