@@ -44,6 +44,11 @@ def joint_stat_kind(datasets):
             )
         if dataset.counts is None:
             raise ValueError(f"Dataset {dataset.name!r} has no counts.")
+        if dataset.counts.unit != "":
+            raise ValueError(
+                f"Counts of dataset {dataset.name!r} have the unit "
+                f"{str(dataset.counts.unit)!r}: only plain numbers are Poisson counts."
+            )
         if dataset.stat_type == "wstat":
             _check_off(dataset)
         kinds.setdefault(STAT_KINDS[dataset.stat_type], []).append(dataset.name)

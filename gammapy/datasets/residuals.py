@@ -491,8 +491,8 @@ class SpectralResiduals:
         datasets : `~gammapy.datasets.Datasets` or list of `~gammapy.datasets.Dataset`
             Map or spectrum datasets with or without off counts, or one dataset.
         region : `~regions.SkyRegion` or str, optional
-            Region whose pixels are summed: those with the centre inside. Only for
-            map datasets. Default is all pixels.
+            Region whose pixels are summed: those with the centre inside. It must lie
+            inside the map. Only for map datasets. Default is all pixels.
         energy_min, energy_max : `~astropy.units.Quantity` or str, optional
             Energy range; bins outside are masked. Default is all energies.
         exclude : list of str, optional
@@ -509,7 +509,8 @@ class SpectralResiduals:
         ------
         ValueError
             If the datasets do not share an energy axis, mix statistics or are fully
-            masked in the region, if the region has no pixel, or if a name is unknown.
+            masked in the region, if the region has no pixel or reaches beyond the
+            maps, or if a name is unknown.
 
         Examples
         --------
@@ -520,6 +521,23 @@ class SpectralResiduals:
         >>> residuals = SpectralResiduals.from_datasets(dataset, region)
         >>> table = residuals.to_table("diff/sqrt(model)")
         """
+        datasets = local_datasets(datasets)
+        if region is not None:
+            _check_region(datasets, region)
+        return cls._from_datasets(
+            datasets,
+            region,
+            energy_min=energy_min,
+            energy_max=energy_max,
+            exclude=exclude,
+            apply_mask=apply_mask,
+        )
+
+    @classmethod
+    def _from_datasets(
+        cls, datasets, region, *, energy_min, energy_max, exclude=None, apply_mask=True
+    ):
+        """Compute the residuals of any region, of which a part may lie outside."""
         datasets = local_datasets(datasets)
         joint_stat_kind(datasets)
         exclude = [exclude] if isinstance(exclude, str) else list(exclude or [])
@@ -899,6 +917,27 @@ def _moments(values, n_correlated):
         return (np.nan,) * 4 + (0.0,)
     mean, std = values.mean(), values.std()
     return mean, std / np.sqrt(n_trials), std, std / np.sqrt(2 * n_trials), n_trials
+
+
+def _check_region(datasets, region):
+    """Raise a ValueError when a region reaches beyond the pixels there are."""
+    geoms = [_.counts.geom for _ in datasets if isinstance(_.counts.geom, WcsGeom)]
+    if not geoms:
+        return
+    try:
+        images = [common_image_geom(datasets)]
+    except (TypeError, ValueError):  # no common grid: one of them has to hold it
+        images = [_.to_image() for _ in geoms]
+    for image in images:
+        around = image.pad(1, axis_name=None).region_mask(region).data
+        around[1:-1, 1:-1] = False
+        if not around.any():
+            return
+    raise ValueError(
+        f"The region {region} reaches beyond the maps of {', '.join(datasets.names)}: "
+        "counts there are not known. Make it smaller, or use region=None for all "
+        "pixels."
+    )
 
 
 def _region_mask(dataset, region):

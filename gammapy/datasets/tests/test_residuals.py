@@ -14,7 +14,7 @@ from gammapy.datasets import (
     SpectralResiduals,
     SpectrumDataset,
 )
-from gammapy.maps import Map, MapAxis, RegionGeom, WcsGeom
+from gammapy.maps import HpxGeom, Map, MapAxis, RegionGeom, WcsGeom
 from gammapy.modeling.models import (
     FoVBackgroundModel,
     GaussianSpatialModel,
@@ -521,3 +521,102 @@ def test_distribution_in_a_mask(datasets):
     assert_allclose(row["mean"], expected.mean())
     with pytest.raises(ValueError, match="shape"):
         residuals.distribution(Map.create(npix=3, dtype=bool))
+
+
+def test_bad_regions(datasets):
+    for region in ("icrs;circle(0.9, 0, 0.3)", "icrs;circle(0, 0, 3)"):
+        with pytest.raises(ValueError, match="reaches beyond the maps of one, two"):
+            SpectralResiduals.from_datasets(datasets, region)
+    with pytest.raises(ValueError, match="'spec' is a spectrum already"):
+        spectrum = datasets[0].to_spectrum_dataset(
+            RegionGeom.create(REGION).region, name="spec"
+        )
+        SpectralResiduals.from_datasets(spectrum, REGION)
+
+
+def test_other_geometries_and_units(datasets):
+    geom = HpxGeom.create(nside=8, axes=[AXIS])
+    healpix = MapDataset(counts=Map.from_geom(geom), name="hpx")
+    with pytest.raises(TypeError, match="'hpx' is on a HpxGeom: make .* on a WcsGeom"):
+        SpatialResiduals.from_datasets(healpix)
+    with pytest.raises(TypeError, match="'hpx' is on a HpxGeom"):
+        SpectralResiduals.from_datasets(healpix)
+
+    rates = make_dataset("rates")
+    rates.counts = Map.from_geom(GEOM, unit="s-1")
+    for cls in (SpatialResiduals, SpectralResiduals):
+        with pytest.raises(ValueError, match="'rates' have the unit '1 / s'"):
+            cls.from_datasets(rates)
+
+    # Energies in another unit are the same energies.
+    axis = MapAxis.from_energy_edges(AXIS.edges.to("GeV"), name="energy")
+    in_gev = make_dataset("gev", GEOM.to_image().to_cube([axis]), seed=3)
+    both = [make_dataset("tev"), in_gev]
+    counts = both[0].counts.data + in_gev.counts.data
+    table = SpectralResiduals.from_datasets(both).to_table()
+    assert_allclose(table["counts"], counts.sum(axis=(1, 2)))
+    result = SpatialResiduals.from_datasets(both, kernel=None)
+    assert_allclose(result.counts.data[0], counts.sum(axis=0))
+
+
+def test_mixed_statistics():
+    on_off = MapDatasetOnOff.from_map_dataset(
+        make_dataset(), acceptance=1, acceptance_off=2, name="on-off"
+    )
+    on_off.counts_off = on_off.counts.copy()
+    for cls in (SpatialResiduals, SpectralResiduals):
+        with pytest.raises(ValueError, match=r"\['test'\] use cash, \['on-off'\] use"):
+            cls.from_datasets([make_dataset(), on_off])
+
+
+def test_no_models_is_the_background_alone(caplog):
+    dataset = make_dataset()
+    with caplog.at_level("INFO", logger="gammapy.datasets.reduction"):
+        result = SpatialResiduals.from_datasets([dataset], kernel=None)
+    assert_allclose(result.npred.data[0], dataset.background.data.sum(axis=0))
+    assert [_.message for _ in caplog.records] == [
+        "No models are set on test: background alone."
+    ]
+
+
+def test_nan_of_a_source_is_masked_too(datasets):
+    dataset = datasets["two"]
+    dataset.exposure.data[:, 5, 6] = np.nan
+    result = SpatialResiduals.from_datasets(dataset, kernel=None)
+    # Gammapy's own npred() counts it as 0, and the bin stays in.
+    assert np.isfinite(dataset.npred().data[:, 5, 6]).all()
+    assert not result.mask.data[0, 5, 6] and result.mask.data[0, 5, 7]
+    assert result.mask.data.sum() == result.mask.data.size - 1
+
+
+def test_weighted_and_plain_datasets_together():
+    plain, weighted = make_dataset("plain"), make_dataset("weighted", seed=4)
+    weighted.stat_type = "cash_weighted"
+    weighted.mask_fit = Map.from_geom(GEOM, data=np.full(GEOM.data_shape, 0.5))
+    for datasets in ([plain, weighted], [weighted, plain]):
+        table = SpectralResiduals.from_datasets(datasets).to_table("diff/sqrt(model)")
+        n = plain.counts.data + 0.5 * weighted.counts.data
+        m = plain.background.data + 0.5 * weighted.background.data
+        variance = plain.background.data + 0.25 * weighted.background.data
+        n, m, variance = (_.sum(axis=(1, 2)) for _ in (n, m, variance))
+        assert_allclose(table["residual"], (n - m) / np.sqrt(variance), rtol=1e-6)
+        image = SpatialResiduals.from_datasets(datasets, kernel=None)
+        expected = plain.background.data + 0.25 * weighted.background.data
+        assert_allclose(image._maps["variance"].data[0], expected.sum(axis=0))
+
+
+@requires_dependency("ray")
+def test_datasets_in_other_processes(datasets):
+    from gammapy.datasets.actors import DatasetsActor
+
+    table = SpectralResiduals.from_datasets(datasets, REGION).to_table()
+    expected = SpatialResiduals.from_datasets(datasets)
+    # The actors take the datasets away.
+    actors = DatasetsActor(Datasets(list(datasets)))
+    result = SpatialResiduals.from_datasets(actors)
+    for name in ("counts", "npred", "sqrt_ts"):
+        assert_allclose(getattr(result, name).data, getattr(expected, name).data)
+    other = SpectralResiduals.from_datasets(actors, REGION).to_table()
+    assert_allclose(other["npred_src"], table["npred_src"])
+    one = SpatialResiduals.from_datasets(actors[0])
+    assert one.datasets_names == ["one"]
