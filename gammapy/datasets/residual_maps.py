@@ -1,0 +1,132 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Residual maps of one dataset: what `MapDataset.residuals` and its plots show."""
+
+import numpy as np
+from gammapy.maps import Map
+from gammapy.stats.residuals import (
+    check_residual_method,
+    compute_residuals,
+    compute_sqrt_ts_on_off,
+)
+from .reduction import BinnedCounts, bins_within, parse_energy_range, range_of_bins
+from .smoothing import Smoothing
+
+__all__ = []
+
+OFF_ARRAYS = ("counts_off", "acceptance", "acceptance_off")  # of on-off datasets
+
+
+def residual_map(
+    dataset, method="diff", *, energy_min=None, energy_max=None, smooth=None
+):
+    """Residuals per energy bin.
+
+    Parameters
+    ----------
+    dataset : `~gammapy.datasets.MapDataset`
+        Dataset.
+    method : {"diff", "diff/model", "diff/sqrt(model)", "significance"}
+        Residual method. Default is "diff".
+    energy_min, energy_max : `~astropy.units.Quantity` or str, optional
+        Energy range. Default is all energies.
+    smooth : dict, optional
+        Arguments of `~gammapy.datasets.smoothing.Smoothing.create`. Default is no
+        smoothing.
+
+    Returns
+    -------
+    residuals : `~gammapy.maps.Map`
+        Residuals, NaN where the dataset is masked.
+    """
+    smoothing = _check_arguments(dataset, method, smooth)
+    sums = _masked_arrays(dataset, energy_min, energy_max)
+    residuals = _compute(sums, method, smoothing)
+    return Map.from_geom(dataset.counts.geom, data=residuals)
+
+
+def residual_image(
+    dataset, method="diff", *, energy_min=None, energy_max=None, smooth=None
+):
+    """Residuals of the counts and the model that are summed over energy.
+
+    Parameters and result are those of `residual_map`, the result is one image. It is
+    NaN where no energy bin contributes.
+    """
+    smoothing = _check_arguments(dataset, method, smooth)
+    cubes = _masked_arrays(dataset, energy_min, energy_max)
+    sums = {name: values.sum(axis=0) for name, values in cubes.items()}
+    sums["mask"] = cubes["mask"].any(axis=0)
+    residuals = _compute(sums, method, smoothing)
+    return Map.from_geom(dataset.counts.geom.to_image(), data=residuals)
+
+
+def _check_arguments(dataset, method, smooth):
+    """Smoothing or None; a ValueError, before anything is evaluated, for bad input."""
+    check_residual_method(method)
+    is_on_off = dataset.stat_type == "wstat"
+    for name in ("counts", *(OFF_ARRAYS if is_on_off else ())):
+        if getattr(dataset, name) is None:
+            raise ValueError(
+                f"Dataset {dataset.name!r} has no {name}, which its residuals need."
+            )
+    if not smooth:
+        return None
+    smoothing = Smoothing.create(dataset.counts.geom, **smooth)
+    if is_on_off and method == "significance" and not smoothing.is_sum:
+        raise ValueError(
+            f"The significance of the on-off dataset {dataset.name!r} needs sums of "
+            "counts, so equal weights: take the kernel 'box' or 'disk' and the mode "
+            f"'constant' instead of {smoothing.kernel!r} and {smoothing.mode!r}."
+        )
+    return smoothing
+
+
+def _masked_arrays(dataset, energy_min, energy_max):
+    """Arrays of shape (n_energy, n_lat, n_lon) that can be summed, 0 where masked."""
+    axis = dataset.counts.geom.axes["energy"]
+    energies = parse_energy_range(energy_min, energy_max)
+    axis_mask = bins_within(axis, *energies)
+    range_of_bins(axis, axis_mask, dataset.name, *energies)
+    binned = BinnedCounts.from_dataset(dataset, axis_mask=axis_mask)
+    names = ["counts", "npred"]
+    if binned.counts_off is not None:
+        names += ["npred_background", *OFF_ARRAYS]
+    arrays = {name: binned.weighted(name) for name in names}
+    arrays["variance"] = binned.weighted("npred", power=2)
+    arrays["mask"] = binned.weights > 0
+    return arrays
+
+
+def _compute(sums, method, smoothing):
+    """Residuals from sums over bins, NaN outside their mask."""
+    mask = sums["mask"]
+    if smoothing is not None:
+        variance = smoothing.apply_squared(sums["variance"])
+        sums = {name: smoothing.apply(values) for name, values in sums.items()}
+        sums["variance"] = variance
+
+    counts, npred = (np.where(mask, sums[_], np.nan) for _ in ("counts", "npred"))
+    if method == "significance" and "counts_off" in sums:
+        # Counts have a likelihood, their means do not.
+        n_pixels = 1 if smoothing is None else 1 / smoothing.weight
+        signal = npred - sums["npred_background"]
+        return compute_sqrt_ts_on_off(
+            counts * n_pixels,
+            sums["counts_off"] * n_pixels,
+            _joint_alpha(sums),
+            signal * n_pixels,
+        )
+    if method == "diff":
+        # A uniform difference stays uniform where the mask ends.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return (counts - npred) / sums["mask"]
+    return compute_residuals(counts, npred, method, variance=sums["variance"])
+
+
+def _joint_alpha(sums):
+    """Alpha of summed bins: that of their off counts, or else of their acceptances."""
+    has_off = sums["counts_off"] > 0
+    above = np.where(has_off, sums["npred_background"], sums["acceptance"])
+    below = np.where(has_off, sums["counts_off"], sums["acceptance_off"])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return above / below

@@ -1,0 +1,171 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Smoothing of images as `~gammapy.maps.WcsNDMap.smooth` does it, with its variance."""
+
+from itertools import combinations_with_replacement
+import numpy as np
+import scipy.ndimage as ndi
+from scipy.sparse import csr_matrix
+import astropy.units as u
+from astropy.convolution import Tophat2DKernel
+from gammapy.maps import WcsGeom
+
+__all__ = []
+
+KERNELS = ("gauss", "disk", "box")
+UNIFORM_KERNELS = ("disk", "box")
+
+
+class Smoothing:
+    """Smoothing as the linear map that it is.
+
+    A smoothed image is the sum over j of W_ij x_j. If the x_j have independent noise
+    of variance v_j, its variance is the sum of W_ij^2 v_j. W is held as a sum of
+    products of a matrix for the rows and one for the columns: one product for "gauss"
+    and "box", one for each different row of a "disk". Since the matrices know the
+    treatment of the borders, so does the variance, also where the boundary mode makes
+    a pixel count twice.
+
+    Parameters
+    ----------
+    terms : list of tuple of `~scipy.sparse.csr_matrix`
+        Matrices of shape (n_lat, n_lat) and (n_lon, n_lon).
+    kernel : str
+        Name of the kernel.
+    mode : str
+        How the image continues beyond its borders.
+    """
+
+    def __init__(self, terms, kernel, mode):
+        self._terms = terms
+        self._squared_terms = None
+        self.kernel = kernel
+        self.mode = mode
+
+    @classmethod
+    def create(
+        cls, geom, *, width="0.1 deg", kernel="gauss", mode="constant", **kwargs
+    ):
+        """Make the smoothing of a geometry.
+
+        Parameters
+        ----------
+        geom : `~gammapy.maps.WcsGeom`
+            Geometry.
+        width : `~astropy.units.Quantity`, str or float
+            Standard deviation of the Gaussian, radius of the disk, side of the box; a
+            number is in pixels. Default is "0.1 deg".
+        kernel : {"gauss", "disk", "box"}
+            Kernel. Default is "gauss".
+        mode : str
+            How the image continues beyond its borders, see `scipy.ndimage`. Default
+            is "constant": nothing is there.
+        **kwargs : dict
+            Further arguments of `~gammapy.maps.WcsNDMap.smooth`.
+
+        Returns
+        -------
+        smoothing : `Smoothing`
+            The smoothing.
+        """
+        if not isinstance(geom, WcsGeom):
+            raise ValueError(
+                f"Only WCS maps can be smoothed, this is a {geom.__class__.__name__}; "
+                "leave out the arguments of the smoothing."
+            )
+        if kernel not in KERNELS:
+            raise ValueError(
+                f"Invalid kernel: {kernel!r}. "
+                f"Choose one of {', '.join(map(repr, KERNELS))}."
+            )
+        if isinstance(width, (str, u.Quantity)):
+            width = (u.Quantity(width) / geom.pixel_scales.mean()).to_value("")
+        filters = _make_filters(kernel, width, mode=mode, **kwargs)
+        shape = geom.data_shape[-2:]
+        terms = [
+            tuple(_matrix(shape[axis], axis, _) for axis in (0, 1)) for _ in filters
+        ]
+        return cls(terms, kernel, mode)
+
+    @property
+    def is_sum(self):
+        """Whether each pixel within the kernel counts once and as much as any other."""
+        return self.kernel in UNIFORM_KERNELS and self.mode == "constant"
+
+    @property
+    def weight(self):
+        """Weight of the pixels when all have the same."""
+        return max(y.max() * x.max() for y, x in self._terms)
+
+    def apply(self, images):
+        """Smooth images, an array of shape (..., n_lat, n_lon)."""
+        return _apply(self._terms, images)
+
+    def apply_squared(self, images):
+        """Variance of smoothed images from their variance, of the same shape."""
+        if self._squared_terms is None:
+            self._squared_terms = list(_squared(self._terms))
+        return _apply(self._squared_terms, images)
+
+
+def _make_filters(kernel, width, **kwargs):
+    """Functions of an array and an axis that filter along this axis.
+
+    One for each term: the product of a filter along both axes is a part of the kernel.
+    """
+    if kernel == "disk":
+        disk = Tophat2DKernel(width)
+        disk.normalize("integral")
+        return [_row_filter(disk.array, _, kwargs) for _ in _distinct_rows(disk.array)]
+
+    def filter_axis(data, axis):
+        if kernel == "gauss":
+            return ndi.gaussian_filter(data, _along(axis, width, 0), **kwargs)
+        return ndi.uniform_filter(data, _along(axis, width, 1), **kwargs)
+
+    return [filter_axis]
+
+
+def _along(axis, size, none):
+    """Sizes of a filter that acts along one of two axes."""
+    return (size, none) if axis == 0 else (none, size)
+
+
+def _distinct_rows(array):
+    """Rows of an array that differ, without those of zeros."""
+    return [_ for _ in np.unique(array, axis=0) if np.any(_)]
+
+
+def _row_filter(array, row, kwargs):
+    """Filter with the part of a kernel whose rows are the given one."""
+    where = np.all(array == row, axis=1).astype(float)
+    weights = (where, row)
+
+    def filter_axis(data, axis):
+        return ndi.convolve1d(data, weights[axis], axis=axis, **kwargs)
+
+    return filter_axis
+
+
+def _matrix(size, axis, filter_axis):
+    """Matrix of a filter along an axis, from its response to single pixels."""
+    # The difference leaves out what ``cval`` adds, which is the same for any image.
+    zeros = np.zeros((size, size))
+    response = filter_axis(np.eye(size), axis) - filter_axis(zeros, axis)
+    return csr_matrix(response if axis == 0 else response.T)
+
+
+def _squared(terms):
+    """Terms of the matrix W_ij^2."""
+    for first, second in combinations_with_replacement(terms, 2):
+        factor = 1 if first is second else 2
+        y = factor * first[0].multiply(second[0])
+        # Different rows of a disk meet in one pixel at borders only, if at all.
+        if y.nnz:
+            yield y.tocsr(), first[1].multiply(second[1]).tocsr()
+
+
+def _apply(terms, images):
+    images = np.asarray(images, dtype=float)
+    planes = images.reshape(-1, *images.shape[-2:])
+    smoothed = [sum((x @ (y @ _).T).T for y, x in terms) for _ in planes]
+    return np.reshape(smoothed, images.shape)
