@@ -2,6 +2,12 @@
 from gammapy.modeling import Parameters
 
 
+class Dataset:
+    _residuals_labels = _upstream_Dataset__residuals_labels | {
+        "significance": "significance"
+    }
+
+
 class Datasets:
     def stat_sum(self):
         """Joint fit statistic: that of all datasets, their priors and penalties.

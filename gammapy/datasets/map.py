@@ -1,5 +1,10 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 from .residual_maps import residual_map
+from .residual_plots import (
+    plot_residual_panels,
+    prepare_residuals_spatial,
+    prepare_residuals_spectral,
+)
 
 
 class MapDataset:
@@ -51,4 +56,200 @@ class MapDataset:
         """
         return residual_map(
             self, method, energy_min=energy_min, energy_max=energy_max, smooth=kwargs
+        )
+
+    def plot_residuals_spatial(
+        self,
+        ax=None,
+        method="diff",
+        # how it is smoothed, a number is in pixels
+        smooth_kernel="gauss",
+        smooth_radius="0.1 deg",
+        *,
+        energy_min=None,
+        energy_max=None,
+        models=False,
+        **kwargs,
+    ):
+        """Draw the map of the residuals, summed over energy and smoothed.
+
+        Counts, model and masks are summed over energy first, then smoothed as in
+        `MapDataset.residuals`.
+
+        Parameters
+        ----------
+        ax : `~astropy.visualization.wcsaxes.WCSAxes`, optional
+            Axes. Default is new ones in the current figure.
+        method : {"diff", "diff/model", "diff/sqrt(model)", "significance"}
+            Residual method, see `gammapy.stats.residuals`. Default is "diff".
+        smooth_kernel : {"gauss", "disk", "box"}
+            Kernel of the smoothing. Default is "gauss".
+        smooth_radius : `~astropy.units.Quantity`, str or float
+            Standard deviation, radius or side of the kernel; a number is in pixels.
+            Default is "0.1 deg".
+        energy_min, energy_max : `~astropy.units.Quantity` or str, optional
+            Energy range. Default is all energies.
+        models : bool, list of str or `~gammapy.modeling.models.Models`, optional
+            Components of the model to draw: True all, False none, or names.
+            Default is False.
+        **kwargs : dict, optional
+            Arguments of `~gammapy.maps.WcsNDMap.plot`. Without ``vmin`` and ``vmax``
+            the colours end at 5 sigma, or for "diff" and "diff/model" where the data
+            do.
+
+        Returns
+        -------
+        ax : `~astropy.visualization.wcsaxes.WCSAxes`
+            The axes.
+
+        Raises
+        ------
+        ValueError
+            As in `MapDataset.residuals`, or if the dataset has no map or the model no
+            such component; before anything is drawn.
+
+        Examples
+        --------
+        >>> dataset.plot_residuals_spatial(
+        ...     method="significance", energy_min="1 TeV", models=True
+        ... )  # doctest: +SKIP
+        """
+        draw = prepare_residuals_spatial(
+            self,
+            method,
+            smooth_kernel,
+            smooth_radius,
+            energy_min=energy_min,
+            energy_max=energy_max,
+            models=models,
+            **kwargs,
+        )
+        return draw(ax)
+
+    def plot_residuals_spectral(
+        self,
+        ax=None,
+        method="diff",
+        # what is summed, and how the masks look
+        region=None,
+        kwargs_fit=None,
+        kwargs_safe=None,
+        *,
+        energy_min=None,
+        energy_max=None,
+        **kwargs,
+    ):
+        """Draw the residuals against energy.
+
+        They are those of `SpectralResiduals`: only pixels that are not masked count,
+        and the error bars are likelihood errors of the counts. An energy bin that is
+        fully masked is a gap. The energies that each mask lets pass are shaded.
+
+        Parameters
+        ----------
+        ax : `~matplotlib.axes.Axes`, optional
+            Axes. Default is the current ones.
+        method : {"diff", "diff/model", "diff/sqrt(model)", "significance"}
+            Residual method, see `gammapy.stats.residuals`. Default is "diff".
+        region : `~regions.SkyRegion` or str, optional
+            Region whose pixels are summed. Default is all pixels.
+        kwargs_fit, kwargs_safe : dict, optional
+            Arguments of `~gammapy.maps.RegionNDMap.plot_mask` for ``mask_fit`` and
+            ``mask_safe``. Default is None.
+        energy_min, energy_max : `~astropy.units.Quantity` or str, optional
+            Energy range. Default is all energies.
+        **kwargs : dict, optional
+            Arguments of `~matplotlib.axes.Axes.errorbar`.
+
+        Returns
+        -------
+        ax : `~matplotlib.axes.Axes`
+            The axes.
+
+        Raises
+        ------
+        ValueError
+            If the method is not known or all bins are masked, before anything is
+            drawn.
+
+        Examples
+        --------
+        >>> region = "galactic;circle(0, 0, 0.5)"
+        >>> dataset.plot_residuals_spectral(
+        ...     method="significance", region=region
+        ... )  # doctest: +SKIP
+        """
+        draw = prepare_residuals_spectral(
+            self,
+            method,
+            region,
+            kwargs_fit,
+            kwargs_safe,
+            energy_min=energy_min,
+            energy_max=energy_max,
+            **kwargs,
+        )
+        return draw(ax)
+
+    def plot_residuals(
+        self,
+        ax_spatial=None,
+        ax_spectral=None,
+        # arguments of one panel
+        kwargs_spatial=None,
+        kwargs_spectral=None,
+        *,
+        energy_min=None,
+        energy_max=None,
+        models=False,
+        method=None,
+    ):
+        """Draw the residuals as a map and against energy, side by side.
+
+        Parameters
+        ----------
+        ax_spatial : `~astropy.visualization.wcsaxes.WCSAxes`, optional
+            Axes of the map. Default is new ones.
+        ax_spectral : `~matplotlib.axes.Axes`, optional
+            Axes of the residuals against energy. Default is new ones.
+        kwargs_spatial : dict, optional
+            Arguments of `MapDataset.plot_residuals_spatial`; they win over those
+            below. Default is None.
+        kwargs_spectral : dict, optional
+            Arguments of `MapDataset.plot_residuals_spectral`; they win over those
+            below. A "region" among them is outlined on the map. Default is None.
+        energy_min, energy_max : `~astropy.units.Quantity` or str, optional
+            Energy range. Default is all energies.
+        models : bool, list of str or `~gammapy.modeling.models.Models`, optional
+            Components of the model to draw on the map. Default is False.
+        method : {"diff", "diff/model", "diff/sqrt(model)", "significance"}, optional
+            Residual method of both panels. Default is None, the one of each panel.
+
+        Returns
+        -------
+        ax_spatial, ax_spectral : tuple of `~matplotlib.axes.Axes`
+            The axes.
+
+        Raises
+        ------
+        ValueError
+            As in the methods for the panels, before anything is drawn.
+
+        Examples
+        --------
+        >>> region = "galactic;circle(0, 0, 0.5)"
+        >>> dataset.plot_residuals(
+        ...     method="significance", kwargs_spectral={"region": region}, models=True
+        ... )  # doctest: +SKIP
+        """
+        return plot_residual_panels(
+            self,
+            ax_spatial,
+            ax_spectral,
+            kwargs_spatial,
+            kwargs_spectral,
+            method=method,
+            energy_min=energy_min,
+            energy_max=energy_max,
+            models=models,
         )

@@ -5,6 +5,7 @@ What only the fork has is imported inside the tests, so that the tests of defect
 be run on Gammapy 2.1, where they fail.
 """
 
+import copy
 import logging
 import pytest
 import numpy as np
@@ -16,8 +17,10 @@ import matplotlib.pyplot as plt
 from gammapy.datasets import (
     MapDataset,
     MapDatasetOnOff,
+    SpectrumDataset,
+    SpectrumDatasetOnOff,
 )
-from gammapy.maps import Map, MapAxis, WcsGeom
+from gammapy.maps import Map, MapAxis, RegionGeom, WcsGeom
 from gammapy.modeling.models import (
     FoVBackgroundModel,
     GaussianSpatialModel,
@@ -25,6 +28,8 @@ from gammapy.modeling.models import (
     PowerLawSpectralModel,
     SkyModel,
 )
+from gammapy.stats import CashCountsStatistic
+from gammapy.utils.testing import mpl_plot_check, requires_data
 
 METHODS = ("diff", "diff/model", "diff/sqrt(model)", "significance")
 AXIS = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=4)
@@ -94,6 +99,30 @@ def full_dataset(name="full", seed=0):
     return dataset
 
 
+def error_bars(ax):
+    """Lower and upper end of each vertical error bar, shape (n, 2)."""
+    segments = ax.containers[0].lines[2][1].get_segments()
+    return np.array([_[:, 1] if len(_) else [np.nan, np.nan] for _ in segments])
+
+
+def bar_lengths(ax):
+    """Downward and upward error of each drawn point."""
+    low, high = error_bars(ax).T
+    y = points(ax)
+    return y - low, high - y
+
+
+def points(ax):
+    return np.asarray(u.Quantity(ax.containers[0].lines[0].get_ydata()).value)
+
+
+def shaded(ax, label):
+    """Energy ranges in TeV that a mask shades."""
+    spans = [_ for _ in ax.patches if _.get_label() == label]
+    extents = [_.get_extents().transformed(ax.transData.inverted()) for _ in spans]
+    return [(round(_.x0, 3), round(_.x1, 3)) for _ in extents]
+
+
 def brute_force_weights(shape, **kwargs):
     """Response of Map.smooth at each pixel to each pixel, shape (n, n)."""
     geom = WcsGeom.create(npix=shape[::-1], binsz=0.05)
@@ -102,6 +131,30 @@ def brute_force_weights(shape, **kwargs):
         smoothed = Map.from_geom(geom, data=image).smooth(**kwargs)
         responses.append(smoothed.data.ravel())
     return np.array(responses).T
+
+
+# Defect 1: the map is not divided by the smoothed mask
+
+
+@pytest.mark.parametrize("mask", ["mask_fit", "mask_safe"])
+def test_uniform_difference_is_uniform_on_the_map(mask):
+    dataset = make_dataset(counts=6, background=5, **{mask: ring()})
+    ax = dataset.plot_residuals_spatial()
+    image = np.ma.filled(ax.images[0].get_array(), np.nan)
+    inside = ring().data[0]
+    # Four energy bins, with one count more than the model in each.
+    assert_allclose(image[inside], 4, rtol=1e-6)
+    assert np.isnan(image[~inside]).all()
+
+
+def test_map_and_cube_treat_the_border_alike():
+    counts = np.zeros((1, 30, 40))
+    counts[0, 0, :] = 10
+    geom = GEOM.to_image().to_cube([ONE_BIN])
+    dataset = make_dataset(counts, 0.5, geom, mask_fit=map_of(True, geom))
+    ax = dataset.plot_residuals_spatial()
+    cube = dataset.residuals(width="0.1 deg", kernel="gauss")
+    assert_allclose(ax.images[0].get_array(), cube.data[0], rtol=1e-6)
 
 
 # Defect 2: smoothed diff/sqrt(model) is not in sigma
@@ -124,7 +177,191 @@ def test_smoothed_noise_has_width_one(kernel, mode):
     assert_allclose(data.mean(), 0, atol=0.02)
 
 
+@pytest.mark.parametrize("method", ["diff/sqrt(model)", "significance"])
+def test_noise_on_the_map_has_width_one(method):
+    geom = WcsGeom.create(npix=600, binsz=0.02, axes=[AXIS])
+    dataset = make_dataset(poisson(3, geom), 3, geom, mask_safe=ring(geom, 0.5, 5.9))
+    ax = dataset.plot_residuals_spatial(method=method, smooth_radius="0.03 deg")
+    image = np.ma.filled(ax.images[0].get_array(), np.nan)
+    values = image[np.isfinite(image)]
+    assert values.size > 250000
+    assert_allclose(values.std(), 1, atol=0.025)
+    assert_allclose(values.mean(), 0, atol=0.03)
+
+
+# Defect 3: the residual spectrum, item by item
+
+
+def test_masked_bins_are_gaps():
+    mask = GEOM.energy_mask(energy_min=3 * u.TeV)
+    dataset = make_dataset(5, 4, mask_fit=mask)
+    ax = dataset.plot_residuals_spectral()
+    y = points(ax)
+    assert_allclose(np.isnan(y), [True, True, False, False])
+    assert_allclose(y[2:], 1200)
+
+
+def test_empty_bins_have_bars():
+    counts = np.zeros((4, 30, 40))
+    counts[1:, 5, 5] = 4
+    dataset = make_dataset(counts, 1 / 1200)
+    errn, errp = bar_lengths(dataset.plot_residuals_spectral())
+    # No counts: the likelihood 2 mu rises by one at half a count.
+    assert_allclose(errp[0], 0.5, rtol=1e-3)
+    assert_allclose(errn[0], 0, atol=1e-6)
+    stat = CashCountsStatistic(4, 1)
+    assert_allclose(errn[1:], stat.compute_errn(), rtol=1e-3)
+    assert_allclose(errp[1:], stat.compute_errp(), rtol=1e-3)
+    assert np.all(errp[1:] > errn[1:])
+
+
+def test_diff_over_model_spectrum():
+    dataset = make_dataset(5, 4)
+    ax = dataset.plot_residuals_spectral(method="diff/model")
+    assert_allclose(points(ax), 0.25)
+    stat = CashCountsStatistic(6000, 4800)
+    assert_allclose(bar_lengths(ax)[1], stat.compute_errp() / 4800, rtol=1e-4)
+
+
+def test_spectrum_with_a_bin_without_model():
+    background = np.ones(GEOM.data_shape)
+    background[0] = 0
+    dataset = make_dataset(np.where(background, 2, 0), background)
+    ax = dataset.plot_residuals_spectral(method="diff/sqrt(model)")
+    assert np.isfinite(ax.get_ylim()).all()
+    assert_allclose(points(ax), [0, *[1200**0.5] * 3])
+
+    # Counts where the model has none are infinitely far off.
+    dataset.counts.data[0, 3, 3] = 1
+    plt.figure()
+    ax = dataset.plot_residuals_spectral(method="diff/sqrt(model)")
+    assert np.isfinite(ax.get_ylim()).all()
+    assert np.isnan(points(ax)[0])
+
+
+@pytest.mark.parametrize("factor", [1.5, 0.5])
+def test_bars_are_not_clipped(factor):
+    # All residuals have one sign: limits that are a multiple of the lowest end of the
+    # bars lie inside the bars.
+    dataset = make_dataset(4 * factor, 4)
+    ax = dataset.plot_residuals_spectral()
+    low, high = ax.get_ylim()
+    bars = error_bars(ax)
+    assert low < bars.min() and high > bars.max()
+    assert low < 0 < high
+
+
+def test_mask_shading_respects_the_region():
+    mask = map_of(False)
+    mask.data[2:] = GEOM.region_mask([REGION]).data[2:]  # inside from 3.16 TeV on
+    mask.data[:, :3, :] = True  # far away everywhere
+    safe = map_of(True)
+    safe.data[3] = ~GEOM.region_mask([REGION]).data[3]
+    dataset = make_dataset(5, 4, mask_fit=mask, mask_safe=safe)
+    ax = dataset.plot_residuals_spectral(region=REGION)
+    assert shaded(ax, "Mask fit") == [(3.162, 10)]
+    assert shaded(ax, "Mask safe") == [(1, 5.623)]
+    assert_allclose(np.isnan(points(ax)), [True, True, False, True])
+
+
+def test_mask_shading_without_region():
+    mask = map_of(False)
+    mask.data[[0, 1, 3], 4, 5] = True
+    dataset = make_dataset(5, 4, mask_fit=mask)
+    ax = dataset.plot_residuals_spectral(kwargs_fit={"color": "tab:red"})
+    assert shaded(ax, "Mask fit") == [(1, 3.162), (5.623, 10)]
+    assert [_.get_text() for _ in ax.get_legend().get_texts()] == ["Mask fit"]
+    assert ax.patches[0].get_facecolor()[:3] == plt.matplotlib.colors.to_rgb("tab:red")
+
+
+def test_wstat_off_counts_are_masked_like_counts():
+    mask = map_of(False)
+    mask.data[:, :10, :10] = True
+    kwargs = {"counts": 4, "off": 3, "alpha": 0.5}
+    masked = make_on_off(**kwargs, mask_fit=mask)
+    ax = masked.plot_residuals_spectral()
+    lengths = bar_lengths(ax)
+
+    # A dataset of these pixels alone.
+    small = make_on_off(**kwargs, geom=WcsGeom.create(npix=10, binsz=0.05, axes=[AXIS]))
+    expected = bar_lengths(small.plot_residuals_spectral(plt.figure().add_subplot()))
+    assert_allclose(points(ax), 100 * (4 - 0.5 * 3))
+    assert_allclose(lengths, expected, rtol=1e-5)
+
+
+def test_wstat_bars_without_off_counts():
+    dataset = make_on_off(counts=1, off=0, alpha=0.5)
+    dataset.exposure = full_dataset().exposure
+    dataset.models = full_dataset().models["src"].copy(datasets_names="on-off")
+    ax = dataset.plot_residuals_spectral()
+    errn, errp = bar_lengths(ax)
+    assert_allclose(points(ax), 1200 - dataset.npred_signal().data.sum(axis=(1, 2)))
+    # Nothing is known of the background but that it is not large.
+    assert_allclose(errn, 1200**0.5, rtol=0.02)
+    assert_allclose(errp, 1200**0.5, rtol=0.02)
+
+
+def test_wstat_noise_has_width_one():
+    # With alpha = 1 a background that is profiled with the on counts hides half.
+    axis = MapAxis.from_energy_bounds(1, 10, 4000, unit="TeV")
+    geom = RegionGeom.create(None, axes=[axis])
+    on, off = poisson(50, geom, 1), poisson(50, geom, 2)
+    dataset = make_on_off(on, off, 1.0, geom, SpectrumDatasetOnOff)
+    ax = dataset.plot_residuals_spectral()
+    errn, errp = bar_lengths(ax)
+    y = points(ax)
+    pull = y / np.where(y > 0, errn, errp)
+    assert_allclose(pull.std(), 1, atol=0.04)
+    assert_allclose(dataset.residuals().data.std(), 10, rtol=0.04)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_cash_weighted(method):
+    weights = map_of(0.25)
+    weights.data[:, :5] = 0
+    dataset = make_dataset(9, 4, mask_fit=weights)
+    dataset.stat_type = "cash_weighted"
+    n, m = 0.25 * 9, 0.25 * 4
+    variance = 0.25**2 * 4
+    expected = {
+        "diff": n - m,
+        "diff/model": (n - m) / m,
+        "diff/sqrt(model)": (n - m) / variance**0.5,
+        "significance": (2 * (n * np.log(n / m) - n + m) * m / variance) ** 0.5,
+    }[method]
+    residuals = dataset.residuals(method).data
+    assert np.isnan(residuals[:, :5]).all()
+    assert_allclose(residuals[:, 5:], expected)
+
+    n_pixels = 25 * 40
+    scale = {"diff": n_pixels, "diff/model": 1}.get(method, n_pixels**0.5)
+    ax = dataset.plot_residuals_spectral(method=method)
+    assert_allclose(points(ax), expected * scale, rtol=1e-6)
+    stat = CashCountsStatistic(9 * 0.25 * n_pixels / 0.25, 4 * n_pixels)
+    if method == "diff":
+        assert_allclose(bar_lengths(ax)[1], 0.25 * stat.compute_errp(), rtol=1e-4)
+    assert shaded(ax, "Mask fit") == [(1, 10)]
+
+
 # Defect 4: NaN of the model
+
+
+def test_nan_of_the_model_stays_where_it_is():
+    background = np.full(GEOM.data_shape, 4.0)
+    background[:, 10, 12] = np.nan  # masked
+    background[:, 20, 30] = np.nan  # not masked
+    mask = map_of(True)
+    mask.data[:, 10, 12] = False
+    dataset = make_dataset(5, background, mask_fit=mask)
+    bad = ~np.isfinite(background)
+    data = dataset.residuals(width=2).data
+    assert_allclose(data[~bad], 1)
+    assert np.isnan(data[bad]).all()
+
+    ax = dataset.plot_residuals_spatial()
+    image = np.ma.filled(ax.images[0].get_array(), np.nan)
+    assert_allclose(image[~bad[0]], 4)
+    assert np.isnan(image[bad[0]]).all()
 
 
 # What the smoothing does
@@ -163,6 +400,38 @@ def test_smoothing_against_map_smooth(options):
     assert_allclose(smoothed.reshape(2, -1), flat @ weights.T, atol=1e-13)
     variance = smoothing.apply_squared(images)
     assert_allclose(variance.reshape(2, -1), flat @ (weights**2).T, atol=1e-13)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("kernel", ["gauss", "disk", "box"])
+def test_smoothed_residuals_against_sums_by_hand(method, kernel):
+    geom = WcsGeom.create(npix=(12, 10), binsz=0.05, axes=[ONE_BIN])
+    model = np.random.default_rng(1).uniform(1, 5, geom.data_shape)
+    counts = poisson(model, geom)
+    mask = ring(geom, 0.1, 0.3)
+    dataset = make_dataset(counts, model, geom, mask_fit=mask)
+    options = {"kernel": kernel, "width": 3, "mode": "constant"}
+    weights = brute_force_weights((10, 12), **options)
+    inside = mask.data.ravel()
+    n = weights @ (inside * counts.ravel())
+    m = weights @ (inside * model.ravel())
+    variance = weights**2 @ (inside * model.ravel())
+    expected = {
+        "diff": (n - m) / (weights @ inside),
+        "diff/model": (n - m) / m,
+        "diff/sqrt(model)": (n - m) / variance**0.5,
+        "significance": np.sign(n - m)
+        * np.sqrt(2 * (n * np.log(n / m) - n + m) * m / variance),
+    }[method]
+    data = dataset.residuals(method, kernel=kernel, width=3).data.ravel()
+    assert_allclose(data[inside], expected[inside], rtol=1e-6)
+    assert np.isnan(data[~inside]).all()
+
+    ax = dataset.plot_residuals_spatial(
+        method=method, smooth_kernel=kernel, smooth_radius=3.0
+    )
+    image = np.ma.filled(ax.images[0].get_array(), np.nan).ravel()
+    assert_allclose(image, data)
 
 
 def test_no_counts_in_reach_of_a_box(caplog):
@@ -225,6 +494,25 @@ def test_energy_range(smooth):
     assert np.isfinite(used).any()
 
 
+def test_energy_range_of_plots():
+    counts = np.ones(GEOM.data_shape) * np.array([2, 3, 4, 5])[:, None, None]
+    dataset = make_dataset(counts, 1)
+    options = {"energy_min": "1.7 TeV", "energy_max": "6 TeV"}
+    ax = dataset.plot_residuals_spatial(**options)
+    assert_allclose(ax.images[0].get_array(), 2 + 3)
+    ax = dataset.plot_residuals_spectral(plt.figure().add_subplot(), **options)
+    assert_allclose(points(ax), [np.nan, 2 * 1200, 3 * 1200, np.nan])
+    assert_allclose(u.Quantity(ax.get_xlim()).value, [1, 10])
+
+    ax_map, ax_spectrum = dataset.plot_residuals(**options, method="diff/model")
+    assert_allclose(ax_map.images[0].get_array(), 5 / 2)
+    assert_allclose(points(ax_spectrum), [np.nan, 2, 3, np.nan])
+    with pytest.raises(ValueError, match="No energy bin of dataset 'test'"):
+        dataset.residuals(energy_min="20 TeV")
+    with pytest.raises(ValueError, match="not below"):
+        dataset.plot_residuals_spatial(energy_min="6 TeV", energy_max="1 TeV")
+
+
 # On-off datasets
 
 
@@ -244,6 +532,21 @@ def test_on_off_residuals():
     assert_allclose(smoothed.data, (on - m) / m)
 
 
+@pytest.mark.parametrize("kernel, width, n", [("box", 3, 9), ("disk", 1, 5)])
+def test_smoothed_on_off_significance_is_that_of_the_sums(kernel, width, n):
+    dataset = make_on_off(9.0, 6.0, 0.5)
+    summed = make_on_off(9.0 * n, 6.0 * n, 0.5)
+    data = dataset.residuals("significance", kernel=kernel, width=width).data
+    expected = summed.residuals("significance").data
+    assert_allclose(data[:, 2:-2, 2:-2], expected[:, 2:-2, 2:-2], rtol=1e-6)
+    # Fewer pixels at the border.
+    assert np.all(data[:, 0] < expected[:, 0])
+    ax = dataset.plot_residuals_spatial(None, "significance", kernel, float(width))
+    joint = make_on_off(9.0 * n * 4, 6.0 * n * 4, 0.5).residuals("significance")
+    inner = np.s_[2:-2, 2:-2]
+    assert_allclose(ax.images[0].get_array()[inner], joint.data[0][inner], rtol=1e-6)
+
+
 @pytest.mark.parametrize("kernel", ["box", "disk"])
 def test_smoothed_on_off_noise_has_width_one(kernel):
     geom = WcsGeom.create(npix=200, binsz=0.05, axes=[ONE_BIN])
@@ -253,6 +556,16 @@ def test_smoothed_on_off_noise_has_width_one(kernel):
     data = dataset.residuals("significance", kernel=kernel, width=3).data[mask.data]
     assert_allclose(data.std(), 1, atol=0.03)
     assert_allclose(data.mean(), 0, atol=0.05)
+
+
+@pytest.mark.parametrize("options", [{"width": 3}, {"kernel": "box", "mode": "wrap"}])
+def test_on_off_significance_needs_equal_weights(options):
+    dataset = make_on_off(9.0, 6.0, 0.5)
+    with pytest.raises(ValueError, match="'on-off' needs sums .* 'box' or 'disk'"):
+        dataset.residuals("significance", **options)
+    with pytest.raises(ValueError, match="equal weights"):
+        dataset.plot_residuals_spatial(method="significance")
+    assert not plt.get_fignums()
 
 
 def test_incomplete_datasets():
@@ -266,6 +579,289 @@ def test_incomplete_datasets():
         dataset.residuals()
 
 
-def test_method_that_is_not_known():
+# Spectra
+
+
+def make_spectrum(on_off=False, mask=True):
+    geom = RegionGeom.create("icrs;circle(0, 0, 0.2)", axes=[AXIS])
+    background = np.array([9, 4, 2, 1.0]).reshape(geom.data_shape)
+    counts = background + np.array([3, -2, 0, 1]).reshape(geom.data_shape)
+    mask_fit = map_of(np.array([1, 1, 0, 1], bool).reshape(geom.data_shape), geom)
+    kwargs = {"mask_fit": mask_fit} if mask else {}
+    if on_off:
+        return make_on_off(
+            counts, background * 5, 0.2, geom, SpectrumDatasetOnOff, **kwargs
+        )
+    return SpectrumDataset(
+        counts=map_of(counts, geom),
+        background=map_of(background, geom),
+        name="spectrum",
+        **kwargs,
+    )
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("on_off", [False, True])
+@pytest.mark.parametrize("mask", [False, True])
+def test_spectrum_datasets(method, on_off, mask):
+    dataset = make_spectrum(on_off, mask)
+    model = np.array([9, 4, 2, 1.0])
+    diff = np.array([3, -2, 0, 1.0])
+    expected = {"diff": diff, "diff/model": diff / model}.get(
+        method, diff / np.sqrt(model)
+    )
+    expected[2] = np.nan if mask else 0
+    data = dataset.residuals(method).data.squeeze()
+    # Of few counts the significance is something else, of the same sign.
+    if method == "significance":
+        assert_allclose(np.sign(data), np.sign(expected))
+        assert np.nanmax(np.abs(data)) < 1.2
+    else:
+        assert_allclose(data, expected)
+    assert_allclose(points(dataset.plot_residuals_spectral(method=method)), data)
+
+    with mpl_plot_check():
+        axes = dataset.plot_fit(kwargs_residuals={"method": method})
+    assert_allclose(points(axes[1]), data)
+    assert axes[1].get_ylabel() == f"Residuals\n{dataset._residuals_labels[method]}"
+    assert_allclose(axes[0].get_xlim(), axes[1].get_xlim())
+    assert axes[0].get_xlabel() == "" and axes[1].get_xlabel().startswith("Energy")
+    if method == "significance":
+        finite = np.isfinite(data)
+        assert_allclose(np.array(bar_lengths(axes[1]))[:, finite], 1)
+
+
+def test_spectrum_has_no_map():
+    for dataset in (make_spectrum(), make_spectrum(on_off=True)):
+        with pytest.raises(NotImplementedError):
+            dataset.plot_residuals_spatial()
+        with pytest.raises(NotImplementedError, match="plot_residuals_spectral"):
+            dataset.plot_residuals()
+        with pytest.raises(ValueError, match="Only WCS maps can be smoothed"):
+            dataset.residuals(width=2)
+    dataset = MapDataset(counts=make_spectrum().counts, name="region")
+    with pytest.raises(ValueError, match="'region' is a spectrum"):
+        dataset.plot_residuals_spatial()
+    assert not plt.get_fignums()
+
+
+def test_plot_fit_with_weights():
+    dataset = make_spectrum()
+    dataset.mask_fit = map_of(0.5, dataset.counts.geom)
+    dataset.stat_type = "cash_weighted"
+    axes = dataset.plot_fit(kwargs_residuals={"method": "diff/model"})
+    assert_allclose(points(axes[1]), [1 / 3, -0.5, 0, 1])
+    assert shaded(axes[0], "Mask fit") == [(1, 10)]
+
+
+@requires_data()
+@pytest.mark.parametrize("method", METHODS)
+def test_spectrum_on_off_of_a_file(method):
+    filename = "$GAMMAPY_DATA/joint-crab/spectra/hess/pha_obs23523.fits"
+    dataset = SpectrumDatasetOnOff.read(filename)
+    spectrum = PowerLawSpectralModel(index=2.6, amplitude="4e-11 cm-2 s-1 TeV-1")
+    dataset.models = SkyModel(spectrum)
+    ax_spectrum, ax = dataset.plot_fit(kwargs_residuals={"method": method})
+    y = points(ax)
+    mask = dataset.mask.data.squeeze()
+    assert np.isnan(y[~mask]).all()
+    assert np.isfinite(y[mask]).sum() > 20
+    assert_allclose(y, dataset.residuals(method).data.squeeze(), rtol=1e-6)
+    assert_allclose(ax.get_xlim(), ax_spectrum.get_xlim())
+
+
+# Drawing
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_colours_of_the_map(method):
+    from gammapy.visualization.residuals import SYMBOLS
+
+    dataset = full_dataset()
+    dataset.counts.data[2, 14, 20] = 200
+    ax = dataset.plot_residuals_spatial(method=method)
+    image = ax.images[0]
+    low, high = image.get_clim()
+    assert low == -high
+    if method in ("diff", "diff/model"):
+        assert 0 < high <= np.nanmax(np.abs(np.ma.filled(image.get_array(), np.nan)))
+    else:
+        assert high == 5
+    assert image.get_cmap().name == "coolwarm"
+    assert image.colorbar.ax.get_ylabel() == SYMBOLS[method]
+
+
+def test_colours_that_are_given():
+    dataset = full_dataset()
+    options = {"cmap": "RdBu_r", "kwargs_colorbar": {"label": "mine"}, "axes_loc": {}}
+    given = copy.deepcopy(options)
+    ax = dataset.plot_residuals_spatial(vmax=7, **options)
+    assert options == given
+    assert ax.images[0].get_clim() == (-7, 7)
+    assert ax.images[0].get_cmap().name == "RdBu_r"
+    assert ax.images[0].colorbar.ax.get_ylabel() == "mine"
+
+    options = {"method": "significance", "add_cbar": False, "vmin": -1, "vmax": 2}
+    ax = dataset.plot_residuals_spatial(**options)
+    assert ax.images[0].get_clim() == (-1, 2)
+    assert ax.images[0].colorbar is None
+
+
+def test_models_on_the_map():
+    dataset = full_dataset()
+    ax = dataset.plot_residuals_spatial(models=True)
+    gids = {_.get_gid() for _ in ax.get_children()}
+    assert {"position:src", "outline:src", "name:src"} <= gids
+    ax = dataset.plot_residuals_spatial()
+    assert "position:src" not in {_.get_gid() for _ in ax.get_children()}
+    ax, _ = dataset.plot_residuals(models="src")
+    assert "position:src" in {_.get_gid() for _ in ax.get_children()}
+    plt.close("all")
+    with pytest.raises(ValueError, match="no components .*nobody"):
+        dataset.plot_residuals(models=["nobody"])
+    assert not plt.get_fignums()
+
+
+@pytest.mark.parametrize(
+    "region, n_outlines",
+    [
+        (REGION, 1),
+        ("icrs;circle(0.3, 0.2, 0.3)", 1),
+        (REGION | CircleSkyRegion(SkyCoord(-0.4, 0, unit="deg"), 0.2 * u.deg), 2),
+    ],
+)
+def test_two_panels(region, n_outlines):
+    dataset = full_dataset()
+    kwargs_spatial, kwargs_spectral = {"vmax": 3}, {"region": region, "marker": "s"}
+    before = dict(kwargs_spatial), dict(kwargs_spectral)
+    with mpl_plot_check():
+        ax_spatial, ax_spectral = dataset.plot_residuals(
+            kwargs_spatial=kwargs_spatial,
+            kwargs_spectral=kwargs_spectral,
+            method="significance",
+        )
+    assert (kwargs_spatial, kwargs_spectral) == before
+    outlines = [_ for _ in ax_spatial.get_children() if _.get_gid() == "region"]
+    assert len(outlines) == n_outlines
+    mask = dataset.mask.data & GEOM.region_mask(region).data
+    n, m = (
+        np.where(mask, _.data, 0).sum(axis=(1, 2))
+        for _ in (dataset.counts, dataset.npred())
+    )
+    with np.errstate(invalid="ignore", divide="ignore"):
+        expected = np.sign(n - m) * np.sqrt(2 * (n * np.log(n / m) - n + m))
+    assert_allclose(points(ax_spectral), expected, atol=1e-6)
+    assert ax_spectral.get_ylabel() == "Residuals (significance)"
+    assert ax_spectral.containers[0].lines[0].get_marker() == "s"
+    assert ax_spatial.images[0].colorbar.ax.get_ylabel().startswith("Significance")
+
+
+def test_arguments_of_a_panel_win():
+    dataset = full_dataset()
+    axes = dataset.plot_residuals(
+        kwargs_spatial={"method": "diff", "energy_min": "3 TeV"},
+        kwargs_spectral={"method": "diff/model"},
+        method="significance",
+        energy_min="1.7 TeV",
+    )
+    expected = dataset.plot_residuals_spatial(energy_min="3 TeV")
+    assert_allclose(axes[0].images[0].get_array(), expected.images[0].get_array())
+    assert axes[1].get_ylabel() == "Residuals ((data - model) / model)"
+    assert_allclose(np.isnan(points(axes[1])), [True, False, False, False])
+
+
+def test_axes_that_are_given():
+    dataset = full_dataset()
+    figure = plt.figure()
+    ax_spatial = figure.add_subplot(121, projection=GEOM.to_image().wcs)
+    ax_spectral = figure.add_subplot(122)
+    axes = dataset.plot_residuals(ax_spatial, ax_spectral)
+    assert axes[0] is ax_spatial and axes[1] is ax_spectral
+    assert plt.get_fignums() == [figure.number]
+    with pytest.raises(ValueError):
+        dataset.plot_residuals(ax_spatial=ax_spatial)
+
+
+def fully_masked(dataset):
+    dataset.mask_fit = map_of(False)
+    return dataset
+
+
+@pytest.mark.parametrize(
+    "name, kwargs",
+    [
+        ("residuals", {"method": "ratio"}),
+        ("plot_residuals_spatial", {"method": "ratio"}),
+        ("plot_residuals_spectral", {"method": "ratio"}),
+        ("plot_residuals", {"method": "ratio"}),
+        ("plot_residuals", {"kwargs_spectral": {"method": "ratio"}}),
+    ],
+)
+def test_method_that_is_not_known(name, kwargs):
     with pytest.raises(ValueError, match="'ratio'.*'diff', .*'significance'"):
-        full_dataset().residuals("ratio")
+        getattr(full_dataset(), name)(**kwargs)
+    assert not plt.get_fignums()
+
+
+def test_nothing_is_drawn_on_errors():
+    dataset = fully_masked(full_dataset())
+    assert np.isnan(dataset.residuals().data).all()
+    for name in ("plot_residuals_spectral", "plot_residuals"):
+        with pytest.raises(ValueError, match="All bins .* are masked"):
+            getattr(dataset, name)()
+    assert not plt.get_fignums()
+
+    # An error of matplotlib itself comes late.
+    dataset = full_dataset()
+    for name in ("plot_residuals_spatial", "plot_residuals_spectral"):
+        with pytest.raises((AttributeError, TypeError)):
+            getattr(dataset, name)(no_such_property=1)
+    with pytest.raises(ValueError, match="Invalid region"):
+        dataset.plot_residuals(kwargs_spectral={"region": 5})
+    with pytest.raises(ValueError, match="Invalid kernel: 'cone'"):
+        dataset.plot_residuals_spatial(smooth_kernel="cone")
+    with pytest.raises(ValueError, match="'ratio'"):
+        make_spectrum().plot_fit(kwargs_residuals={"method": "ratio"})
+    assert not plt.get_fignums()
+
+    # A figure of the user stays open, and empty.
+    figure = plt.figure()
+    with pytest.raises(ValueError, match="'ratio'"):
+        dataset.plot_residuals(method="ratio")
+    assert plt.get_fignums() == [figure.number] and not figure.axes
+
+
+def state_of(dataset):
+    """Everything that a plot could change, as a flat list."""
+    names = ["counts", "background", "exposure", "mask_safe", "mask_fit"]
+    names += ["counts_off", "acceptance", "acceptance_off"]
+    maps = [getattr(dataset, _, None) for _ in names]
+    state = [None if _ is None else (_.geom, _.data.tobytes()) for _ in maps]
+    for par in dataset.models.parameters if dataset.models else []:
+        state.append((par.name, par.value, par.error, par.frozen, par.min, par.max))
+    covariance = dataset.models.covariance.data.tobytes() if dataset.models else None
+    # The background of on-off datasets is made anew each time.
+    ids = [id(_) for _ in maps if _ is not maps[1]] + [id(dataset.models)]
+    return [*state, covariance, ids, dataset.stat_sum(), dataset.npred().data.tobytes()]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_nothing_changes(method):
+    on_off = make_on_off(poisson(3), poisson(9, seed=2), 0.5, mask_fit=ring())
+    for dataset in (full_dataset(), on_off, make_spectrum(), make_spectrum(True)):
+        before = state_of(dataset)
+        dataset.residuals(method)
+        if not dataset.counts.geom.is_region:
+            dataset.residuals(method, width=2.0, kernel="box")
+            options = {"smooth_kernel": "disk", "models": True, "energy_min": "1.5 TeV"}
+            dataset.plot_residuals_spatial(method=method, **options)
+            dataset.plot_residuals(
+                method=method,
+                kwargs_spatial={"smooth_kernel": "box"},
+                kwargs_spectral={"region": REGION},
+            )
+        else:
+            dataset.plot_fit(kwargs_residuals={"method": method})
+        dataset.plot_residuals_spectral(plt.figure().add_subplot(), method=method)
+        assert state_of(dataset) == before
+        plt.close("all")

@@ -1,0 +1,92 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+from .residual_plots import (
+    closing_new_figures,
+    draw_masks,
+    masks_in_region,
+    prepare_residuals_spectral,
+)
+
+
+class PlotMixin:
+    def plot_fit(
+        self,
+        ax_spectrum=None,
+        ax_residuals=None,
+        # arguments of one panel
+        kwargs_spectrum=None,
+        kwargs_residuals=None,
+    ):
+        """Draw excess and predicted signal, with the residuals below.
+
+        Parameters
+        ----------
+        ax_spectrum, ax_residuals : `~matplotlib.axes.Axes`, optional
+            Axes of the two panels, both or none. Default is new ones.
+        kwargs_spectrum : dict, optional
+            Arguments of `SpectrumDataset.plot_excess`. Default is None.
+        kwargs_residuals : dict, optional
+            Arguments of `SpectrumDataset.plot_residuals_spectral`, among them
+            "method". Default is None.
+
+        Returns
+        -------
+        ax_spectrum, ax_residuals : tuple of `~matplotlib.axes.Axes`
+            The axes.
+
+        Raises
+        ------
+        ValueError
+            If the residual method is not known or all bins are masked, before anything
+            is drawn.
+
+        Examples
+        --------
+        >>> dataset.plot_fit(
+        ...     kwargs_residuals={"method": "significance"}
+        ... )  # doctest: +SKIP
+        """
+        # What is wrong with the residuals is to be said before the spectrum is drawn.
+        prepare_residuals_spectral(self, **(kwargs_residuals or {}))
+        with closing_new_figures():
+            axes = self._upstream_PlotMixin_plot_fit(
+                ax_spectrum, ax_residuals, kwargs_spectrum, kwargs_residuals
+            )
+        if ax_spectrum is None:
+            # New panels leave no room for it between them.
+            axes[0].set_xlabel("")
+        axes[1].yaxis.label.set_fontsize("small")
+        return axes
+
+    def plot_masks(self, ax=None, kwargs_fit=None, kwargs_safe=None):
+        """Shade the energies that the masks let pass.
+
+        Parameters
+        ----------
+        ax : `~matplotlib.axes.Axes`, optional
+            Axes. Default is the current ones.
+        kwargs_fit, kwargs_safe : dict, optional
+            Arguments of `~gammapy.maps.RegionNDMap.plot_mask` for ``mask_fit`` and
+            ``mask_safe``. Default is None.
+
+        Returns
+        -------
+        ax : `~matplotlib.axes.Axes`
+            The axes.
+
+        Examples
+        --------
+        >>> ax = dataset.plot_counts()  # doctest: +SKIP
+        >>> dataset.plot_masks(ax, kwargs_fit={"color": "pink"})  # doctest: +SKIP
+        """
+        styles = {"mask_fit": kwargs_fit, "mask_safe": kwargs_safe}
+        return draw_masks(masks_in_region(self), ax, styles)
+
+    def plot_residuals(self, *args, **kwargs):
+        """Not for a spectrum, which has no map.
+
+        See `SpectrumDataset.plot_residuals_spectral` and `SpectrumDataset.plot_fit`.
+        """
+        raise NotImplementedError(
+            f"Dataset {self.name!r} is a spectrum and has no map of residuals; use "
+            "plot_residuals_spectral or plot_fit."
+        )
