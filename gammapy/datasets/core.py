@@ -29,3 +29,87 @@ class Datasets:
         for penalty in self._penalties or []:
             prior += penalty.stat_sum()
         return total + prior
+
+    def plot_residuals(
+        self,
+        ax_spatial=None,
+        ax_spectral=None,
+        # arguments of one panel
+        kwargs_spatial=None,
+        kwargs_spectral=None,
+        *,
+        region=None,
+        method="significance",
+        energy_min=None,
+        energy_max=None,
+        models=True,
+        **options,
+    ):
+        """Draw the joint residuals as a map and against energy, side by side.
+
+        The map is the one of `~gammapy.visualization.plot_spatial_residuals`, with the
+        region outlined; beside it are the residuals of
+        `~gammapy.visualization.plot_spectral_residuals` in that region. Datasets of
+        spectra give the latter alone.
+
+        Parameters
+        ----------
+        ax_spatial : `~astropy.visualization.wcsaxes.WCSAxes`, optional
+            Axes of the map. Default is new ones.
+        ax_spectral : `~matplotlib.axes.Axes`, optional
+            Axes of the residuals against energy. Default is new ones, for spectra the
+            current ones.
+        kwargs_spatial : dict, optional
+            Arguments for the map alone, which win over those below: "method", options
+            of `SpatialResiduals.from_datasets`, and "vmin", "vmax", "vsig", "models",
+            "region". Default is None.
+        kwargs_spectral : dict, optional
+            Arguments for the other panel alone, which win over those below: "method"
+            and those of `SpectralResiduals.from_datasets`. Default is None.
+        region : `~regions.SkyRegion` or str, optional
+            Region whose pixels are summed in the panel against energy. Default is all
+            pixels.
+        method : {"diff", "diff/model", "diff/sqrt(model)", "significance"}
+            Residual method. Default is "significance".
+        energy_min, energy_max : `~astropy.units.Quantity` or str, optional
+            Energy range. Default is all energies.
+        models : bool, list of str or `~gammapy.modeling.models.Models`, optional
+            Components of the model to draw on the map: True all, False none, or names.
+            Default is True.
+        **options
+            Options of `SpatialResiduals.from_datasets`; ``exclude`` and ``apply_mask``
+            are for both panels.
+
+        Returns
+        -------
+        ax_spatial, ax_spectral : tuple of `~matplotlib.axes.Axes`
+            The axes; for spectra ``ax_spatial`` is None.
+
+        Raises
+        ------
+        ValueError
+            If the datasets cannot be joined or an option is not valid, before anything
+            is drawn.
+
+        Examples
+        --------
+        >>> datasets.plot_residuals(
+        ...     region="galactic;circle(0, 0, 0.5)", energy_min="1 TeV"
+        ... )  # doctest: +SKIP
+        """
+        # This module is loaded before those of the residuals.
+        from .residual_plots import plot_joint_residuals
+
+        return plot_joint_residuals(
+            self,
+            ax_spatial,
+            ax_spectral,
+            kwargs_spatial,
+            kwargs_spectral,
+            region=region,
+            method=method,
+            models=models,
+            energy_min=energy_min,
+            energy_max=energy_max,
+            **options,
+        )

@@ -24,6 +24,9 @@ MASK_STYLES = {
     "mask_fit": {"label": "Mask fit", "color": "tab:green"},
     "mask_safe": {"label": "Mask safe", "color": "black"},
 }
+# What goes to the drawing of joint maps, not to their computation.
+MAP_STYLE = ("models", "region", "vmin", "vmax", "vsig")
+COMMON_OPTIONS = ("exclude", "apply_mask")
 
 
 @contextmanager
@@ -133,6 +136,56 @@ def plot_residual_panels(
         draw_spatial(axes[0])
         draw_spectral(axes[1])
         _plot_region(region, axes[0])
+    return axes
+
+
+def plot_joint_residuals(
+    datasets,
+    ax_spatial,
+    ax_spectral,
+    kwargs_spatial,
+    kwargs_spectral,
+    *,
+    region,
+    method,
+    models,
+    energy_min,
+    energy_max,
+    **options,
+):
+    """Draw `Datasets.plot_residuals`."""
+    from gammapy.visualization.residuals import _parse_region
+    from .residuals import SpectralResiduals
+
+    common = {"method": method, "energy_min": energy_min, "energy_max": energy_max}
+    both = {name: options[name] for name in COMMON_OPTIONS if name in options}
+    spectral = common | {"region": region} | both | (kwargs_spectral or {})
+    spectral_method = spectral.pop("method")
+    check_residual_method(spectral_method)
+    _parse_region(spectral["region"])
+    residuals = SpectralResiduals.from_datasets(datasets, **spectral)
+    draw_spectral = partial(
+        _draw_joint_points, residuals, residuals.to_table(spectral_method)
+    )
+
+    if all(_.counts.geom.is_region for _ in datasets):
+        of_map = [_ for _ in options if _ not in COMMON_OPTIONS]
+        of_map += ["ax_spatial"] * (ax_spatial is not None)
+        of_map += ["kwargs_spatial"] * bool(kwargs_spatial)
+        if of_map:
+            raise ValueError(
+                f"The datasets are spectra, there is no map to use {of_map} for."
+            )
+        with closing_new_figures():
+            return None, draw_spectral(ax_spectral)
+
+    spatial = common | {"models": models, "region": spectral["region"]} | options
+    spatial |= kwargs_spatial or {}
+    draw_spatial, geom = _prepare_joint_map(datasets, **spatial)
+    with closing_new_figures():
+        axes = _two_panels(ax_spatial, ax_spectral, geom)
+        draw_spatial(axes[0])
+        draw_spectral(axes[1])
     return axes
 
 
@@ -263,3 +316,43 @@ def _two_panels(ax_spatial, ax_spectral, geom):
         # The colour bar and its label are between them.
         axes[0].figure.subplots_adjust(wspace=0.35)
     return axes
+
+
+def _prepare_joint_map(datasets, method, **options):
+    """Function that draws the joint residuals on axes, and their geometry."""
+    from gammapy.visualization import plot_spatial_residuals
+    from gammapy.visualization.models import select_components
+    from gammapy.visualization.residuals import _parse_region
+    from .residuals import SpatialResiduals
+
+    check_residual_method(method)
+    style = {_: options.pop(_) for _ in MAP_STYLE if _ in options}
+    _parse_region(style["region"])
+    residuals = SpatialResiduals.from_datasets(datasets, **options)
+    if residuals.energy_axis.nbin > 1:
+        raise ValueError(
+            f"The energy edges make {residuals.energy_axis.nbin} maps, and there is "
+            "room for one: use gammapy.visualization.plot_spatial_residuals."
+        )
+    style["models"] = select_components(residuals.models, style["models"])
+
+    def draw(ax):
+        plot_spatial_residuals(residuals, panels=[method], axes={method: ax}, **style)
+
+    return draw, residuals.counts.geom
+
+
+def _draw_joint_points(residuals, table, ax=None):
+    """Draw joint residuals against energy, as `plot_spectral_residuals` does."""
+    from gammapy.visualization.residuals import (
+        SYMBOLS,
+        _plot_masked_ranges,
+        _plot_residual_points,
+    )
+
+    ax = plt.gca() if ax is None else ax
+    _plot_residual_points(table, ax)
+    _plot_masked_ranges(residuals, ax)
+    ax.set_ylabel(SYMBOLS[table.meta["method"]])
+    ax.set_xlabel(f"Energy [{residuals.energy_axis.unit}]")
+    return ax

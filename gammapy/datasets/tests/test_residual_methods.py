@@ -15,6 +15,7 @@ from astropy.coordinates import SkyCoord
 from regions import CircleSkyRegion
 import matplotlib.pyplot as plt
 from gammapy.datasets import (
+    Datasets,
     MapDataset,
     MapDatasetOnOff,
     SpectrumDataset,
@@ -29,7 +30,7 @@ from gammapy.modeling.models import (
     SkyModel,
 )
 from gammapy.stats import CashCountsStatistic
-from gammapy.utils.testing import mpl_plot_check, requires_data
+from gammapy.utils.testing import mpl_plot_check, requires_data, requires_dependency
 
 METHODS = ("diff", "diff/model", "diff/sqrt(model)", "significance")
 AXIS = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=4)
@@ -863,5 +864,129 @@ def test_nothing_changes(method):
         else:
             dataset.plot_fit(kwargs_residuals={"method": method})
         dataset.plot_residuals_spectral(plt.figure().add_subplot(), method=method)
+        plt.figure()
+        Datasets([dataset]).plot_residuals(method=method)
         assert state_of(dataset) == before
         plt.close("all")
+
+
+# Joint residuals
+
+
+@pytest.fixture()
+def datasets():
+    first, second = full_dataset("one", 1), full_dataset("two", 2)
+    backgrounds = [_.models[1] for _ in (first, second)]
+    datasets = Datasets([first, second])
+    datasets.models = Models([first.models["src"], *backgrounds])
+    return datasets
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_joint_residuals(datasets, method):
+    from gammapy.datasets import SpatialResiduals, SpectralResiduals
+    from gammapy.visualization.residuals import SYMBOLS
+
+    with mpl_plot_check():
+        ax_spatial, ax_spectral = datasets.plot_residuals(
+            region=REGION, method=method, energy_min="3 TeV"
+        )
+    joint = SpatialResiduals.from_datasets(datasets, energy_min="3 TeV")
+    image = np.ma.filled(ax_spatial.images[0].get_array(), np.nan)
+    assert_allclose(image, joint.residual(method).data[0])
+    residuals = SpectralResiduals.from_datasets(datasets, REGION, energy_min="3 TeV")
+    table = residuals.to_table(method)
+    assert_allclose(points(ax_spectral), table["residual"])
+    drawn = residuals.mask
+    lengths = np.array(bar_lengths(ax_spectral))
+    # Masked points have no bars.
+    lengths = lengths if lengths.shape[1] == 2 else lengths[:, drawn]
+    assert_allclose(lengths[0], table["residual_errn"][drawn], rtol=1e-6)
+    assert_allclose(lengths[1], table["residual_errp"][drawn], rtol=1e-6)
+    assert ax_spectral.get_ylabel() == SYMBOLS[method]
+    gids = [_.get_gid() for _ in ax_spatial.get_children()]
+    assert gids.count("region") == 1 and "position:src" in gids
+
+
+def test_joint_residuals_with_options(datasets):
+    from gammapy.datasets import SpatialResiduals, SpectralResiduals
+
+    ax_spatial, ax_spectral = datasets.plot_residuals(
+        kwargs_spatial={"vsig": 3, "models": False},
+        kwargs_spectral={"method": "diff"},
+        exclude="src",
+        kernel="gauss",
+        correlation_radius="0.15 deg",
+    )
+    options = {"kernel": "gauss", "correlation_radius": "0.15 deg"}
+    joint = SpatialResiduals.from_datasets(datasets, exclude="src", **options)
+    image = np.ma.filled(ax_spatial.images[0].get_array(), np.nan)
+    assert_allclose(image, joint.sqrt_ts.data[0])
+    assert ax_spatial.images[0].get_clim() == (-3, 3)
+    gids = [_.get_gid() for _ in ax_spatial.get_children()]
+    assert "region" not in gids and "position:src" not in gids
+    table = SpectralResiduals.from_datasets(datasets, exclude="src").to_table()
+    assert_allclose(points(ax_spectral), table["residual"])
+
+
+def test_joint_residuals_of_spectra():
+    first, second = make_spectrum(mask=False), make_spectrum()
+    second._name = "second"
+    datasets = Datasets([first, second])
+    ax_spatial, ax_spectral = datasets.plot_residuals(method="diff")
+    assert ax_spatial is None
+    assert_allclose(points(ax_spectral), [6, -4, 0, 2])
+    ax = plt.figure().add_subplot()
+    assert datasets.plot_residuals(ax_spectral=ax)[1] is ax
+    plt.close("all")
+    with pytest.raises(ValueError, match=r"\['kernel'\]"):
+        datasets.plot_residuals(kernel="gauss")
+    with pytest.raises(ValueError, match="spectrum already"):
+        datasets.plot_residuals(region=REGION)
+    assert not plt.get_fignums()
+
+
+@pytest.mark.parametrize(
+    "kwargs, match",
+    [
+        ({"method": "ratio"}, "'ratio'"),
+        ({"kwargs_spatial": {"method": "ratio"}}, "'ratio'"),
+        ({"region": 5}, "region"),
+        ({"models": "nobody"}, "nobody"),
+        ({"energy_min": "20 TeV"}, "No energy bin"),
+        ({"kernel": "cone"}, "'cone'"),
+        ({"energy_edges": [1, 10**0.5, 10] * u.TeV}, "make 2 maps"),
+    ],
+)
+def test_joint_residuals_with_errors(datasets, kwargs, match):
+    with pytest.raises((TypeError, ValueError), match=match):
+        datasets.plot_residuals(**kwargs)
+    assert not plt.get_fignums()
+
+
+def test_joint_residuals_change_nothing(datasets):
+    before = [state_of(_) for _ in datasets]
+    datasets.plot_residuals(region=REGION, exclude="src")
+    datasets.plot_residuals(apply_mask=False)
+    assert [state_of(_) for _ in datasets] == before
+
+
+@requires_dependency("ray")
+def test_joint_residuals_of_actors(datasets):
+    import ray
+    from gammapy.datasets.actors import DatasetsActor
+
+    expected = datasets.plot_residuals(region=REGION)
+    models = datasets.models
+    datasets.models = None
+    actors = DatasetsActor(datasets)
+    actors.models = models
+    try:
+        figure = plt.figure()
+        axes = actors.plot_residuals(region=REGION)
+        assert axes[0].figure is figure
+        image, other = (_[0].images[0].get_array() for _ in (axes, expected))
+        assert_allclose(np.ma.filled(image, np.nan), np.ma.filled(other, np.nan))
+        assert_allclose(points(axes[1]), points(expected[1]))
+    finally:
+        ray.shutdown()
