@@ -319,46 +319,17 @@ def _check_counts(dataset, idx, is_good):
         )
 
 
-@dataclass
-class BinnedCounts:
-    """Counts and model of one dataset, per bin, shape (n_energy, n_lat, n_lon).
+def joint_alpha(sums):
+    """Alpha of summed on-off data, from a dict of their sums.
 
-    ``weights`` is 0 where a bin does not count, and so is everything else. Off counts
-    and acceptances are None for a modelled background.
+    It keeps the sum of alpha n_off; without off counts it is the ratio of the summed
+    acceptances.
     """
-
-    weights: np.ndarray
-    counts: np.ndarray
-    npred: np.ndarray
-    npred_background: np.ndarray
-    counts_off: np.ndarray | None = None
-    acceptance: np.ndarray | None = None
-    acceptance_off: np.ndarray | None = None
-
-    @classmethod
-    def from_dataset(cls, dataset, *, exclude=(), axis_mask=None):
-        """Evaluate a dataset.
-
-        Parameters
-        ----------
-        dataset : `~gammapy.datasets.MapDataset` or `~gammapy.datasets.SpectrumDataset`
-            Dataset.
-        exclude : list of str
-            Names of model components to leave out.
-        axis_mask : `~numpy.ndarray` of bool, shape (n_energy,), optional
-            Energy bins that count. Default is all.
-        """
-        shape = dataset.data_shape
-        if axis_mask is None:
-            axis_mask = np.ones(shape[0], dtype=bool)
-        names = [_ for _ in SUMMED if getattr(dataset, _, None) is not None]
-        names = {"weights", "counts", "npred", "npred_background", *names}
-        arrays = {name: np.zeros(shape) for name in names}
-        for plane in iter_planes(dataset, axis_mask, exclude=exclude):
-            used = plane.weights > 0
-            for name, array in arrays.items():
-                array[plane.idx][used] = getattr(plane, name)[used]
-        return cls(**arrays)
+    has_off = sums["counts_off"] > 0
+    above = np.where(has_off, sums["npred_background"], sums["acceptance"])
+    below = np.where(has_off, sums["counts_off"], sums["acceptance_off"])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return above / below
 
 
 def local_datasets(datasets):

@@ -8,7 +8,13 @@ from gammapy.stats.residuals import (
     compute_residuals,
     compute_sqrt_ts_on_off,
 )
-from .reduction import BinnedCounts, bins_within, parse_energy_range, range_of_bins
+from .reduction import (
+    bins_within,
+    iter_planes,
+    joint_alpha,
+    parse_energy_range,
+    range_of_bins,
+)
 from .smoothing import Smoothing
 
 __all__ = []
@@ -87,13 +93,15 @@ def _masked_arrays(dataset, energy_min, energy_max):
     energies = parse_energy_range(energy_min, energy_max)
     axis_mask = bins_within(axis, *energies)
     range_of_bins(axis, axis_mask, dataset.name, *energies)
-    binned = BinnedCounts.from_dataset(dataset, axis_mask=axis_mask)
-    names = ["counts", "npred"]
-    if binned.counts_off is not None:
-        names += ["npred_background", *OFF_ARRAYS]
-    arrays = {name: binned.weighted(name) for name in names}
-    arrays["variance"] = binned.weighted("npred", power=2)
-    arrays["mask"] = binned.weights > 0
+    # These are there also when all is masked.
+    names = ("counts", "npred", "variance", "coverage")
+    arrays = {name: np.zeros(dataset.data_shape) for name in names}
+    for plane in iter_planes(dataset, axis_mask):
+        for name, values in plane.summands():
+            if name not in arrays:
+                arrays[name] = np.zeros(dataset.data_shape)
+            arrays[name][plane.idx] = values
+    arrays["mask"] = arrays.pop("coverage") > 0
     return arrays
 
 
@@ -113,7 +121,7 @@ def _compute(sums, method, smoothing):
         return compute_sqrt_ts_on_off(
             counts * n_pixels,
             sums["counts_off"] * n_pixels,
-            _joint_alpha(sums),
+            joint_alpha(sums),
             signal * n_pixels,
         )
     if method == "diff":
@@ -121,12 +129,3 @@ def _compute(sums, method, smoothing):
         with np.errstate(divide="ignore", invalid="ignore"):
             return (counts - npred) / sums["mask"]
     return compute_residuals(counts, npred, method, variance=sums["variance"])
-
-
-def _joint_alpha(sums):
-    """Alpha of summed bins: that of their off counts, or else of their acceptances."""
-    has_off = sums["counts_off"] > 0
-    above = np.where(has_off, sums["npred_background"], sums["acceptance"])
-    below = np.where(has_off, sums["counts_off"], sums["acceptance_off"])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return above / below

@@ -98,7 +98,7 @@ def prepare_residuals_spectral(
     from .residuals import SpectralResiduals
 
     check_residual_method(method)
-    residuals = SpectralResiduals.from_datasets(
+    residuals = SpectralResiduals._from_datasets(
         dataset, region, energy_min=energy_min, energy_max=energy_max
     )
     table = residuals.to_table(method)

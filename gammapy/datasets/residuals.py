@@ -24,6 +24,7 @@ from .reduction import (
     check_model_names,
     is_background,
     iter_planes,
+    joint_alpha,
     joint_stat_kind,
     local_datasets,
     log_without_models,
@@ -522,6 +523,8 @@ class SpectralResiduals:
         >>> table = residuals.to_table("diff/sqrt(model)")
         """
         datasets = local_datasets(datasets)
+        if "background" in datasets.models.names:
+            raise ValueError("A component is named 'background': rename it.")
         if region is not None:
             _check_region(datasets, region)
         return cls._from_datasets(
@@ -537,13 +540,14 @@ class SpectralResiduals:
     def _from_datasets(
         cls, datasets, region, *, energy_min, energy_max, exclude=None, apply_mask=True
     ):
-        """Compute the residuals of any region, of which a part may lie outside."""
+        """Compute the residuals without looking at what Gammapy 2.1 allowed.
+
+        A part of the region may lie outside, and a component be named "background".
+        """
         datasets = local_datasets(datasets)
         joint_stat_kind(datasets)
         exclude = [exclude] if isinstance(exclude, str) else list(exclude or [])
         check_model_names(datasets, exclude)
-        if "background" in datasets.models.names:
-            raise ValueError("A component is named 'background': rename it.")
         axis = _common_energy_axis(datasets)
         energies = parse_energy_range(energy_min, energy_max)
         axis_mask = bins_within(axis, *energies)
@@ -620,7 +624,7 @@ class SpectralResiduals:
         return WStatCountsStatistic(
             arrays["counts"],
             arrays["counts_off"],
-            _joint_alpha(arrays),
+            joint_alpha(arrays),
             arrays["npred"] - arrays["npred_background"],
         )
 
@@ -654,7 +658,8 @@ class SpectralResiduals:
         for name in ("counts", "npred", "npred_background"):
             table[name] = arrays[name]
         for name, values in self._npred_models.items():
-            table[f"npred_{name}"] = values
+            if name != "background":
+                table[f"npred_{name}"] = values
         counts, npred, variance = (arrays[_] for _ in ("counts", "npred", "variance"))
         sqrt_ts = self.sqrt_ts
         if method == "significance":
@@ -861,27 +866,13 @@ def _scale_filtered(sums, moments):
     return of_sums / of_squares if of_squares > 0 else 1.0
 
 
-def _joint_alpha(sums):
-    """Alpha of summed on-off data.
-
-    It keeps the sum of alpha n_off; without off counts it is the ratio of the summed
-    acceptances.
-    """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(
-            sums["counts_off"] > 0,
-            sums["npred_background"] / sums["counts_off"],
-            sums["acceptance"] / sums["acceptance_off"],
-        )
-
-
 def _significance(sums, mask):
     """Significance of summed counts, NaN outside the mask."""
     counts = np.where(mask, sums["counts"], np.nan)
     if "counts_off" in sums:
         signal = sums["npred"] - sums["npred_background"]
         return compute_sqrt_ts_on_off(
-            counts, sums["counts_off"], _joint_alpha(sums), signal
+            counts, sums["counts_off"], joint_alpha(sums), signal
         )
     return compute_sqrt_ts(counts, sums["npred"], variance=sums["variance"])
 

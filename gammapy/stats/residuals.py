@@ -212,6 +212,7 @@ def compute_residual_errors(counts, npred, method="diff", *, variance=None, stat
     with np.errstate(divide="ignore", invalid="ignore"):
         # Weighted counts are 1 / weight of plain ones.
         weight = np.ones(counts.shape) if variance is None else variance / npred
+        weight = np.where(npred > 0, weight, 1.0)
         if stat is None:
             plain = np.where(valid, counts / weight, 0)
             stat = CashCountsStatistic(np.nan_to_num(plain), npred)

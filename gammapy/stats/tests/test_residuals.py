@@ -141,3 +141,12 @@ def test_input_is_not_changed():
         compute_residuals(counts, npred, method)
         compute_residual_errors(counts, npred, method)
     assert counts.tolist() == [1, 2] and npred.tolist() == [-1, 0]
+
+
+def test_errors_without_a_model():
+    errn, errp = compute_residual_errors([4, 0], [0.0, 0.0], variance=[0.0, 0.0])
+    expected = CashCountsStatistic([4, 0], [0.0, 0.0])
+    assert_allclose(errn, expected.compute_errn())
+    assert_allclose(errp, expected.compute_errp())
+    errors = compute_residual_errors([4], [0.0], "diff/model", variance=[0.0])
+    assert np.isnan(errors).all()
