@@ -1,13 +1,21 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 import logging
 import numpy as np
-from gammapy.datasets.reduction import bins_within, parse_energy_range
+from gammapy.datasets.reduction import parse_energy_range
 from gammapy.maps import Map, RegionGeom
 from gammapy.modeling.models import Models
 from gammapy.modeling.nuisance import fit_row, log_row, unique_parameter_names
-from .nuisance import keep_row, nuisance_table
+from .nuisance import (
+    bins_in_range,
+    energy_range,
+    keep_row,
+    nuisance_table,
+    observation_id,
+)
 
 log = logging.getLogger(__name__)
+
+NUISANCE_LABEL = "fov_background"
 
 
 class FoVBackgroundMaker:
@@ -90,11 +98,24 @@ class FoVBackgroundMaker:
         -------
         table : `~astropy.table.Table`
             One row per run: dataset (that it is part of), obs_id, method, energy_min,
-            energy_max, stat, success, message, nfev, at_limit, counts_off (counts
-            that the normalisation used), npred_off, n_bins, and value and error of
-            the parameters of the background model. None without debug.
+            energy_max, counts_off (counts that the normalisation used), npred_off,
+            n_bins, stat (in these bins), success, message, nfev, at_limit, and value
+            and error of the free parameters of the background model. None without
+            debug.
+
+        Notes
+        -----
+        The values are stored with the datasets. Read these with ``lazy=False``, since
+        `~gammapy.datasets.Datasets.read` leaves meta tables out otherwise.
+
+        Examples
+        --------
+        >>> from gammapy.makers import FoVBackgroundMaker
+        >>> maker = FoVBackgroundMaker(method="fit", debug=True)
+        >>> dataset = maker.run(dataset)  # doctest: +SKIP
+        >>> FoVBackgroundMaker.nuisance(dataset).pprint()  # doctest: +SKIP
         """
-        return nuisance_table(datasets)
+        return nuisance_table(datasets, NUISANCE_LABEL)
 
     def run(self, dataset, observation=None):
         """Normalise the background of a dataset.
@@ -125,16 +146,18 @@ class FoVBackgroundMaker:
 
         mask_fit = dataset.mask_fit
         dataset.mask_fit = self._normalisation_mask(dataset)
-        used = dataset.mask if self.debug else None
+        used, stat = dataset.mask if self.debug else None, np.nan
         try:
             dataset, outcome = self._normalise(dataset)
+            if self.debug and outcome == "Scaled.":
+                stat = dataset.stat_sum()
         finally:
             dataset.mask_fit = mask_fit
         if self.debug:
-            row = self._row(dataset, used, outcome)
-            keep_row(dataset, row)
+            row = self._row(dataset, used, outcome, stat)
+            keep_row(dataset, NUISANCE_LABEL, row)
             identify = {"dataset": dataset.name, "obs_id": row["obs_id"]}
-            log_row(log, "fov_background", row, identify=identify)
+            log_row(log, NUISANCE_LABEL, row, identify=identify)
         return dataset
 
     def _normalisation_mask(self, dataset):
@@ -143,9 +166,8 @@ class FoVBackgroundMaker:
         if dataset.mask_fit is not None:
             mask = mask * dataset.mask_fit
         if self.energy_min is not None or self.energy_max is not None:
-            axis = dataset.counts.geom.axes["energy"]
-            inside = bins_within(axis, self.energy_min, self.energy_max)
-            data = mask.data.astype(bool) & inside[:, np.newaxis, np.newaxis]
+            inside = bins_in_range(mask.geom, self.energy_min, self.energy_max)
+            data = mask.data.astype(bool) & inside
             mask = Map.from_geom(mask.geom, data=data)
         return mask
 
@@ -236,7 +258,7 @@ class FoVBackgroundMaker:
         norm.error = np.sqrt(total["counts"]) / unscaled
         return dataset
 
-    def _row(self, dataset, used, outcome):
+    def _row(self, dataset, used, outcome, stat):
         """Row of one run: what was used, and what became of it.
 
         Parameters
@@ -247,6 +269,8 @@ class FoVBackgroundMaker:
             Bins that the normalisation used.
         outcome : str
             What was done; the message when there was no fit.
+        stat : float
+            Fit statistic when there was no fit.
 
         Returns
         -------
@@ -256,7 +280,8 @@ class FoVBackgroundMaker:
         model, result = dataset.background_model, self._fit_result
         norm = model.spectral_model.norm if outcome == "Scaled." else None
         errors = {id(norm): norm.error} if norm is not None else {}
-        if result is not None:
+        covariance = None if result is None else result.covariance_result
+        if covariance is not None and covariance.success:
             errors = {id(par): par.error for par in model.parameters}
         fitted = fit_row(
             Models([model]),
@@ -265,13 +290,16 @@ class FoVBackgroundMaker:
             names=_short_names(model),
             errors=errors,
         )
-        is_good = norm is not None if result is None else result.success
-        fitted["success"] = bool(is_good)
+        if result is None:
+            fitted["success"], fitted["stat"] = norm is not None, float(stat)
+        elif not result.success and fitted["success"]:
+            fitted["success"] = False
+            fitted["message"] = str(covariance.message)
 
         mask = used.data.astype(bool)
-        energy_min, energy_max = _energy_range(dataset.counts.geom, mask)
+        energy_min, energy_max = energy_range(dataset.counts.geom, mask)
         return {
-            "obs_id": _obs_id(dataset),
+            "obs_id": observation_id(dataset),
             "method": self.method,
             "energy_min": energy_min,
             "energy_max": energy_max,
@@ -292,20 +320,3 @@ def _short_names(model):
         else unique[id(par)].removeprefix(f"{model.name}.")
         for par in model.parameters
     }
-
-
-def _energy_range(geom, mask):
-    """First and last energy at which a bin is used, NaN when none is."""
-    edges = geom.axes["energy"].edges
-    used = np.nonzero(mask.any(axis=(1, 2)))[0]
-    if used.size == 0:
-        return np.nan * edges.unit, np.nan * edges.unit
-    return edges[used[0]], edges[used[-1] + 1]
-
-
-def _obs_id(dataset):
-    """Observation identifier of an unstacked dataset, else the name of the dataset."""
-    table = dataset.meta_table
-    if table is not None and "OBS_ID" in table.colnames and len(table) == 1:
-        return str(table["OBS_ID"][0])
-    return dataset.name

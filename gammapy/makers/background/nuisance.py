@@ -2,43 +2,64 @@
 """Nuisance values of background makers, kept in the ``meta_table`` of datasets.
 
 The meta table survives parallel reduction and stacking, but its stacking drops units
-and needs the same columns in every run. So a row is kept as JSON text, in one column:
-runs with different free parameters can be stacked too.
+and needs the same columns in every run. So a row is kept as JSON text, in one column
+per kind of maker: runs with different free parameters can be stacked too.
 """
 
 import json
 import numpy as np
 import astropy.units as u
 from astropy.table import Table
+from gammapy.datasets.reduction import bins_within
 from gammapy.modeling.nuisance import stack_rows
 
 __all__ = []
 
-COLUMN = "nuisance"
+#: Columns are named after the label of the maker, which is also that of its log lines.
+PREFIX = "nuisance."
 
 
-def keep_row(dataset, row):
-    """Keep a row in the meta table of a dataset, in place of an earlier one.
+def keep_row(dataset, label, row):
+    """Keep a row in the meta table of a dataset.
+
+    It takes the place of an earlier row of the same observation; those of the runs
+    that a dataset was stacked from stay.
 
     Parameters
     ----------
     dataset : `~gammapy.datasets.MapDataset`
         Dataset; it gets a new meta table.
+    label : str
+        Kind of maker, such as "fov_background".
     row : dict
-        Row with quantities where there are units.
+        Row with an "obs_id", and with quantities where there are units.
     """
-    table = Table() if dataset.meta_table is None else dataset.meta_table.copy()
-    table[COLUMN] = [json.dumps(row, default=_quantity_to_list)]
+    texts = [
+        text
+        for text in _texts(dataset, label)
+        if json.loads(text)["obs_id"] != row["obs_id"]
+    ]
+    texts.append(json.dumps(row, default=_quantity_to_list))
+
+    # No cell can be added to a table that has columns and no row.
+    is_empty = dataset.meta_table is None or len(dataset.meta_table) == 0
+    table = Table() if is_empty else dataset.meta_table.copy()
+    # Stacking reads the first row alone, so that one has the texts of all runs.
+    padding = [[""] * len(texts)] * (max(len(table), 1) - 1)
+    column = np.array([texts, *padding])
+    table[PREFIX + label] = column[:, 0] if len(texts) == 1 else column
     dataset.meta_table = table
 
 
-def nuisance_table(datasets):
+def nuisance_table(datasets, label):
     """Collect the rows that datasets keep.
 
     Parameters
     ----------
-    datasets : `~gammapy.datasets.Datasets` or `~gammapy.datasets.MapDataset`
+    datasets : `~gammapy.datasets.Datasets` or `~gammapy.datasets.Dataset`
         Datasets, stacked or not.
+    label : str
+        Kind of maker, such as "fov_background".
 
     Returns
     -------
@@ -48,25 +69,53 @@ def nuisance_table(datasets):
     from gammapy.datasets import Datasets
 
     rows = [
-        {"dataset": dataset.name, **row}
+        {"dataset": dataset.name, **_row_from_text(text)}
         for dataset in Datasets(datasets)
-        for row in _rows_of_dataset(dataset)
+        for text in _texts(dataset, label)
     ]
     return stack_rows(rows) if rows else None
 
 
-def _rows_of_dataset(dataset):
+def _texts(dataset, label):
     """Rows of one dataset; stacking has put the runs side by side in one cell."""
-    table = dataset.meta_table
-    if table is None or COLUMN not in table.colnames:
+    table = getattr(dataset, "meta_table", None)
+    if table is None or PREFIX + label not in table.colnames:
         return []
-    rows = [json.loads(_) for _ in np.ravel(np.asarray(table[COLUMN]))]
-    return [{name: _from_json(value) for name, value in _.items()} for _ in rows]
+    texts = np.ravel(np.asarray(table[PREFIX + label])).astype(str)
+    return [str(text) for text in texts if text]
+
+
+def _row_from_text(text):
+    return {
+        name: u.Quantity(*value) if isinstance(value, list) else value
+        for name, value in json.loads(text).items()
+    }
 
 
 def _quantity_to_list(value):
     return [float(value.value), str(value.unit)]
 
 
-def _from_json(value):
-    return u.Quantity(*value) if isinstance(value, list) else value
+def observation_id(dataset):
+    """Observation of an unstacked dataset, else the name of the dataset."""
+    table = dataset.meta_table
+    if table is not None and "OBS_ID" in table.colnames and len(table) == 1:
+        obs_id = table["OBS_ID"][0]
+        if np.ndim(obs_id) == 0:
+            return str(obs_id)
+    return dataset.name
+
+
+def bins_in_range(geom, energy_min=None, energy_max=None):
+    """Bins of a geometry inside an energy range, shape (n_energy, 1, 1)."""
+    axis = geom.axes["energy"]
+    return bins_within(axis, energy_min, energy_max)[:, np.newaxis, np.newaxis]
+
+
+def energy_range(geom, used):
+    """First and last energy at which a bin is used, NaN when none is."""
+    edges = geom.axes["energy"].edges
+    bins = np.nonzero(used.any(axis=(1, 2)))[0]
+    if bins.size == 0:
+        return np.nan * edges.unit, np.nan * edges.unit
+    return edges[bins[0]], edges[bins[-1] + 1]

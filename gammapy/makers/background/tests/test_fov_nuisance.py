@@ -8,8 +8,9 @@ from astropy.table import Table
 from gammapy.data import GTI
 from gammapy.datasets import Datasets, MapDataset
 from gammapy.makers import FoVBackgroundMaker
-from gammapy.maps import MapAxis, WcsGeom
+from gammapy.maps import Map, MapAxis, WcsGeom
 from gammapy.modeling import Fit
+from gammapy.modeling.fit import CovarianceResult
 from gammapy.modeling.models import (
     FoVBackgroundModel,
     GaussianSpatialModel,
@@ -70,6 +71,13 @@ def test_fit():
     assert_allclose([row["energy_min"], row["energy_max"]], [1, 10])
 
 
+def test_scale_can_be_repeated():
+    maker = FoVBackgroundMaker(method="scale")
+    dataset = maker.run(maker.run(make_dataset()))
+    norm = dataset.background_model.spectral_model.norm
+    assert_allclose(norm.value, dataset.counts.data.sum() / 3200)
+
+
 def test_scale_is_idempotent():
     maker = FoVBackgroundMaker(method="scale", debug=True)
     dataset = maker.run(make_dataset())
@@ -80,6 +88,7 @@ def test_scale_is_idempotent():
     for name in first.colnames:
         assert_allclose(second[name][0], first[name])
     assert_allclose(first["norm"], dataset.counts.data.sum() / 3200)
+    assert_allclose(maker.nuisance(dataset)["stat"][0], dataset.stat_sum())
 
 
 def test_scale_with_a_source():
@@ -154,6 +163,38 @@ def test_a_failed_fit_keeps_what_it_used():
     assert row["n_bins"] == 1600 and row["counts_off"] > 0
 
 
+def test_no_errors_without_a_covariance():
+    dataset = make_dataset()
+    dataset.models = [FoVBackgroundModel(dataset_name="test")]
+    dataset.background_model.spectral_model.norm.error = 0.3  # of an earlier fit
+    maker = FoVBackgroundMaker(method="fit", fit=Fit(backend="scipy"), debug=True)
+    row = maker.nuisance(maker.run(dataset))[0]
+    assert row["success"]
+    assert_allclose(row["norm"], dataset.counts.data.sum() / 3200, rtol=1e-3)
+    assert np.isnan(row["norm_err"])
+
+
+class FitWithoutCovariance(Fit):
+    def covariance(self, datasets, optimize_result=None):
+        result = super().covariance(datasets, optimize_result)
+        return CovarianceResult(
+            matrix=result.matrix,
+            success=False,
+            message="Hesse failed",
+            backend=result.backend,
+            method=result.method,
+        )
+
+
+def test_a_failed_covariance_is_the_reason():
+    maker = FoVBackgroundMaker(method="fit", fit=FitWithoutCovariance(), debug=True)
+    dataset = maker.run(make_dataset())
+    assert not dataset.mask_safe.data.any()
+    row = maker.nuisance(dataset)[0]
+    assert not row["success"] and row["message"] == "Hesse failed"
+    assert np.isnan(row["norm_err"])
+
+
 def test_overridden_steps_are_called():
     class Maker(FoVBackgroundMaker):
         def make_background_fit(self, dataset):
@@ -170,6 +211,46 @@ def test_tilt_follows_the_data():
     maker = FoVBackgroundMaker(method="fit", spectral_model=model, debug=True)
     table = maker.nuisance(maker.run(make_dataset()))
     assert abs(table["tilt"][0]) < 5 * table["tilt_err"][0]
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"min_counts": 1e6}, "Only 4157 counts outside exclusion mask"),
+        (
+            {"min_npred_background": 1e6},
+            "Only 3200 background counts outside exclusion mask",
+        ),
+        ({"exclusion_mask": Map.from_geom(GEOM.to_image(), dtype=bool)}, "No bin is"),
+        ({"energy_max": "1.1 TeV"}, "No bin is inside the masks and the energy range"),
+    ],
+)
+@pytest.mark.parametrize("method", ["fit", "scale"])
+def test_reasons_of_rejection(options, reason, method):
+    maker = FoVBackgroundMaker(method=method, debug=True, **options)
+    row = maker.nuisance(maker.run(make_dataset()))[0]
+    assert not row["success"] and row["message"].startswith(f"Rejected: {reason}")
+    assert row["norm"] == 1 and np.isnan(row["norm_err"]) and np.isnan(row["stat"])
+
+
+def test_runs_without_counts_or_background_are_rejected():
+    empty, dark = make_dataset("empty"), make_dataset("dark")
+    empty.counts.data[...] = 0
+    dark.background.data[...] = 0
+    maker = FoVBackgroundMaker(debug=True)
+    table = maker.nuisance([maker.run(empty), maker.run(dark)])
+    assert table["message"].tolist() == [
+        "Rejected: Only 0 counts outside exclusion mask.",
+        "Rejected: Non-finite normalisation value.",
+    ]
+    assert table["counts_off"].tolist() == [0, dark.counts.data.sum()]
+
+
+def test_rejection_without_safe_mask():
+    dataset = make_dataset()
+    dataset.mask_safe = None
+    FoVBackgroundMaker(min_counts=10**6).run(dataset)
+    assert not dataset.mask_safe.data.any()
 
 
 @pytest.mark.parametrize("with_mask", [True, False])
@@ -203,6 +284,96 @@ def test_stacked_and_not():
     for name in table.colnames[1:]:
         np.testing.assert_equal(result[name].tolist(), table[name].tolist())
     assert maker.nuisance(other) is None
+
+
+@pytest.mark.parametrize(
+    "meta_table", [None, Table({"OBS_ID": [1, 2, 3]}), Table(names=["OBS_ID"])]
+)
+def test_meta_tables_of_any_length(meta_table, tmp_path):
+    dataset = make_dataset()
+    dataset.meta_table = meta_table
+    maker = FoVBackgroundMaker(debug=True)
+    for _ in range(2):
+        maker.run(dataset)
+        assert maker.nuisance(dataset)["obs_id"].tolist() == ["test"]
+    assert meta_table is None or meta_table.colnames == ["OBS_ID"]
+    dataset.write(tmp_path / "test.fits")
+    table = maker.nuisance(MapDataset.read(tmp_path / "test.fits"))
+    assert table["norm"] == maker.nuisance(dataset)["norm"]
+
+
+def test_rows_of_runs_stay_when_their_stack_is_normalised():
+    maker = FoVBackgroundMaker(debug=True)
+    runs = Datasets([maker.run(make_dataset(f"run-{i}", obs_id=i)) for i in range(2)])
+    stacked = runs.stack_reduce(name="stacked")
+    for _ in range(2):
+        maker.run(stacked)
+        assert maker.nuisance(stacked)["obs_id"].tolist() == ["0", "1", "stacked"]
+    more = maker.run(make_dataset("run-2", obs_id=2))
+    stacked.stack(more)
+    expected = ["0", "1", "stacked", "2"]
+    assert maker.nuisance(stacked)["obs_id"].tolist() == expected
+
+
+@pytest.mark.parametrize("stack", [True, False])
+def test_written_and_read(stack, tmp_path):
+    model = PowerLawNormSpectralModel()
+    model.tilt.frozen = False
+    makers = [
+        FoVBackgroundMaker(method="fit", spectral_model=model, debug=True),
+        FoVBackgroundMaker(method="fit", min_counts=1e6, debug=True),
+    ]
+    datasets = Datasets(
+        [maker.run(make_dataset(f"{i}", obs_id=i)) for i, maker in enumerate(makers)]
+    )
+    if stack:
+        datasets = Datasets([datasets.stack_reduce(name="stacked")])
+    datasets.write(tmp_path / "datasets.yaml")
+    copied = Datasets.read(tmp_path / "datasets.yaml", lazy=False)
+    table, expected = (FoVBackgroundMaker.nuisance(_) for _ in (copied, datasets))
+    assert len(table) == 2 and table.colnames == expected.colnames
+    for name in table.colnames:
+        np.testing.assert_equal(table[name].tolist(), expected[name].tolist())
+        assert table[name].unit == expected[name].unit
+
+
+@pytest.mark.parametrize("method", ["fit", "scale"])
+@pytest.mark.parametrize("min_counts", [0, 10**6])
+def test_debug_changes_nothing(method, min_counts):
+    exclusion_mask = GEOM.to_image().region_mask("icrs;circle(0, 0, 0.3)", inside=False)
+    results = []
+    for debug in (False, True):
+        dataset = add_source(make_dataset())
+        dataset.mask_fit = GEOM.energy_mask(energy_max=6 * u.TeV)
+        given = {"exclusion_mask": exclusion_mask, "mask_fit": dataset.mask_fit}
+        before = {name: _.data.copy() for name, _ in given.items()}
+        maker = FoVBackgroundMaker(
+            method=method,
+            exclusion_mask=exclusion_mask,
+            min_counts=min_counts,
+            energy_min="1.5 TeV",
+            debug=debug,
+        )
+        maker.run(dataset)
+        assert dataset.mask_fit is given["mask_fit"]
+        assert maker.exclusion_mask is exclusion_mask
+        for name, mask in given.items():
+            assert mask.data.dtype == bool
+            np.testing.assert_array_equal(mask.data, before[name])
+        results.append(dataset)
+
+    plain, kept = results
+    assert plain.stat_sum() == kept.stat_sum()
+    for name in ("value", "error", "frozen", "min", "max"):
+        values = [[getattr(par, name) for par in _.models.parameters] for _ in results]
+        np.testing.assert_equal(*values)
+    for name in ("counts", "background", "exposure", "mask_safe", "mask_fit"):
+        maps = [getattr(_, name).data for _ in results]
+        np.testing.assert_array_equal(*maps)
+    assert kept.meta_table.colnames == [
+        *plain.meta_table.colnames,
+        "nuisance.fov_background",
+    ]
 
 
 def test_without_debug_nothing_is_kept_or_logged(caplog):
