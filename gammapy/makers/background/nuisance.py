@@ -119,3 +119,94 @@ def energy_range(geom, used):
     if bins.size == 0:
         return np.nan * edges.unit, np.nan * edges.unit
     return edges[bins[0]], edges[bins[-1] + 1]
+
+
+def bins_used(dataset, energy_min=None, energy_max=None):
+    """Bins inside the masks of a dataset and an energy range.
+
+    Parameters
+    ----------
+    dataset : `~gammapy.datasets.MapDataset`
+        Dataset.
+    energy_min, energy_max : `~astropy.units.Quantity`, optional
+        Energy range; bins inside count. Default is all energies.
+
+    Returns
+    -------
+    used : `~numpy.ndarray`
+        Boolean array of the shape of the counts, not shared with the dataset.
+    """
+    geom = dataset.counts.geom
+    used = np.broadcast_to(bins_in_range(geom, energy_min, energy_max), geom.data_shape)
+    mask = dataset.mask
+    return used.copy() if mask is None else used & mask.data.astype(bool)
+
+
+def on_off_row(dataset, used):
+    """Row of a background that was measured in OFF regions.
+
+    Parameters
+    ----------
+    dataset : `~gammapy.datasets.MapDatasetOnOff`
+        Dataset with OFF counts.
+    used : `~numpy.ndarray`
+        Bins to sum, boolean.
+
+    Returns
+    -------
+    row : dict
+        Entries obs_id, energy_min, energy_max, n_bins, counts, counts_off, alpha (mean
+        over bins), background, success and message.
+    """
+    geom = dataset.counts.geom
+    low, high = energy_range(geom, used)
+    row = {
+        "obs_id": observation_id(dataset),
+        "energy_min": low,
+        "energy_max": high,
+        "n_bins": int(used.sum()),
+        "counts": float(np.nansum(dataset.counts.data[used])),
+        "counts_off": 0.0,
+        "alpha": np.nan,
+        "background": np.nan,
+        "success": False,
+        "message": "",
+    }
+    if not used.any():
+        row["message"] = "No bin is inside the masks and the energy range."
+    elif dataset.counts_off is not None:
+        counts_off = dataset.counts_off.data[used]
+        alpha = dataset.acceptance.data[used] / dataset.acceptance_off.data[used]
+        row["counts_off"] = float(counts_off.sum())
+        row["alpha"] = float(alpha.mean())
+        row["background"] = float((alpha * counts_off).sum())
+        row["success"] = True
+    return row
+
+
+def log_counts(logger, label, dataset, row):
+    """Log a row without fitted parameters as one line at level INFO.
+
+    The line reads ``LABEL dataset=NAME obs_id=... counts=... success=... message=...``,
+    and the record has the row as its attribute ``nuisance``.
+
+    Parameters
+    ----------
+    logger : `~logging.Logger`
+        Logger of the calling module.
+    label : str
+        Kind of maker, such as "ring_background".
+    dataset : `~gammapy.datasets.MapDatasetOnOff`
+        Dataset.
+    row : dict
+        Row from `on_off_row`, and more.
+    """
+    named = {"dataset": dataset.name, **row}
+    words = [f"{name}={_show(value)}" for name, value in named.items() if value != ""]
+    logger.info(" ".join([label, *words]), extra={"nuisance": named})
+
+
+def _show(value):
+    if isinstance(value, u.Quantity):
+        return f"{value.value:.4g}"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,142 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+from gammapy.datasets.reduction import parse_energy_range
+from gammapy.utils.regions import compound_region_to_regions
+from .nuisance import bins_used, keep_row, log_counts, nuisance_table, on_off_row
+
+NUISANCE_LABEL = "reflected_background"
+
+
+class ReflectedRegionsBackgroundMaker:
+    """Measure the background in regions at the same offset from the pointing.
+
+    A dataset without any OFF region gets a ``mask_safe`` that is False everywhere.
+
+    Parameters
+    ----------
+    region_finder : `~gammapy.makers.RegionsFinder`, optional
+        Finder of the OFF regions. Default is None, a
+        `~gammapy.makers.ReflectedRegionsFinder` with ``**kwargs``.
+    exclusion_mask : `~gammapy.maps.WcsNDMap`, optional
+        Mask that is False where there are sources; an energy axis must have one bin.
+        Default is None.
+    energy_min, energy_max : `~astropy.units.Quantity` or str, optional
+        Energy range of the counts that ``debug`` sums; bins inside count. The datasets
+        have all energies. Default is all energies.
+    debug : bool, optional
+        Whether to keep the number of regions and counts in the ``meta_table`` of the
+        dataset, see `ReflectedRegionsBackgroundMaker.nuisance`, and to log them in one
+        line at level INFO. It changes nothing else. Default is False.
+    **kwargs : dict
+        Options of the `~gammapy.makers.ReflectedRegionsFinder`.
+    """
+
+    # Also of a maker that was pickled before there were these options.
+    energy_min = None
+    energy_max = None
+    debug = False
+
+    def __init__(
+        self,
+        region_finder=None,
+        exclusion_mask=None,
+        *,
+        energy_min=None,
+        energy_max=None,
+        debug=False,
+        **kwargs,
+    ):
+        self._upstream_ReflectedRegionsBackgroundMaker___init__(
+            region_finder, exclusion_mask, **kwargs
+        )
+        self.energy_min, self.energy_max = parse_energy_range(energy_min, energy_max)
+        self.debug = debug
+
+    @staticmethod
+    def nuisance(datasets):
+        """Regions and counts that the background of each run was measured with.
+
+        Parameters
+        ----------
+        datasets : `~gammapy.datasets.Datasets` or `~gammapy.datasets.SpectrumDataset`
+            Datasets, stacked or not.
+
+        Returns
+        -------
+        table : `~astropy.table.Table`
+            One row per run: dataset (that it is part of), obs_id, energy_min,
+            energy_max, n_bins (energy bins that are summed), counts, counts_off (in
+            all OFF regions), alpha (mean ratio of the acceptances), background (sum of
+            alpha times OFF counts), success, message (why there is no background) and
+            n_regions. None without debug.
+
+        Notes
+        -----
+        Counts are summed inside the masks that the dataset has when this maker runs; a
+        `~gammapy.makers.SafeMaskMaker` that runs later is not in the numbers.
+
+        The values are stored with the datasets. The OGIP formats cannot hold them; the
+        default format of `~gammapy.datasets.SpectrumDatasetOnOff.write` does. Read a
+        stacked `~gammapy.datasets.SpectrumDataset` with ``lazy=False``, since
+        `~gammapy.datasets.Datasets.read` leaves its meta table out otherwise.
+
+        Examples
+        --------
+        >>> from gammapy.makers import ReflectedRegionsBackgroundMaker
+        >>> maker = ReflectedRegionsBackgroundMaker(debug=True)
+        >>> dataset = maker.run(dataset, observation)  # doctest: +SKIP
+        >>> maker.nuisance(dataset)["n_regions", "counts_off"]  # doctest: +SKIP
+        """
+        return nuisance_table(datasets, NUISANCE_LABEL)
+
+    def run(self, dataset, observation):
+        """Measure the background of a dataset.
+
+        Parameters
+        ----------
+        dataset : `~gammapy.datasets.SpectrumDataset`
+            Dataset.
+        observation : `~gammapy.data.Observation`
+            Observation.
+
+        Returns
+        -------
+        dataset_on_off : `~gammapy.datasets.SpectrumDatasetOnOff`
+            Dataset with OFF counts; fully masked when there is no OFF region.
+        """
+        # Taken first: the mask of a run without OFF regions is set to False.
+        used = None
+        if self.debug:
+            used = bins_used(dataset, self.energy_min, self.energy_max)
+        dataset_on_off = self._upstream_ReflectedRegionsBackgroundMaker_run(
+            dataset, observation
+        )
+        if self.debug:
+            row = on_off_row(dataset_on_off, used)
+            row["n_regions"] = _number_of_regions(dataset_on_off.counts_off)
+            if row["n_regions"] == 0:
+                row["message"] = self._why_no_region(dataset, observation)
+            keep_row(dataset_on_off, NUISANCE_LABEL, row)
+            log_counts(log, NUISANCE_LABEL, dataset_on_off, row)
+        return dataset_on_off
+
+    def _why_no_region(self, dataset, observation):
+        """Why there is no OFF region, in words."""
+
+        def find(exclusion_mask):
+            center = observation.get_pointing_icrs(observation.tmid)
+            return self.region_finder.run(geom.region, center, exclusion_mask)[0]
+
+        geom = dataset.counts.geom
+        reason = "there is no room for one around the pointing"
+        if geom.is_all_point_sky_regions and find(self.exclusion_mask):
+            reason = "the regions overlap within the RAD_MAX of the instrument response"
+        elif self.exclusion_mask is not None and find(None):
+            reason = "the exclusion mask leaves no room for one"
+        return f"No OFF region found: {reason}."
+
+
+def _number_of_regions(counts_off):
+    """Number of OFF regions that counts were summed over."""
+    if counts_off is None:
+        return 0
+    return len(compound_region_to_regions(counts_off.geom.region))

@@ -1,0 +1,238 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+import logging
+import numpy as np
+from gammapy.datasets.reduction import parse_energy_range
+from ..core import Maker
+from .nuisance import bins_used, keep_row, log_counts, nuisance_table, on_off_row
+
+log = logging.getLogger(__name__)
+
+NUISANCE_LABEL = "ring_background"
+
+
+class AdaptiveRingBackgroundMaker:
+    """Measure the background in a ring around each position, as wide as needed.
+
+    Other than with `RingBackgroundMaker`, the ring grows where an exclusion mask covers
+    too much of it, until the ratio alpha of the acceptances is small enough.
+
+    Parameters
+    ----------
+    r_in : `~astropy.units.Quantity`
+        Inner radius of the ring.
+    r_out_max : `~astropy.units.Quantity`
+        Largest outer radius.
+    width : `~astropy.units.Quantity`
+        Width of the ring.
+    stepsize : `~astropy.units.Quantity`, optional
+        Step in which the ring grows. Default is 0.02 deg.
+    threshold_alpha : float, optional
+        Value of alpha above which the ring grows. Default is 0.1.
+    theta : `~astropy.units.Quantity`, optional
+        Radius within which the acceptance is summed. Default is 0.22 deg.
+    method : {"fixed_width", "fixed_r_in"}
+        What stays as the ring grows. Default is "fixed_width".
+    exclusion_mask : `~gammapy.maps.WcsNDMap`, optional
+        Mask that is False where there are sources. Default is None.
+    energy_min, energy_max : `~astropy.units.Quantity` or str, optional
+        Energy range of the counts that ``debug`` sums; bins inside count. The datasets
+        have all energies. Default is all energies.
+    debug : bool, optional
+        Whether to keep counts and alpha in the ``meta_table`` of the dataset, see
+        `AdaptiveRingBackgroundMaker.nuisance`, and to log them in one line at level
+        INFO. It changes nothing else. Default is False.
+    """
+
+    # Also of a maker that was pickled before there were these options.
+    energy_min = None
+    energy_max = None
+    debug = False
+
+    def __init__(
+        self,
+        # the ring, and how far it may grow
+        r_in,
+        r_out_max,
+        width,
+        # how it grows, and where it must
+        stepsize="0.02 deg",
+        threshold_alpha=0.1,
+        theta="0.22 deg",
+        # what stays as it grows
+        method="fixed_width",
+        exclusion_mask=None,
+        *,
+        energy_min=None,
+        energy_max=None,
+        debug=False,
+    ):
+        growth = (stepsize, threshold_alpha, theta, method)
+        self._upstream_AdaptiveRingBackgroundMaker___init__(
+            r_in, r_out_max, width, *growth, exclusion_mask
+        )
+        self.energy_min, self.energy_max = parse_energy_range(energy_min, energy_max)
+        self.debug = debug
+
+    @staticmethod
+    def nuisance(datasets):
+        """Counts in the rings of each run, as `RingBackgroundMaker.nuisance`.
+
+        Parameters
+        ----------
+        datasets : `~gammapy.datasets.Datasets` or `~gammapy.datasets.MapDataset`
+            Datasets, stacked or not.
+
+        Returns
+        -------
+        table : `~astropy.table.Table`
+            One row per run. None without debug.
+        """
+        return nuisance_table(datasets, NUISANCE_LABEL)
+
+    def run(self, dataset, observation=None):
+        """Measure the background of a dataset.
+
+        Parameters
+        ----------
+        dataset : `~gammapy.datasets.MapDataset`
+            Dataset with one energy bin.
+        observation : `~gammapy.data.Observation`, optional
+            Not used.
+
+        Returns
+        -------
+        dataset_on_off : `~gammapy.datasets.MapDatasetOnOff`
+            Dataset with OFF counts.
+        """
+        dataset_on_off = self._upstream_AdaptiveRingBackgroundMaker_run(
+            dataset, observation
+        )
+        return _describe(self, dataset, dataset_on_off)
+
+
+class RingBackgroundMaker:
+    """Measure the background in a ring around each position.
+
+    The background template of the dataset gives the acceptance.
+
+    Parameters
+    ----------
+    r_in : `~astropy.units.Quantity`
+        Inner radius of the ring.
+    width : `~astropy.units.Quantity`
+        Width of the ring.
+    exclusion_mask : `~gammapy.maps.WcsNDMap`, optional
+        Mask that is False where there are sources. Default is None.
+    energy_min, energy_max : `~astropy.units.Quantity` or str, optional
+        Energy range of the counts that ``debug`` sums; bins inside count. The datasets
+        have all energies. Default is all energies.
+    debug : bool, optional
+        Whether to keep counts and alpha in the ``meta_table`` of the dataset, see
+        `RingBackgroundMaker.nuisance`, and to log them in one line at level INFO.
+        It changes nothing else. Default is False.
+    """
+
+    # Also of a maker that was pickled before there were these options.
+    energy_min = None
+    energy_max = None
+    debug = False
+
+    def __init__(
+        self,
+        r_in,
+        width,
+        exclusion_mask=None,
+        *,
+        energy_min=None,
+        energy_max=None,
+        debug=False,
+    ):
+        self._upstream_RingBackgroundMaker___init__(r_in, width, exclusion_mask)
+        self.energy_min, self.energy_max = parse_energy_range(energy_min, energy_max)
+        self.debug = debug
+
+    def __str__(self):
+        # Not the base's: it reads attributes that no ring maker has.
+        return Maker.__str__(self)
+
+    @staticmethod
+    def nuisance(datasets):
+        """Counts that the background of each run was measured with.
+
+        Parameters
+        ----------
+        datasets : `~gammapy.datasets.Datasets` or `~gammapy.datasets.MapDataset`
+            Datasets, stacked or not.
+
+        Returns
+        -------
+        table : `~astropy.table.Table`
+            One row per run: dataset (that it is part of), obs_id, energy_min,
+            energy_max, n_bins (bins that have a ring), counts (in these bins),
+            counts_off (counts in the ring of a position, the mean over positions: rings
+            share counts, so that their sum has no meaning), alpha (mean ratio of the
+            acceptances), background (sum of alpha times OFF counts), success, message
+            (what is missing), alpha_min and alpha_max. None without debug.
+
+        Notes
+        -----
+        Counts are summed inside the masks that the dataset has when this maker runs.
+
+        The values are stored with the datasets. Read these with ``lazy=False``, since
+        `~gammapy.datasets.Datasets.read` leaves meta tables out otherwise.
+
+        Examples
+        --------
+        >>> from gammapy.makers import RingBackgroundMaker
+        >>> maker = RingBackgroundMaker(r_in="0.5 deg", width="0.3 deg", debug=True)
+        >>> dataset = maker.run(dataset)  # doctest: +SKIP
+        >>> maker.nuisance(dataset)["counts_off", "alpha"]  # doctest: +SKIP
+        """
+        return nuisance_table(datasets, NUISANCE_LABEL)
+
+    def run(self, dataset, observation=None):
+        """Measure the background of a dataset.
+
+        Parameters
+        ----------
+        dataset : `~gammapy.datasets.MapDataset`
+            Dataset.
+        observation : `~gammapy.data.Observation`, optional
+            Not used.
+
+        Returns
+        -------
+        dataset_on_off : `~gammapy.datasets.MapDatasetOnOff`
+            Dataset with OFF counts.
+        """
+        dataset_on_off = self._upstream_RingBackgroundMaker_run(dataset, observation)
+        return _describe(self, dataset, dataset_on_off)
+
+
+def _describe(maker, dataset, dataset_on_off):
+    """With debug, keep and log what the rings held; returns the on-off dataset."""
+    if maker.debug:
+        used = bins_used(dataset, maker.energy_min, maker.energy_max)
+        row = _ring_row(dataset_on_off, used)
+        keep_row(dataset_on_off, NUISANCE_LABEL, row)
+        log_counts(log, NUISANCE_LABEL, dataset_on_off, row)
+    return dataset_on_off
+
+
+def _ring_row(dataset, used):
+    """Row of one run: bins without OFF acceptance are counted, not summed."""
+    # An adaptive ring that cannot grow enough leaves NaN.
+    with_ring = used & (dataset.acceptance_off.data > 0)
+    row = on_off_row(dataset, with_ring)
+    row["alpha_min"] = row["alpha_max"] = np.nan
+    n_without = int(used.sum() - with_ring.sum())
+    if n_without:
+        row["message"] = f"No OFF acceptance in {n_without} of {used.sum()} bins."
+    if row["success"]:
+        row["counts_off"] /= with_ring.any(axis=0).sum()
+        alpha = (
+            dataset.acceptance.data[with_ring]
+            / (dataset.acceptance_off.data[with_ring])
+        )
+        row["alpha_min"], row["alpha_max"] = float(alpha.min()), float(alpha.max())
+    return row
