@@ -1,4 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
+from astropy.io import fits
+from astropy.table import Table
+from gammapy.utils.scripts import make_path
 from .residual_maps import residual_map
 from .residual_plots import (
     plot_residual_panels,
@@ -253,3 +256,12 @@ class MapDataset:
             energy_max=energy_max,
             models=models,
         )
+
+    @classmethod
+    def _read_lazy(cls, name, filename, cache, format="gadf"):
+        dataset = cls._upstream_MapDataset__read_lazy(name, filename, cache, format)
+        # It is small, and without it a dataset does not know its observations.
+        with fits.open(make_path(filename), memmap=False) as hdulist:
+            if "META_TABLE" in hdulist:
+                dataset.meta_table = Table.read(hdulist, hdu="META_TABLE")
+        return dataset

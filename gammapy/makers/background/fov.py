@@ -105,8 +105,7 @@ class FoVBackgroundMaker:
 
         Notes
         -----
-        The values are stored with the datasets. Read these with ``lazy=False``, since
-        `~gammapy.datasets.Datasets.read` leaves meta tables out otherwise.
+        The values are stored with the datasets, and written and read with them.
 
         Examples
         --------

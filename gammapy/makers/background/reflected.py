@@ -75,9 +75,7 @@ class ReflectedRegionsBackgroundMaker:
         `~gammapy.makers.SafeMaskMaker` that runs later is not in the numbers.
 
         The values are stored with the datasets. The OGIP formats cannot hold them; the
-        default format of `~gammapy.datasets.SpectrumDatasetOnOff.write` does. Read a
-        stacked `~gammapy.datasets.SpectrumDataset` with ``lazy=False``, since
-        `~gammapy.datasets.Datasets.read` leaves its meta table out otherwise.
+        default format of `~gammapy.datasets.SpectrumDatasetOnOff.write` does.
 
         Examples
         --------

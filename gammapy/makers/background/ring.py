@@ -178,8 +178,7 @@ class RingBackgroundMaker:
         -----
         Counts are summed inside the masks that the dataset has when this maker runs.
 
-        The values are stored with the datasets. Read these with ``lazy=False``, since
-        `~gammapy.datasets.Datasets.read` leaves meta tables out otherwise.
+        The values are stored with the datasets, and written and read with them.
 
         Examples
         --------

@@ -315,8 +315,9 @@ def test_rows_of_runs_stay_when_their_stack_is_normalised():
     assert maker.nuisance(stacked)["obs_id"].tolist() == expected
 
 
+@pytest.mark.parametrize("lazy", [True, False])
 @pytest.mark.parametrize("stack", [True, False])
-def test_written_and_read(stack, tmp_path):
+def test_written_and_read(stack, lazy, tmp_path):
     model = PowerLawNormSpectralModel()
     model.tilt.frozen = False
     makers = [
@@ -329,7 +330,7 @@ def test_written_and_read(stack, tmp_path):
     if stack:
         datasets = Datasets([datasets.stack_reduce(name="stacked")])
     datasets.write(tmp_path / "datasets.yaml")
-    copied = Datasets.read(tmp_path / "datasets.yaml", lazy=False)
+    copied = Datasets.read(tmp_path / "datasets.yaml", lazy=lazy)
     table, expected = (FoVBackgroundMaker.nuisance(_) for _ in (copied, datasets))
     assert len(table) == 2 and table.colnames == expected.colnames
     for name in table.colnames:

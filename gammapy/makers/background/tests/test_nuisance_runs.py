@@ -191,7 +191,7 @@ def test_reflected_table_stays_with_the_datasets(observations, tmp_path):
         path = tmp_path / name / "datasets.yaml"
         path.parent.mkdir()
         written.write(path)
-        read = Datasets.read(path, lazy=False)
+        read = Datasets.read(path)
         assert_same_tables(sorted_by_run(maker.nuisance(read)), expected)
 
     # As the docstring says.
