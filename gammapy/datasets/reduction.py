@@ -369,15 +369,21 @@ def log_without_models(datasets):
 
 
 def without_mask_fit(dataset):
-    """The same dataset, sharing all maps, without ``mask_fit``.
-
-    It has evaluators of its own: those of the dataset leave out what is outside its
-    masks, and would be changed.
-    """
+    """The same dataset, sharing all maps, without ``mask_fit``."""
     if dataset.mask_fit is None:
         return dataset
-    other = copy.copy(dataset)
+    other = independent_copy(dataset)
     other.mask_fit = None
+    return other
+
+
+def independent_copy(dataset):
+    """The same dataset, sharing all maps, to set other maps or masks on.
+
+    It has caches and evaluators of its own: those of the dataset leave out what is
+    outside its masks, and would be changed.
+    """
+    other = copy.copy(dataset)
     other._background_cached = None
     other._background_parameters_cached = None
     other.models = dataset.models

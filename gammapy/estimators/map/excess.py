@@ -1,0 +1,92 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+import numpy as np
+from gammapy.datasets import MapDataset, MapDatasetOnOff
+from gammapy.datasets.reduction import independent_copy
+from gammapy.modeling.models import TemplateNPredModel
+
+#: Maps of a dataset that the estimator sums over energy.
+SUMMED_MAPS = ("counts", "counts_off", "acceptance")
+
+
+class ExcessMapEstimator:
+    def run(self, dataset):
+        """Correlated excess, significance and flux maps of a dataset.
+
+        All models of the dataset count as background. Bins outside ``mask_safe`` or
+        ``mask_fit`` enter no sum, whatever the energy bins of the result.
+
+        Parameters
+        ----------
+        dataset : `~gammapy.datasets.MapDataset` or `~gammapy.datasets.MapDatasetOnOff`
+            Dataset, not changed.
+
+        Returns
+        -------
+        maps : `~gammapy.estimators.FluxMaps`
+            The maps, among them "counts", "npred_excess", "ts", "sqrt_ts", "flux" and
+            "flux_err", and the optional ones.
+
+        Examples
+        --------
+        >>> from gammapy.estimators import ExcessMapEstimator
+        >>> estimator = ExcessMapEstimator("0.1 deg")
+        >>> dataset.mask_fit = dataset.counts.geom.energy_mask(
+        ...     energy_min=1 * u.TeV
+        ... )  # doctest: +SKIP
+        >>> estimator.run(dataset)["sqrt_ts"].plot()  # doctest: +SKIP
+        """
+        if isinstance(dataset, MapDataset) and dataset.mask_fit is not None:
+            dataset = _with_mask_fit_in_each_bin(
+                dataset, self._get_energy_axis(dataset)
+            )
+        return self._upstream_ExcessMapEstimator_run(dataset)
+
+
+def _with_mask_fit_in_each_bin(dataset, axis):
+    """Copy of a dataset whose ``mask_safe`` has the energy part of its ``mask_fit``.
+
+    Sums over energy take ``mask_safe`` bin by bin, but ``mask_fit`` only pixel by
+    pixel. A pixel that ``mask_fit`` excludes at all energies is left to ``mask_fit``:
+    the exposure of such pixels is averaged into that of their neighbours.
+
+    Parameters
+    ----------
+    dataset : `~gammapy.datasets.MapDataset`
+        Dataset, not changed.
+    axis : `~gammapy.maps.MapAxis`
+        Energy axis that the copy will be resampled to.
+
+    Returns
+    -------
+    dataset : `~gammapy.datasets.MapDataset`
+        The copy. Its bins outside the masks hold no counts.
+    """
+    mask_fit = dataset.mask_fit.data != 0
+    pixels = mask_fit.any(axis=0)
+    energies = mask_fit.any(axis=(1, 2), keepdims=True)
+    weights = dataset.mask_fit.copy(data=mask_fit | (~pixels & energies))
+    if dataset.mask_safe is not None:
+        weights.data &= dataset.mask_safe.data != 0
+
+    inside = dataset.mask
+    masked = independent_copy(dataset)
+    masked.mask_safe = weights
+    is_on_off = isinstance(dataset, MapDatasetOnOff)
+    # The background of on-off datasets follows from the other maps.
+    for name in SUMMED_MAPS if is_on_off else ("counts", "background"):
+        if getattr(masked, name) is not None:
+            setattr(masked, name, _zero_outside(getattr(masked, name), inside))
+    if is_on_off and dataset.models:
+        signal = _zero_outside(dataset.npred_signal(), inside)
+        # The resampled dataset would fold the models into masked energies too.
+        masked.models = [
+            TemplateNPredModel(
+                signal.resample_axis(axis), datasets_names=[dataset.name]
+            )
+        ]
+    return masked
+
+
+def _zero_outside(values, mask):
+    """Map that is 0 outside a mask, where it may be anything, such as NaN."""
+    return values.copy(data=np.where(mask.data, values.data, 0))
