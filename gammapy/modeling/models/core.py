@@ -1,0 +1,117 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+from astropy.coordinates import SkyCoord
+from astropy.visualization.wcsaxes import WCSAxes
+import matplotlib.pyplot as plt
+from gammapy.maps import Map
+
+
+class DatasetModels:
+    @property
+    def positions(self):
+        """Positions of the models that have one, as a `~astropy.coordinates.SkyCoord`.
+
+        It has length 0 when none has.
+        """
+        if self._have_positions:
+            return self._upstream_DatasetModels_positions
+        return SkyCoord([], [], unit="deg", frame="icrs")
+
+    @property
+    def _have_positions(self):
+        return any(_.position is not None for _ in self.select(tag="sky-model"))
+
+    def plot_positions(self, ax=None, **kwargs):
+        """Plot the positions of the models on a sky map.
+
+        Models without a position are left out.
+
+        Parameters
+        ----------
+        ax : `~astropy.visualization.wcsaxes.WCSAxes`, optional
+            Axes to plot on. Default is None, a new map that holds all models.
+        **kwargs : dict
+            Keyword arguments passed to `~matplotlib.axes.Axes.scatter`.
+
+        Returns
+        -------
+        ax : `~astropy.visualization.wcsaxes.WCSAxes`
+            The axes.
+
+        Examples
+        --------
+        >>> ax = excess.plot()  # doctest: +SKIP
+        >>> models.plot_positions(ax=ax, color="red", marker="+")  # doctest: +SKIP
+        """
+        if not self._have_positions:
+            return _sky_axes(ax)
+        return self._upstream_DatasetModels_plot_positions(ax, **kwargs)
+
+    def plot_regions(
+        self, ax=None, kwargs_point=None, path_effect=None, size_factor=None, **kwargs
+    ):
+        """Plot the outlines of the models on a sky map.
+
+        Templates and constant models have no extension of their own and are left out,
+        as are models without a spatial part.
+
+        Parameters
+        ----------
+        ax : `~astropy.visualization.wcsaxes.WCSAxes`, optional
+            The sky map. Default is None, the current one or a new one.
+        kwargs_point : dict, optional
+            Keyword arguments passed to `~matplotlib.lines.Line2D` for point sources.
+            Default is None.
+        path_effect : `~matplotlib.patheffects.AbstractPathEffect`, optional
+            Path effect of all outlines. Default is None.
+        size_factor : float, optional
+            Factor on the size of the outlines. Default is None, that of the models.
+        **kwargs : dict
+            Keyword arguments passed to `~regions.PixelRegion.as_artist`.
+
+        Returns
+        -------
+        ax : `~astropy.visualization.wcsaxes.WCSAxes`
+            The axes.
+
+        Examples
+        --------
+        >>> ax = excess.plot()  # doctest: +SKIP
+        >>> models.plot_regions(ax=ax, edgecolor="red")  # doctest: +SKIP
+        """
+        models = self.__class__([_ for _ in self if not _covers_its_map(_)])
+        drawn_on = models._upstream_DatasetModels_plot_regions(
+            ax=ax,
+            kwargs_point=kwargs_point,
+            path_effect=path_effect,
+            size_factor=size_factor,
+            **kwargs,
+        )
+        # 2.1 returns nothing when there is nothing to draw.
+        return _sky_axes(ax) if drawn_on is None else drawn_on
+
+
+def _covers_its_map(model):
+    """Whether a model has a region that only says where it is defined."""
+    from .spatial import (
+        ConstantFluxSpatialModel,
+        ConstantSpatialModel,
+        TemplateNDSpatialModel,
+        TemplateSpatialModel,
+    )
+
+    return isinstance(
+        getattr(model, "spatial_model", None),
+        (
+            ConstantFluxSpatialModel,
+            ConstantSpatialModel,
+            TemplateNDSpatialModel,
+            TemplateSpatialModel,
+        ),
+    )
+
+
+def _sky_axes(ax):
+    """The axes, or the current ones, when they show the sky; else the whole sky."""
+    if ax is None and plt.gcf().axes:
+        ax = plt.gca()
+    return ax if isinstance(ax, WCSAxes) else Map.create(binsz=1).plot()
