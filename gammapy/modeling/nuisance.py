@@ -17,6 +17,9 @@ __all__ = ["fit_row", "log_row", "stack_rows", "unique_parameter_names"]
 # A parameter is at its limit when it is closer than this fraction of its error.
 LIMIT_TOLERANCE = 1e-2
 
+#: What stands for a missing entry, by the kind of its column.
+MISSING = {"f": np.nan, "i": 0, "b": False, "U": "", "S": b""}
+
 
 def unique_parameter_names(models):
     """Names of the parameters of models, such as "MODEL.spectral.norm".
@@ -209,11 +212,11 @@ def format_table(table):
 
 
 def fill_masked(table):
-    """Turn masked entries into NaN or "", in place."""
+    """Turn masked entries into NaN, 0, False or "", in place."""
     for name in table.colnames:
         column = table[name]
         if isinstance(column, MaskedColumn):
-            fill = {"f": np.nan, "U": "", "S": b""}.get(column.dtype.kind)
+            fill = MISSING.get(column.dtype.kind)
             table[name] = column.filled(fill)
     return table
 

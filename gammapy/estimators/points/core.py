@@ -1,6 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 import numpy as np
-from .nuisance import join_nuisance, split_nuisance
+from .nuisance import join_nuisance, split_nuisance, stack_nuisance
 
 
 class FluxPoints:
@@ -14,7 +14,8 @@ class FluxPoints:
         without ``debug=True``. Columns: e_min, e_max, e_ref, stat, success, message,
         nfev, at_limit, value and error of each fitted parameter, counts and npred of
         each dataset, and with "_null" behind their names those of the fit of the null
-        hypothesis.
+        hypothesis. Light curves have a row per time interval and energy bin, with
+        time_min and time_max (MJD) behind e_ref, profiles x_min and x_max.
         """
         return self._nuisance
 
@@ -29,10 +30,33 @@ class FluxPoints:
         flux_points._nuisance = nuisance
         return flux_points
 
+    @classmethod
+    def from_stack(cls, maps, axis, meta=None):
+        """Stack flux points along a new axis; the nuisance tables go along.
+
+        Parameters
+        ----------
+        maps : list of `FluxPoints`
+            Flux points, one per bin of the axis.
+        axis : `~gammapy.maps.MapAxis` or `~gammapy.maps.TimeMapAxis`
+            New axis.
+        meta : dict, optional
+            Metadata of the result. Default is None, those of the first flux points.
+
+        Returns
+        -------
+        flux_points : `FluxPoints`
+            Stacked flux points.
+        """
+        stacked = super().from_stack(maps, axis=axis, meta=meta)
+        tables = [getattr(_, "_nuisance", None) for _ in maps]
+        stacked._nuisance = stack_nuisance(tables, axis)
+        return stacked
+
     def to_table(self, sed_type=None, format=None, formatted=False):
         table = self._upstream_FluxPoints_to_table(sed_type, format, formatted)
-        # The other formats have one row for all energies of a time or position.
-        if self._nuisance is not None and len(table) == len(self._nuisance):
+        # Tables with a time or position are made of those of its bins.
+        if self.geom.axes.names == ["energy"]:
             join_nuisance(table, self._nuisance)
         return table
 
@@ -50,7 +74,31 @@ class FluxPoints:
             Sliced flux points.
         """
         sliced = super().slice_by_idx(slices)
-        if self._nuisance is not None:
-            rows = np.arange(len(self._nuisance))[slices.get("energy", slice(None))]
-            sliced._nuisance = self._nuisance[np.atleast_1d(rows)]
+        sliced._nuisance = self._slice_nuisance(slices)
         return sliced
+
+    def iter_by_axis(self, axis_name):
+        """Iterate over the bins of an axis; the nuisance table goes along.
+
+        Parameters
+        ----------
+        axis_name : str
+            Name of the axis, which the flux points of a bin do not have.
+
+        Yields
+        ------
+        flux_points : `FluxPoints`
+            Flux points of a bin.
+        """
+        for idx, flux_points in enumerate(super().iter_by_axis(axis_name)):
+            flux_points._nuisance = self._slice_nuisance({axis_name: idx})
+            yield flux_points
+
+    def _slice_nuisance(self, slices):
+        """Rows of the nuisance table for slices of the axes."""
+        if self._nuisance is None:
+            return None
+        axes = list(self.geom.axes)[::-1]
+        rows = np.arange(len(self._nuisance)).reshape([_.nbin for _ in axes])
+        rows = rows[tuple(slices.get(_.name, slice(None)) for _ in axes)]
+        return self._nuisance[np.ravel(rows)]

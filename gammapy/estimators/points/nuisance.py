@@ -2,6 +2,9 @@
 """Nuisance values of flux points: columns that travel with the flux points' table."""
 
 import numpy as np
+import astropy.units as u
+from astropy.table import Column, Table, vstack
+from gammapy.maps import TimeMapAxis
 from gammapy.modeling.nuisance import fill_masked, format_table
 
 __all__ = []
@@ -48,13 +51,14 @@ def split_nuisance(table):
     Parameters
     ----------
     table : `~astropy.table.Table`
-        Table of flux points with one energy bin per row, not changed.
+        Table of flux points, not changed: one energy bin per row, or columns of shape
+        (n_rows, n_energies) for light curves and profiles.
 
     Returns
     -------
     table, nuisance : tuple of `~astropy.table.Table`
         The table without these columns, and the nuisance table with e_min, e_max and
-        e_ref in front; None when there are no such columns.
+        e_ref in front, one row per flux point; None when there are no such columns.
     """
     names = [_ for _ in table.colnames if _.startswith(PREFIX)]
     if not names:
@@ -63,6 +67,7 @@ def split_nuisance(table):
     nuisance = table[identify + names].copy()
     nuisance.meta.clear()
     nuisance.rename_columns(names, [_.removeprefix(PREFIX) for _ in names])
+    nuisance = _one_value_per_row(nuisance)
     for name in nuisance.colnames:
         nuisance[name].info.format = None
     table = table.copy()
@@ -77,3 +82,49 @@ def join_nuisance(table, nuisance):
             if name not in IDENTIFY:
                 table[f"{PREFIX}{name}"] = nuisance[name]
     return table
+
+
+def _one_value_per_row(table):
+    """Table whose columns of shape (n_rows, n_energies) are unrolled."""
+    return Table({name: table[name].reshape(-1) for name in table.colnames})
+
+
+def stack_nuisance(tables, axis):
+    """Stack the nuisance tables of flux points along a new axis.
+
+    Parameters
+    ----------
+    tables : list of `~astropy.table.Table` or None
+        Table of each bin of the axis, not changed. Bins with None have no rows.
+    axis : `~gammapy.maps.MapAxis` or `~gammapy.maps.TimeMapAxis`
+        The new axis.
+
+    Returns
+    -------
+    table : `~astropy.table.Table` or None
+        The rows of all bins, the energies of a bin together, with columns for the
+        edges of the bin behind e_ref: time_min and time_max (MJD) for a time axis,
+        x_min and x_max else. None when no bin has a table.
+    """
+    stacked = []
+    for idx, table in enumerate(tables):
+        if table is None:
+            continue
+        table = table.copy()
+        table.meta.clear()
+        behind = sum(name in table.colnames for name in IDENTIFY)
+        for offset, (name, value) in enumerate(_bin_edges(axis, idx).items()):
+            column = Column([value.value] * len(table), unit=value.unit)
+            table.add_column(column, index=behind + offset, name=name)
+        stacked.append(table)
+    return format_table(fill_masked(vstack(stacked))) if stacked else None
+
+
+def _bin_edges(axis, idx):
+    """Edges of a bin by the names that tables of flux points give them."""
+    if isinstance(axis, TimeMapAxis):
+        return {
+            "time_min": axis.time_min[idx].mjd * u.d,
+            "time_max": axis.time_max[idx].mjd * u.d,
+        }
+    return {"x_min": axis.edges_min[idx], "x_max": axis.edges_max[idx]}

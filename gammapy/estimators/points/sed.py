@@ -43,6 +43,9 @@ class FluxPointsEstimator:
         if not self.debug:
             return result
         row = flux_point_row(result)
-        identify = {"e_min": result["e_min"], "e_max": result["e_max"]}
-        log_row(log, "flux_point", row, identify=identify)
+        log_row(log, "flux_point", row, identify=self._identify(datasets, result))
         return result | {f"{PREFIX}{name}": value for name, value in row.items()}
+
+    def _identify(self, datasets, result):
+        """What says in the log which flux point it is."""
+        return {"e_min": result["e_min"], "e_max": result["e_max"]}
