@@ -2,6 +2,16 @@
 import numpy as np
 from .nuisance import join_nuisance, split_nuisance, stack_nuisance
 
+SED_TYPES = ["dnde", "e2dnde", "flux", "eflux", "likelihood"]
+
+# Columns of the axes, of the reference model and of older files.
+OTHER_COLUMNS = [
+    *("e_ref", "e_min", "e_max"),
+    *("time_min", "time_max", "x_ref", "x_min", "x_max"),
+    *("ref_dnde", "ref_e2dnde", "ref_flux", "ref_eflux"),
+    *("norm_scan", "datasets", "loglike", "loglike_null", "dloglike_scan"),
+]
+
 
 class FluxPoints:
     _nuisance = None
@@ -24,11 +34,23 @@ class FluxPoints:
         cls, table, sed_type=None, format=None, reference_model=None, gti=None
     ):
         table, nuisance = split_nuisance(table)
+        if unknown := cls._unknown_columns(table):
+            log.warning(
+                f"Columns of the flux points table that are not known are dropped: "
+                f"{', '.join(unknown)}. Rename those that hold a quantity of "
+                "`FluxPoints`."
+            )
         flux_points = cls._upstream_FluxPoints_from_table(
             table, sed_type, format, reference_model, gti
         )
         flux_points._nuisance = nuisance
         return flux_points
+
+    @classmethod
+    def _unknown_columns(cls, table):
+        """Names of columns that no SED type and no format has."""
+        known = {_ for sed_type in SED_TYPES for _ in cls.all_quantities(sed_type)}
+        return [_ for _ in table.colnames if _ not in known | set(OTHER_COLUMNS)]
 
     @classmethod
     def from_stack(cls, maps, axis, meta=None):
