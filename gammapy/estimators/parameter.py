@@ -1,5 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 import numpy as np
+from gammapy.modeling.fit import result_without_fit
 from gammapy.modeling.nuisance import fit_row
 
 
@@ -82,9 +83,15 @@ class ParameterEstimator:
             parameter.value = self.null_value
             if self.reoptimize:
                 parameter.frozen = True
-                fitted = self.fit.optimize(datasets=datasets)
+                fitted = self._fit_others(datasets)
                 if self.debug:
                     rows["nuisance_null"] = fit_row(datasets.models, fitted)
             stat_null = datasets.stat_sum()
 
         return {"ts": stat_null - stat, "npred": npred, "stat_null": stat_null, **rows}
+
+    def _fit_others(self, datasets):
+        """Fit what is free beside the parameter of interest, which may be nothing."""
+        if datasets.parameters.free_parameters:
+            return self.fit.optimize(datasets=datasets)
+        return result_without_fit(datasets, self.fit.backend)

@@ -185,16 +185,7 @@ class Fit:
     def _fit_nuisance(self, datasets):
         """Fit what is free; with nothing free the statistic alone is the result."""
         if len(datasets.parameters.free_parameters) == 0:
-            return OptimizeResult(
-                models=datasets.models.copy(),
-                nfev=1,
-                total_stat=datasets.stat_sum(),
-                trace=Table(),
-                backend=self.backend,
-                method="",
-                success=True,
-                message="No free parameters.",
-            )
+            return result_without_fit(datasets, self.backend)
         # The scan logs a line of its own for this fit.
         debug, self.debug = self.debug, False
         try:
@@ -203,6 +194,33 @@ class Fit:
             self.debug = debug
         _set_own_errors(result)
         return result
+
+
+def result_without_fit(datasets, backend):
+    """Result where no parameter is free: the statistic is that of the models.
+
+    Parameters
+    ----------
+    datasets : `~gammapy.datasets.Datasets`
+        Datasets.
+    backend : str
+        Backend that a fit would have used.
+
+    Returns
+    -------
+    result : `OptimizeResult`
+        A successful result with one evaluation.
+    """
+    return OptimizeResult(
+        models=datasets.models.copy(),
+        nfev=1,
+        total_stat=datasets.stat_sum(),
+        trace=Table(),
+        backend=backend,
+        method="",
+        success=True,
+        message="No free parameters.",
+    )
 
 
 def _set_own_errors(result):

@@ -362,3 +362,25 @@ def test_flux_points_with_nothing_refitted(datasets):
     table = flux_points.nuisance
     assert table["success"].all()
     assert not any(_.endswith("_err") or _.endswith("_null") for _ in table.colnames)
+
+
+@pytest.mark.parametrize("selection", [None, "all"])
+def test_reoptimize_with_nothing_else_free(datasets, selection):
+    """Defect of 2.1: a ValueError."""
+    for dataset in datasets:
+        dataset.background_model.spectral_model.norm.frozen = True
+    before = state(datasets)
+    kwargs = {"energy_edges": [1, 3, 10] * u.TeV, "source": "src A"}
+    kwargs["selection_optional"] = selection
+    fixed = FluxPointsEstimator(reoptimize=False, **kwargs).run(datasets)
+    refitted = FluxPointsEstimator(reoptimize=True, debug=True, **kwargs).run(datasets)
+    assert refitted.available_quantities == fixed.available_quantities
+    for name in fixed.available_quantities:
+        np.testing.assert_equal(refitted[name].data, fixed[name].data, err_msg=name)
+    assert refitted.success.data.all()
+    assert (refitted.ts.data > 0).all()
+    table = refitted.nuisance
+    assert len(table) == 2 and table["success"].all() and table["success_null"].all()
+    assert_allclose(table["stat_null"], refitted.stat_null.data.ravel())
+    assert not any(_.endswith("_err") for _ in table.colnames)
+    np.testing.assert_equal(state(datasets), before)
