@@ -1,4 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
+import contextlib
 import itertools
 import numpy as np
 from astropy.table import Table
@@ -31,8 +32,9 @@ class Fit:
     debug : bool, optional
         Whether profiles keep the values that the nuisance parameters took, as an
         `~astropy.table.Table` under the key "nuisance", and each fit is logged in one
-        line at level INFO (shown after ``logging.basicConfig(level="INFO")``).
-        It changes no fitted value. Default is False.
+        line at level INFO (shown after ``logging.basicConfig(level="INFO")``), as are
+        the values at the ends of a confidence interval. It changes no fitted value.
+        Default is False.
     """
 
     #: Also of a fit that was pickled before there was this option.
@@ -60,6 +62,63 @@ class Fit:
             models = _parse_datasets(datasets)[0].models
             log_row(log, "optimize", fit_row(models, result))
         return result
+
+    def confidence(self, datasets, parameter, sigma=1, reoptimize=True):
+        """Confidence interval of a parameter that is at its best fit.
+
+        With ``debug`` the values that the other free parameters take at both ends are
+        logged, one line per end. For that, a fit is made at each end.
+
+        Parameters
+        ----------
+        datasets : `~gammapy.datasets.Datasets` or list of `~gammapy.datasets.Dataset`
+            Datasets.
+        parameter : `~gammapy.modeling.Parameter` or str
+            Parameter of interest.
+        sigma : float, optional
+            Number of standard deviations. Default is 1.
+        reoptimize : bool, optional
+            Whether the other free parameters are fitted along the way; minuit always
+            does. Default is True.
+
+        Returns
+        -------
+        result : dict
+            Entries "errp" and "errn" (distances of the ends), "nfev" and "success", for
+            scipy each of the last two per end.
+
+        Examples
+        --------
+        >>> import logging
+        >>> logging.basicConfig(level="INFO")  # doctest: +SKIP
+        >>> Fit(debug=True).confidence(datasets, "amplitude")  # doctest: +SKIP
+        """
+        result = self._upstream_Fit_confidence(datasets, parameter, sigma, reoptimize)
+        if self.debug:
+            datasets, parameters = _parse_datasets(datasets=datasets)
+            backend = self.confidence_opts.get("backend", self.backend)
+            refit = reoptimize or backend == "minuit"
+            for end, key, sign in [("lower", "errn", -1), ("upper", "errp", 1)]:
+                with _restored(datasets.parameters, self):
+                    par = parameters[parameter]
+                    par.value, par.frozen = par.value + sign * result[key], True
+                    message = result.get("message", result.get(f"message_{key}", ""))
+                    self._log_end(datasets, par, end, refit, message)
+        return result
+
+    def _log_end(self, datasets, parameter, end, refit, message):
+        """Log one end of a confidence interval; the parameter is there and frozen."""
+        models = datasets.models
+        if not np.isfinite(parameter.value):
+            row = fit_row(models, message=message, errors={}, skip=models.parameters)
+        elif refit:
+            row = fit_row(models, self._fit_nuisance(datasets))
+        else:
+            kept = "The other parameters were kept."
+            row = fit_row(models, result_without_fit(datasets, self.backend, kept))
+        name = unique_parameter_names(models)[id(parameter)]
+        identify = {"end": end, name: _scanned_value(parameter)}
+        log_row(log, "confidence", row, identify=identify)
 
     def stat_profile(self, datasets, parameter, reoptimize=False, *, debug=None):
         """Fit statistic along the scan values of one parameter.
@@ -196,8 +255,8 @@ class Fit:
         return result
 
 
-def result_without_fit(datasets, backend):
-    """Result where no parameter is free: the statistic is that of the models.
+def result_without_fit(datasets, backend, message="No free parameters."):
+    """Result where nothing is to be fitted: the statistic is that of the models.
 
     Parameters
     ----------
@@ -205,6 +264,8 @@ def result_without_fit(datasets, backend):
         Datasets.
     backend : str
         Backend that a fit would have used.
+    message : str, optional
+        Why nothing is fitted. Default is "No free parameters.".
 
     Returns
     -------
@@ -219,8 +280,21 @@ def result_without_fit(datasets, backend):
         backend=backend,
         method="",
         success=True,
-        message="No free parameters.",
+        message=message,
     )
+
+
+@contextlib.contextmanager
+def _restored(parameters, fit):
+    """Put back all that a fit changes, to the last bit, whatever happens."""
+    states = [(par, vars(par).copy()) for par in parameters]
+    minuit = fit._minuit
+    try:
+        yield
+    finally:
+        fit._minuit = minuit
+        for par, state in states:
+            vars(par).update(state)
 
 
 def _set_own_errors(result):

@@ -384,3 +384,100 @@ def test_reoptimize_with_nothing_else_free(datasets, selection):
     assert_allclose(table["stat_null"], refitted.stat_null.data.ravel())
     assert not any(_.endswith("_err") for _ in table.colnames)
     np.testing.assert_equal(state(datasets), before)
+
+
+CONFIDENCE_BACKENDS = [{"backend": "minuit"}, {"backend": "scipy"}]
+
+
+def full_state(datasets):
+    return [
+        (_.name, _.value, _.factor, _.scale, _.error, _.frozen)
+        for _ in datasets.parameters
+    ]
+
+
+def confidence_records(caplog):
+    return [_ for _ in caplog.records if _.getMessage().startswith("confidence")]
+
+
+@pytest.mark.parametrize("options", CONFIDENCE_BACKENDS)
+def test_ends_of_a_confidence_interval(datasets, amplitude, options, caplog):
+    fit = Fit(confidence_opts=options)
+    fit.run(datasets)
+    # Without bounds scipy looks for the ends within 1e5 errors, and misses one.
+    amplitude.min, amplitude.max = -5e-12, 5e-12
+    minuit, best_fit = fit._minuit, amplitude.value
+    with caplog.at_level(logging.INFO, logger="gammapy.modeling.fit"):
+        plain = fit.confidence(datasets, "amplitude", sigma=2)
+        assert not confidence_records(caplog)
+        before = full_state(datasets)
+        fit.debug = True
+        debug = fit.confidence(datasets, "amplitude", sigma=2)
+    np.testing.assert_equal(debug, plain)
+    np.testing.assert_equal(full_state(datasets), before)
+    assert fit.debug and fit._minuit is minuit
+    records = confidence_records(caplog)
+    assert [_.nuisance["end"] for _ in records] == ["lower", "upper"]
+    assert f"confidence end=lower {AMPLITUDE}=" in records[0].getMessage()
+    for record, key, sign in zip(records, ["errn", "errp"], [-1, 1], strict=True):
+        row = record.nuisance
+        end = best_fit + sign * plain[key]
+        assert_allclose(row[AMPLITUDE].value, end, rtol=1e-6)
+        # The statistic at the end is 2 sigma above the best fit.
+        assert_allclose(row["stat"] - datasets.stat_sum(), 4, rtol=0.02)
+        # and the backgrounds are those of a fit with the amplitude fixed there
+        amplitude.scan_values = [end]
+        profile = Fit().stat_profile(datasets, amplitude, True, debug=True)
+        for name in NUISANCE:
+            assert_allclose(row[name], profile["nuisance"][name][0], rtol=1e-3)
+            assert row[f"{name}_err"] > 0
+    lower, upper = (_.nuisance[NUISANCE[0]] for _ in records)
+    assert lower > datasets[0].background_model.spectral_model.norm.value > upper
+
+
+def test_confidence_with_the_others_kept(datasets, amplitude, caplog):
+    fit = Fit(confidence_opts={"backend": "scipy"}, debug=True)
+    fit.run(datasets)
+    norm = datasets[0].background_model.spectral_model.norm.value
+    with caplog.at_level(logging.INFO, logger="gammapy.modeling.fit"):
+        fit.confidence(datasets, amplitude, reoptimize=False)
+    rows = [_.nuisance for _ in confidence_records(caplog)]
+    assert [_[NUISANCE[0]] for _ in rows] == [norm, norm]
+    assert rows[0]["nfev"] == 1 and "kept" in rows[0]["message"]
+
+
+def test_an_end_that_was_not_found(datasets, amplitude, caplog):
+    fit = Fit(confidence_opts={"backend": "scipy"})
+    fit.run(datasets)
+    amplitude.max = amplitude.value * 1.0001
+    fit.debug = True
+    with caplog.at_level(logging.INFO, logger="gammapy.modeling.fit"):
+        result = fit.confidence(datasets, amplitude)
+    assert np.isnan(result["errp"])
+    row = confidence_records(caplog)[-1].nuisance
+    assert row["end"] == "upper" and np.isnan(row["stat"]) and not row["success"]
+    assert "failed" in row["message"] and NUISANCE[0] not in row
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_an_interrupted_confidence_restores_everything(datasets, amplitude, error):
+    class Interrupted(Fit):
+        ends = 0
+
+        def optimize(self, datasets):
+            result = super().optimize(datasets)
+            if not self.debug and amplitude.frozen:
+                self.ends += 1
+                if self.ends == 2:
+                    raise error("stop")
+            return result
+
+    fit = Interrupted()
+    fit.run(datasets)
+    before, minuit = full_state(datasets), fit._minuit
+    fit.debug = True
+    with pytest.raises(error):
+        fit.confidence(datasets, amplitude)
+    assert fit.ends == 2
+    np.testing.assert_equal(full_state(datasets), before)
+    assert fit.debug and fit._minuit is minuit
