@@ -11,17 +11,23 @@ __all__ = ["plot_nuisance"]
 def plot_nuisance(table, parameters=None, axes=None, *, best_fit=None):
     """Draw each nuisance parameter against what identifies its fit.
 
+    Values of a profile, of flux points, light curves and backgrounds are drawn with
+    error bars. Those of `~gammapy.modeling.Fit.stat_surface` are colours over the two
+    scanned parameters, with crosses on the fits that failed.
+
     Parameters
     ----------
     table : `~astropy.table.Table`
-        Nuisance table of a profile, of flux points or of background normalisations.
+        Nuisance table of a profile or surface, of flux points or of background
+        normalisations.
     parameters : list of str, optional
         Columns to draw. Default is all that have an error.
     axes : list of `~matplotlib.axes.Axes`, optional
         One axes per parameter. Default is a new figure.
     best_fit : dict or `~gammapy.modeling.models.Models`, optional
         Global best fit, drawn as a band: (value, error) by parameter name, or models
-        with these parameters. Default is None, what the table knows of it.
+        with these parameters. On a surface it is a star. Default is None, what the
+        table knows of it.
 
     Returns
     -------
@@ -41,39 +47,102 @@ def plot_nuisance(table, parameters=None, axes=None, *, best_fit=None):
     >>> plot_nuisance(profile["nuisance"])  # doctest: +SKIP
     """
     parameters = _check_parameters(table, parameters)
-    x, width, label = _identifying_values(table)
-    if axes is None:
-        height = 1.7 * len(parameters) + 1.1
-        margins = {"left": 0.2, "right": 0.97, "hspace": 0.1}
-        margins |= {"bottom": 0.7 / height, "top": 1 - 0.4 / height}
-        figure = plt.figure(figsize=(6.5, height))
-        axes = figure.subplots(
-            len(parameters), 1, sharex=True, squeeze=False, gridspec_kw=margins
-        )
+    best_fit = table.meta.get("best_fit") if best_fit is None else best_fit
+    best_fit = _best_fit_values(best_fit)
+    is_surface = len(table.meta.get("scan", [])) == 2
+    axes = _make_axes(len(parameters), is_surface) if axes is None else axes
     axes = list(np.ravel(axes))
     if len(axes) != len(parameters):
         raise ValueError(
             f"There are {len(axes)} axes for {len(parameters)} parameters."
         )
+    draw = _plot_surfaces if is_surface else _plot_points
+    draw(table, parameters, axes, best_fit)
+    return axes
 
-    bands = _best_fit_bands(
-        table.meta.get("best_fit") if best_fit is None else best_fit
-    )
+
+def _make_axes(n_axes, is_surface):
+    """New figure with one panel above the other."""
+    width, panel, right = (7.5, 2.9, 0.9) if is_surface else (6.5, 1.7, 0.97)
+    height = panel * n_axes + 1.1
+    margins = {"left": 1.3 / width, "right": right, "hspace": 0.1}
+    margins |= {"bottom": 0.7 / height, "top": 1 - 0.4 / height}
+    figure = plt.figure(figsize=(width, height))
+    options = {"sharex": True, "squeeze": False, "gridspec_kw": margins}
+    return figure.subplots(n_axes, 1, **options)
+
+
+def _plot_points(table, parameters, axes, best_fit):
+    x, width, label = _identifying_values(table)
     for name, ax in zip(parameters, axes, strict=True):
-        _plot_parameter(table, name, x, width, ax)
-        if name in bands:
-            _plot_band(*bands[name], ax)
-        unit = "" if table[name].unit is None else f" [{table[name].unit}]"
-        ax.set_ylabel(_break_name(name) + unit, fontsize="small")
+        for rows, style in _groups(table, label):
+            size = None if width is None else width[:, rows]
+            _plot_parameter(table[rows], name, x[rows], size, ax, **style)
+        if name in best_fit:
+            _plot_band(*best_fit[name], ax)
+        ax.set_ylabel(_name_with_unit(table, name), fontsize="small")
     _format_xaxis(axes, x, width, label)
-    axes[0].legend(
+    _plot_legend(axes[0])
+
+
+def _plot_surfaces(table, parameters, axes, best_fit):
+    x_name, y_name = table.meta["scan"]
+    x, column = np.unique(np.asarray(table[x_name]), return_inverse=True)
+    y, row = np.unique(np.asarray(table[y_name]), return_inverse=True)
+    failed = ~np.asarray(table["success"]).astype(bool)
+    for name, ax in zip(parameters, axes, strict=True):
+        values = np.full((len(y), len(x)), np.nan)
+        values[row, column] = table[name]
+        image = ax.pcolormesh(_edges(x), _edges(y), values, cmap="viridis")
+        colorbar = ax.figure.colorbar(image, ax=ax)
+        colorbar.set_label(_name_with_unit(table, name), fontsize="small")
+        if failed.any():
+            style = {"color": "tab:red", "markeredgecolor": "white", "markersize": 8}
+            style |= {"linestyle": "", "label": "Failed fit"}
+            ax.plot(x[column[failed]], y[row[failed]], marker="X", **style)
+        if x_name in best_fit and y_name in best_fit:
+            _plot_star(best_fit[x_name][0], best_fit[y_name][0], ax)
+        ax.set_ylabel(_name_with_unit(table, y_name), fontsize="small")
+    axes[-1].set_xlabel(x_name + _unit(table, x_name))
+    _plot_legend(axes[0])
+
+
+def _edges(centers):
+    """Edges of the cells around values, halfway between them."""
+    if len(centers) == 1:
+        half = abs(centers[0]) / 2 or 0.5
+        return np.array([centers[0] - half, centers[0] + half])
+    middle = (centers[1:] + centers[:-1]) / 2
+    first, last = 2 * centers[0] - middle[0], 2 * centers[-1] - middle[-1]
+    return np.concatenate([[first], middle, [last]])
+
+
+def _plot_star(x, y, ax):
+    """Best fit, unless it is outside the scan."""
+    (x_min, x_max), (y_min, y_max) = ax.get_xlim(), ax.get_ylim()
+    if x_min <= x <= x_max and y_min <= y <= y_max:
+        style = {"markerfacecolor": "white", "markeredgecolor": "black"}
+        ax.plot(x, y, "*", markersize=11, linestyle="", label="Best fit", **style)
+
+
+def _plot_legend(ax):
+    if not ax.get_legend_handles_labels()[1]:
+        return
+    ax.legend(
         fontsize="small",
         ncols=3,
         loc="lower right",
         bbox_to_anchor=(1, 1),
         frameon=False,
     )
-    return axes
+
+
+def _name_with_unit(table, name):
+    return _break_name(name) + _unit(table, name)
+
+
+def _unit(table, name):
+    return "" if table[name].unit is None else f" [{table[name].unit}]"
 
 
 def _check_parameters(table, parameters):
@@ -90,6 +159,9 @@ def _check_parameters(table, parameters):
 
 def _identifying_values(table):
     """Positions, half widths and label of the x axis."""
+    if "time_min" in table.colnames and len(np.unique(table["time_min"])) > 1:
+        low, high = (np.asarray(table[_]) for _ in ("time_min", "time_max"))
+        return (low + high) / 2, (high - low) / 2 * np.ones((2, 1)), "Time [MJD]"
     if "e_ref" in table.colnames:
         x, unit = table["e_ref"], table["e_ref"].unit
         x, low, high = (np.asarray(_) for _ in (x, table["e_min"], table["e_max"]))
@@ -97,16 +169,28 @@ def _identifying_values(table):
     if "obs_id" in table.colnames:
         return np.asarray(table["obs_id"]).astype(str), None, "Observation"
     name = table.meta.get("scan", table.colnames)[0]
-    unit = "" if table[name].unit is None else f" [{table[name].unit}]"
-    return np.asarray(table[name]), None, f"{name}{unit}"
+    return np.asarray(table[name]), None, name + _unit(table, name)
 
 
-def _plot_parameter(table, name, x, width, ax):
+def _groups(table, label):
+    """Rows that are drawn alike, with their style: the energies of a light curve."""
+    if not label.startswith("Time") or len(np.unique(table["e_min"])) == 1:
+        return [(np.ones(len(table), dtype=bool), {})]
+    groups = []
+    for low in np.unique(np.asarray(table["e_min"])):
+        rows = np.asarray(table["e_min"]) == low
+        high, unit = table["e_max"][rows][0], table["e_max"].unit
+        name = f"{low:.3g}-{high:.3g} {unit}"
+        groups.append((rows, {"color": f"C{len(groups)}", "label": name}))
+    return groups
+
+
+def _plot_parameter(table, name, x, width, ax, *, color="black", label="Fit"):
     """Values with error bars; fits that failed are open and red."""
     values, errors = np.asarray(table[name]), np.asarray(table[f"{name}_err"])
     good = np.asarray(table["success"]).astype(bool)
     for select, style in [
-        (good, {"color": "black", "label": "Fit"}),
+        (good, {"color": color, "label": label}),
         (~good, {"color": "tab:red", "mfc": "white", "label": "Failed fit"}),
     ]:
         if select.any():
@@ -122,7 +206,7 @@ def _plot_parameter(table, name, x, width, ax):
             )
 
 
-def _best_fit_bands(best_fit):
+def _best_fit_values(best_fit):
     """(value, error) by name."""
     if best_fit is None or isinstance(best_fit, dict):
         return best_fit or {}
@@ -146,9 +230,12 @@ def _break_name(name):
 
 
 def _format_xaxis(axes, x, width, label):
-    if width is not None:
+    if label.startswith("Energy"):
         for ax in axes:
             format_energy_axis(ax, np.min(x - width[0]), np.max(x + width[1]))
     if x.dtype.kind == "U":
         axes[-1].tick_params(axis="x", labelrotation=90, labelsize="small")
+    if label.startswith("Time"):
+        axes[-1].ticklabel_format(axis="x", useOffset=False)
+        axes[-1].locator_params(axis="x", nbins=5)
     axes[-1].set_xlabel(label)

@@ -5,6 +5,7 @@ import pytest
 import numpy as np
 from numpy.testing import assert_allclose
 import astropy.units as u
+import matplotlib.pyplot as plt
 from gammapy.datasets import Datasets, SpectrumDataset
 from gammapy.estimators import FluxPoints, FluxPointsEstimator
 from gammapy.maps import MapAxis, RegionNDMap
@@ -17,6 +18,7 @@ from gammapy.modeling.models import (
     SkyModel,
 )
 from gammapy.modeling.nuisance import fit_row, stack_rows, unique_parameter_names
+from gammapy.visualization import plot_nuisance
 
 NUISANCE = ["set 0-bkg.spectral.norm", "set.1-bkg.spectral.norm"]
 AMPLITUDE = "src A.spectral.amplitude"
@@ -145,6 +147,10 @@ def test_surface(datasets, amplitude):
     assert table.colnames[:2] == [AMPLITUDE, NUISANCE[0]]
     assert table[NUISANCE[0]].tolist() == [0.9, 1.1] * 3
     assert_allclose(table["stat"], result["stat_scan"].ravel())
+    (ax,) = plot_nuisance(table)
+    colors = ax.collections[0].get_array()
+    assert_allclose(colors, np.reshape(table[NUISANCE[1]], (3, 2)).T)
+    plt.close(ax.figure)
 
 
 def test_scan_of_the_only_free_parameter(datasets, amplitude):

@@ -86,3 +86,80 @@ def test_bad_input(table):
 def test_quantity_tables(table):
     axes = plot_nuisance(QTable(table))
     assert len(axes) == 2
+
+
+@pytest.fixture()
+def surface():
+    """Table as `Fit.stat_surface` makes it; the scan is not regular in x."""
+    x, y = (np.ravel(_) for _ in np.meshgrid([1.0, 2, 4], [0.5, 0.7], indexing="ij"))
+    table = Table(
+        {
+            "src.spectral.amplitude": x * u.Unit("cm-2 s-1 TeV-1"),
+            "bkg.norm": y,
+            "success": [True, True, False, True, True, True],
+            "tilt": 10 * x + y,
+            "tilt_err": 0.1 * x,
+            "src.spatial.lon_0": y * u.deg,
+            "src.spatial.lon_0_err": y * u.deg,
+        }
+    )
+    table.meta["scan"] = ["src.spectral.amplitude", "bkg.norm"]
+    table.meta["best_fit"] = {
+        "src.spectral.amplitude": (1.5, 0.2),
+        "bkg.norm": (0.6, 0.1),
+    }
+    return table
+
+
+def test_surface(surface):
+    axes = plot_nuisance(surface)
+    axes[0].figure.canvas.draw()
+    (image,) = axes[0].collections
+    assert_allclose(image.get_array(), [[10.5, 20.5, 40.5], [10.7, 20.7, 40.7]])
+    corners = image.get_coordinates()
+    assert_allclose(corners[0, :, 0], [0.5, 1.5, 3, 5])
+    assert_allclose(corners[:, 0, 1], [0.4, 0.6, 0.8])
+    failed, star = axes[0].lines
+    assert failed.get_xydata().tolist() == [[2, 0.5]] and failed.get_marker() == "X"
+    assert star.get_xydata().tolist() == [[1.5, 0.6]]
+    texts = [_.get_text() for _ in axes[0].get_legend().get_texts()]
+    assert texts == ["Failed fit", "Best fit"]
+    assert axes[0].get_ylabel() == "bkg.norm"
+    assert axes[1].get_xlabel() == "src.spectral.amplitude [1 / (TeV s cm2)]"
+    labels = [_.get_ylabel() for _ in axes[0].figure.axes[2:]]
+    assert labels[0] == "tilt" and labels[1].endswith("lon_0 [deg]")
+
+
+def test_surface_in_any_order_and_with_gaps(surface):
+    shuffled = surface[[5, 2, 0, 3, 1]]
+    (ax,) = plot_nuisance(shuffled, "tilt", best_fit={})
+    values = ax.collections[0].get_array()
+    expected = [[10.5, 20.5, np.nan], [10.7, 20.7, 40.7]]
+    np.testing.assert_allclose(values.filled(np.nan), expected)
+    assert len(ax.lines) == 1
+
+
+def test_surface_of_one_value(surface):
+    row = surface[:1]
+    (ax,) = plot_nuisance(row, "tilt")
+    assert ax.collections[0].get_array().tolist() == [[10.5]]
+    # The best fit is outside the scan, and nothing failed.
+    row.meta["best_fit"]["bkg.norm"] = (9.0, 0.1)
+    assert not plot_nuisance(row, "tilt")[0].lines
+
+
+def test_light_curve(table):
+    table = QTable(table)
+    rows = table[[0, 1, 2, 0]]
+    rows["time_min"] = [58849.0, 58849.0, 58850.0, 58850.0] * u.d
+    rows["time_max"] = rows["time_min"] + 0.5 * u.d
+    for name, factor in [("e_min", 1), ("e_ref", 2), ("e_max", 3)]:
+        rows[name] = factor * np.array([1, 3, 1, 3]) * u.TeV
+    rows["success"] = True
+    rows = Table(rows)
+    (ax,) = plot_nuisance(rows, "norm")
+    assert ax.get_xlabel() == "Time [MJD]" and ax.get_xscale() == "linear"
+    assert [_.get_label() for _ in ax.containers] == ["1-3 TeV", "3-9 TeV"]
+    low, high = (_[0].get_xydata() for _ in ax.containers)
+    assert low.tolist() == [[58849.25, 0.9], [58850.25, 1.2]]
+    assert high.tolist() == [[58849.25, 1.0], [58850.25, 0.9]]
