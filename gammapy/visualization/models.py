@@ -3,41 +3,51 @@
 
 import numpy as np
 import astropy.units as u
-from regions import PointSkyRegion
-from matplotlib import patheffects
+from astropy.visualization.wcsaxes import WCSAxes
+from matplotlib.colors import to_rgb
+from .labels import place_labels
+from .outlines import (
+    add_line,
+    crosses_axes,
+    curve_vertices,
+    error_outline,
+    halo,
+    is_inside,
+    sky_outlines,
+)
 
 __all__ = ["plot_models", "select_components"]
 
-# Where a label may go, in units of its distance; the first that is free is taken.
-DIRECTIONS = [(1, 1), (-1, 1), (1, -1), (-1, -1), (0, 1), (0, -1), (1, 0), (-1, 0)]
-DISTANCES = (7, 16, 28, 42, 58)  # points
 
-STYLES = {
-    "free": {"color": "black", "linestyle": "-"},
-    "frozen": {"color": "dimgray", "linestyle": ":"},
-}
-
-
-def plot_models(models, ax, *, select=True, max_names=12, fontsize=8):
+def plot_models(models, ax, *, select=True, max_names=12, fontsize=8, color="black"):
     """Draw position, extension and name of model components on a sky map.
 
-    The marker carries the error of the position when the model knows it. Components
-    with free parameters are drawn in solid black, frozen ones dotted in grey.
-    Templates and constant models have no place on the sky and are left out, as are
-    positions outside the map.
+    A cross marks the position, with the ellipse that holds it at 95 percent
+    probability when its error is known (a line when only one coordinate has an
+    error). The outline is that of ``to_region``. Components with free parameters are
+    drawn in solid lines, frozen ones paler and dotted. Templates and constant models
+    have no place on the sky and are left out, as is what lies outside the map; of a
+    component centred outside the outline is drawn where it reaches in.
+
+    Names keep clear of each other, of markers and of other text on the map; one that
+    finds no free place is left out.
 
     Parameters
     ----------
-    models : `~gammapy.modeling.models.Models` or list of models
-        Models.
+    models : `~gammapy.modeling.models.Models`, list of models or model
+        Models in any frame.
     ax : `~astropy.visualization.wcsaxes.WCSAxes`
-        Axes of a sky map, with its limits set.
+        Axes of a sky map, with its limits set, by Gammapy or not.
     select : bool, list of str or `~gammapy.modeling.models.Models`, optional
         Which components to draw: True all, False none, or names. Default is True.
     max_names : int, optional
-        Number of names to write; the brightest components keep theirs. Default is 12.
+        Number of names to write; the components that are brightest from 1 to 10 TeV
+        keep theirs. Default is 12.
     fontsize : float, optional
         Font size of the names in points. Default is 8.
+    color : str, optional
+        Colour of lines and names; their rim is white when it is dark, and black when
+        it is light. Default is "black".
 
     Returns
     -------
@@ -48,6 +58,8 @@ def plot_models(models, ax, *, select=True, max_names=12, fontsize=8):
     ------
     ValueError
         If a selected name is not among the models.
+    TypeError
+        If the axes are not those of a sky map.
 
     Examples
     --------
@@ -55,13 +67,34 @@ def plot_models(models, ax, *, select=True, max_names=12, fontsize=8):
     >>> ax = residuals.sqrt_ts.plot()  # doctest: +SKIP
     >>> plot_models(residuals.models, ax)  # doctest: +SKIP
     """
-    components = [_ for _ in select_components(models, select) if _is_on(_, ax)]
-    for model in components:
-        _plot_outline(model, ax)
-        _plot_position(model, ax)
-    brightest = sorted(components, key=_brightness, reverse=True)[:max_names]
-    _plot_names(brightest, components, ax, fontsize)
+    check_wcs_axes(ax)
+    components = [
+        _ for _ in select_components(models, select) if _has_place(_.spatial_model)
+    ]
+    drawn = [(_, _plot_component(_, ax, color)) for _ in components]
+    named = [_ for _ in drawn if _[1] is not None]
+    named.sort(key=lambda _: _brightness(_[0]), reverse=True)
+    labels = [
+        {
+            "text": model.name,
+            "xy": anchor,
+            "gid": f"name:{model.name}",
+            "color": _style(model, color)["color"],
+            "path_effects": halo(_rim(color)),
+        }
+        for model, anchor in named[:max_names]
+    ]
+    place_labels(labels, ax, fontsize=fontsize)
     return ax
+
+
+def check_wcs_axes(ax):
+    """Raise a TypeError when axes are not those of a sky map."""
+    if not isinstance(ax, WCSAxes):
+        raise TypeError(
+            f"A sky map needs WCSAxes, not {ax.__class__.__name__}; make them with "
+            "figure.add_subplot(projection=geom.wcs)."
+        )
 
 
 def select_components(models, select=True):
@@ -69,7 +102,7 @@ def select_components(models, select=True):
 
     Parameters
     ----------
-    models : `~gammapy.modeling.models.Models` or None
+    models : `~gammapy.modeling.models.Models`, list of models, model or None
         All models.
     select : bool, list of str or `~gammapy.modeling.models.Models`
         True for all, False for none, names, or models.
@@ -77,9 +110,15 @@ def select_components(models, select=True):
     Returns
     -------
     components : list of `~gammapy.modeling.models.SkyModel`
-        Components that have a spatial model, in the order of the models.
+        Components that have a spatial model, in the order of the models. Background
+        models are none.
     """
-    sources = [_ for _ in models or [] if hasattr(_, "spatial_model")]
+    models = [models] if hasattr(models, "spectral_model") else models or []
+    sources = [
+        _
+        for _ in models
+        if getattr(_, "spatial_model", None) is not None and not _is_background(_)
+    ]
     names = select_names([_.name for _ in sources], select)
     return [_ for _ in sources if _.name in names]
 
@@ -92,7 +131,8 @@ def select_names(known, select=True):
     known : list of str
         All names.
     select : bool, list of str or `~gammapy.modeling.models.Models`
-        True for all, False for none, names, or models.
+        True for all, False for none, names, or models. Models that are backgrounds
+        or have no place on the sky need not be known.
 
     Returns
     -------
@@ -103,150 +143,107 @@ def select_names(known, select=True):
     ------
     ValueError
         If a name is not known.
+    TypeError
+        If it is something else.
     """
-    if select is True:
-        return known
-    if select is False or select is None:
-        return []
-    select = [select] if isinstance(select, str) else select
-    names = [_ if isinstance(_, str) else _.name for _ in select]
+    if select is None or isinstance(select, (bool, np.bool_)):
+        return list(known) if select else []
+    if isinstance(select, str) or hasattr(select, "spectral_model"):
+        select = [select]
+    try:
+        names = [
+            _ if isinstance(_, str) else _.name
+            for _ in select
+            if isinstance(_, str) or _.name in known or not _is_background(_)
+        ]
+    except (AttributeError, TypeError):
+        raise TypeError(
+            f"models must be True, False, names or Models, not {select!r}."
+        ) from None
     unknown = [_ for _ in names if _ not in known]
     if unknown:
         raise ValueError(f"There are no components {unknown}; there are {known}.")
     return names
 
 
-def _is_on(model, ax):
-    """Whether a component has a position inside the axes."""
+def _is_background(model):
     # The subpackage maps loads this one, so models can only be loaded here.
+    from gammapy.modeling.models import FoVBackgroundModel, TemplateNPredModel
+
+    return isinstance(model, (FoVBackgroundModel, TemplateNPredModel))
+
+
+def _has_place(spatial_model):
+    """Whether a spatial model has a position that says where it is."""
     from gammapy.modeling.models import TemplateSpatialModel
 
-    spatial = model.spatial_model
-    if isinstance(spatial, TemplateSpatialModel):
-        return False
-    if not hasattr(spatial, "lon_0") or not hasattr(spatial, "lat_0"):
-        return False
-    x, y = ax.wcs.world_to_pixel(spatial.position)
-    (x_min, x_max), (y_min, y_max) = sorted(ax.get_xlim()), sorted(ax.get_ylim())
-    return x_min <= x <= x_max and y_min <= y <= y_max
+    return (
+        not isinstance(spatial_model, TemplateSpatialModel)
+        and hasattr(spatial_model, "lon_0")
+        and hasattr(spatial_model, "lat_0")
+    )
 
 
-def _style(model):
-    is_frozen = len(model.parameters.free_parameters) == 0
-    return STYLES["frozen" if is_frozen else "free"]
+def _style(model, color):
+    """Frozen components are paler, on the way to the colour of the rim."""
+    if len(model.parameters.free_parameters) > 0:
+        return {"color": to_rgb(color), "linestyle": "-"}
+    paler = 0.75 * np.array(to_rgb(color)) + 0.25 * np.array(to_rgb(_rim(color)))
+    return {"color": tuple(paler), "linestyle": ":"}
 
 
-def _halo(width=2.5):
-    """A white rim keeps lines and letters legible on any colour map."""
-    return [patheffects.withStroke(linewidth=width, foreground="white", alpha=0.7)]
+def _rim(color):
+    return "white" if np.mean(to_rgb(color)) < 0.5 else "black"
 
 
-def _plot_outline(model, ax):
+def _plot_component(model, ax, color):
+    """Draw outline and position; where to write the name, None outside the map."""
+    spatial, style = model.spatial_model, _style(model, color)
+    rim = _rim(color)
+    curves = [curve_vertices(_, ax) for _ in _outlines(spatial)]
+    curves = [_ for _ in curves if crosses_axes(_, ax)]
+    for curve in curves:
+        gid = f"outline:{model.name}"
+        add_line(*curve.T, ax, gid, lw=1.2, path_effects=halo(rim), **style)
+    if is_inside(spatial.position, ax):
+        _plot_position(model, ax, style["color"], rim)
+        return np.array(ax.wcs.world_to_pixel(spatial.position), dtype=float)
+    return _innermost(curves, ax)
+
+
+def _outlines(spatial_model):
     try:
-        region = model.spatial_model.to_region()
+        return sky_outlines(spatial_model.to_region())
     except ValueError:  # no extension, for instance a Gaussian with sigma 0
-        return
-    if isinstance(region, PointSkyRegion) or not hasattr(region, "to_pixel"):
-        return
-    artist = region.to_pixel(ax.wcs).as_artist(
-        facecolor="none",
-        edgecolor=_style(model)["color"],
-        linestyle=_style(model)["linestyle"],
-        linewidth=1.2,
-        path_effects=_halo(),
-    )
-    artist.set_gid(f"outline:{model.name}")
-    ax.add_artist(artist)
+        return []
 
 
-def _plot_position(model, ax):
-    """Cross whose arms are the errors of the position, if there are any."""
+def _plot_position(model, ax, color, rim):
+    """Cross, inside the outline of its error."""
     spatial = model.spatial_model
-    color = _style(model)["color"]
     x, y = ax.wcs.world_to_pixel(spatial.position)
-    (line,) = ax.plot(
-        x, y, marker="x", markersize=5, color=color, path_effects=_halo(), zorder=5
-    )
-    line.set_gid(f"position:{model.name}")
+    style = {"color": color, "path_effects": halo(rim, 2)}
+    gid = f"position:{model.name}"
+    add_line(x, y, ax, gid, marker="x", markersize=5, zorder=5, ls="", **style)
+    error = error_outline(spatial)
+    if error is not None:
+        vertices = curve_vertices(error, ax)
+        add_line(*vertices.T, ax, f"position-error:{model.name}", lw=0.9, **style)
 
-    errors = [spatial.lon_0.error, spatial.lat_0.error]
-    # An ellipse needs both: with one coordinate frozen there is none.
-    if not all(np.isfinite(errors)) or min(errors) <= 0:
-        return
-    error = spatial.position_error.to_pixel(ax.wcs).as_artist(
-        facecolor="none", edgecolor=color, linewidth=0.9, path_effects=_halo(1.8)
-    )
-    error.set_gid(f"position-error:{model.name}")
-    ax.add_artist(error)
+
+def _innermost(curves, ax):
+    """Vertex of curves that is nearest to the centre of the axes."""
+    if not curves:
+        return None
+    vertices = np.concatenate(curves)
+    center = np.mean(ax.get_xlim()), np.mean(ax.get_ylim())
+    return vertices[np.nanargmin(np.hypot(*(vertices - center).T))]
 
 
 def _brightness(model):
     """Integral flux from 1 to 10 TeV, to rank components by."""
     try:
         flux = model.spectral_model.integral(1 * u.TeV, 10 * u.TeV)
-        return float(np.squeeze(flux.to_value("cm-2 s-1")))
+        return float(np.nan_to_num(np.squeeze(flux.to_value("cm-2 s-1"))))
     except (ValueError, NotImplementedError, u.UnitConversionError):
         return 0.0
-
-
-def _plot_names(models, components, ax, fontsize):
-    """Write names beside their markers, where they do not cover anything."""
-    if not models:
-        return
-    ax.apply_aspect()
-    renderer = ax.figure.canvas.get_renderer()
-    pixels = [ax.wcs.world_to_pixel(_.spatial_model.position) for _ in components]
-    markers = ax.transData.transform(np.array(pixels))
-    taken = []
-    for model in models:
-        text, box = _place_name(model, ax, renderer, markers, taken, fontsize)
-        text.set_gid(f"name:{model.name}")
-        taken.append(box)
-
-
-def _place_name(model, ax, renderer, markers, taken, fontsize):
-    """Annotate at the first free place; at the last one tried when none is free."""
-    x, y = ax.wcs.world_to_pixel(model.spatial_model.position)
-    inside = ax.get_window_extent(renderer)
-    for distance in DISTANCES:
-        for right, up in DIRECTIONS:
-            text = ax.annotate(
-                model.name,
-                (x, y),
-                xytext=(right * distance, up * distance),
-                textcoords="offset points",
-                # WCSAxes know only once drawn what lies inside them.
-                annotation_clip=False,
-                ha={1: "left", 0: "center", -1: "right"}[right],
-                va={1: "bottom", 0: "center", -1: "top"}[up],
-                fontsize=fontsize,
-                color=_style(model)["color"],
-                path_effects=_halo(),
-                zorder=6,
-                arrowprops={
-                    "arrowstyle": "-",
-                    "linewidth": 0.6,
-                    "color": _style(model)["color"],
-                }
-                if distance > DISTANCES[1]
-                else None,
-            )
-            # The text alone: the leader line may cross other things.
-            box = _text_extent(text, renderer)
-            fits = inside.x0 <= box.x0 and box.x1 <= inside.x1
-            fits &= inside.y0 <= box.y0 and box.y1 <= inside.y1
-            free = not any(box.overlaps(_) for _ in taken)
-            free &= not any(box.contains(*_) for _ in markers)
-            if fits and free:
-                return text, box
-            if (distance, right, up) != (DISTANCES[-1], *DIRECTIONS[-1]):
-                text.remove()
-    return text, box
-
-
-def _text_extent(text, renderer):
-    """Bounding box of an annotation's text, without its leader line."""
-    arrow, text.arrow_patch = text.arrow_patch, None
-    box = text.get_window_extent(renderer)
-    text.arrow_patch = arrow
-    return box

@@ -10,11 +10,10 @@ from gammapy.datasets import (
     SpatialResiduals,
     SpectralResiduals,
 )
-from gammapy.maps import Map, MapAxis, RegionGeom, WcsGeom
+from gammapy.maps import MapAxis, RegionGeom, WcsGeom
 from gammapy.modeling import models as gm
 from gammapy.utils.testing import mpl_plot_check
 from gammapy.visualization import (
-    plot_models,
     plot_residuals_distribution,
     plot_spatial_residuals,
     plot_spectral_residuals,
@@ -250,27 +249,6 @@ def test_models_on_a_map(datasets):
     assert colors["position:bright"] != colors["position:frozen"]
 
 
-def test_models_without_a_place_or_extension(datasets):
-    template = gm.TemplateSpatialModel(Map.from_geom(GEOM.to_image(), data=1.0))
-    spectrum = gm.PowerLawSpectralModel()
-    flat = gm.GaussianSpatialModel(sigma="0 deg", frame="galactic")
-    half = gm.PointSpatialModel(lon_0="0.3 deg", frame="galactic")
-    half.lon_0.error, half.lat_0.error = 0.1, 0
-    models = gm.Models(
-        [
-            gm.SkyModel(spectrum, template, name="template"),
-            gm.SkyModel(spectrum.copy(), flat, name="flat"),
-            gm.SkyModel(spectrum.copy(), half, name="half"),
-        ]
-    )
-    ax = Map.from_geom(GEOM.to_image()).plot()
-    plot_models(models, ax)
-    names = gids(ax)
-    assert not any("template" in _ for _ in names)
-    assert {"position:flat", "position:half"} <= names
-    assert not any("error" in _ for _ in names)
-
-
 @pytest.mark.parametrize("region", ["galactic;point(0, 0)", "two"])
 def test_regions(datasets, region):
     if region == "two":
@@ -301,32 +279,6 @@ def test_selected_models(datasets):
     for select, expected in [(False, set()), (["frozen"], {"frozen"})]:
         ax = plot_spatial_residuals(datasets, panels="counts", models=select)["counts"]
         assert {_.split(":")[1] for _ in gids(ax)} == expected
-
-
-def test_names_do_not_cover_each_other():
-    """Twenty components: the brightest have names, which are apart."""
-    rng = np.random.default_rng(3)
-    models = gm.Models()
-    for idx in range(20):
-        spatial = gm.PointSpatialModel(
-            lon_0=rng.uniform(-1, 1) * u.deg,
-            lat_0=rng.uniform(-0.8, 0.8) * u.deg,
-            frame="galactic",
-        )
-        spectrum = gm.PowerLawSpectralModel(amplitude=f"{1 + idx}e-13 cm-2 s-1 TeV-1")
-        models.append(gm.SkyModel(spectrum, spatial, name=f"HESS J17{idx:02d}-420"))
-    ax = Map.from_geom(GEOM.to_image()).plot()
-    plot_models(models, ax, max_names=12)
-    texts = [_ for _ in ax.texts if _.get_gid()]
-    assert {_.get_text() for _ in texts} == {_.name for _ in models[8:]}
-    assert sum("position" in _ for _ in gids(ax)) == 20
-    renderer = ax.figure.canvas.get_renderer()
-    boxes = []
-    for text in texts:
-        text.arrow_patch = None
-        boxes.append(text.get_window_extent(renderer))
-    for idx, box in enumerate(boxes):
-        assert not any(box.overlaps(_) for _ in boxes[idx + 1 :])
 
 
 def test_format_energy_range():
