@@ -1,15 +1,31 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Draw residuals. What is drawn is computed in `gammapy.datasets.residuals`."""
 
+import textwrap
+from collections.abc import Mapping
+from numbers import Real
 import numpy as np
-from scipy.stats import norm
 import astropy.units as u
-from regions import CompoundSkyRegion
+from astropy.visualization.wcsaxes import WCSAxes
+from regions import PixelRegion
 import matplotlib.pyplot as plt
-from matplotlib import patheffects
-from matplotlib.ticker import FuncFormatter
-from .models import plot_models, select_components, select_names
-from .utils import add_colorbar
+from matplotlib.axes import Axes
+from mpl_toolkits.axes_grid1.axes_divider import AxesDivider
+from mpl_toolkits.axes_grid1.axes_size import AxesX, AxesY
+from .contours import plot_contours
+from .distribution import plot_histogram
+from .labels import settle_axes
+from .models import check_wcs_axes, plot_models, select_components, select_names
+from .outlines import add_line, curve_vertices, halo, simple_regions, sky_outlines
+from .spectrum import (
+    energy_edges,
+    format_energy_axis,
+    plot_counts,
+    plot_legend,
+    plot_masked_ranges,
+    plot_points,
+    shown_edges,
+)
 
 __all__ = [
     "plot_residuals_distribution",
@@ -25,11 +41,14 @@ SYMBOLS = {
 }
 PANELS = ("counts", "npred", "excess", "distribution", *SYMBOLS)
 
-# One step between the contours beyond the end of the colours, in sigma.
-CONTOUR_STEP = 2
-# Curves that stay below this fraction of the model are not drawn.
-FAINTEST = 1e-3
-MASK_STYLE = {"color": "0.88", "linewidth": 0, "zorder": 0}
+# Maps that are wider or taller than this are stretched to be legible.
+MAX_RATIO = 6
+# Inches: of the panels, and of what is around them.
+PANEL_SIZE = 4.0
+LONG_SIDE = 7.5
+LEFT, RIGHT, BOTTOM, TOP = 0.85, 0.85, 0.6, 0.4
+BAR_WIDTH, BAR_PAD = 0.16, 0.07
+REGION_COLOR = "magenta"
 
 
 def plot_spatial_residuals(
@@ -57,14 +76,15 @@ def plot_spatial_residuals(
     models : bool, list of str or `~gammapy.modeling.models.Models`, optional
         Components to draw on the maps: True all, False none, or names.
         Default is True.
-    region : `~regions.SkyRegion` or str, optional
-        Region to outline. Default is None.
+    region : `~regions.SkyRegion`, list of them, or str, optional
+        Region to outline, as far as it lies on the map. Default is None.
     vmin, vmax : float, optional
         Colour limits of "counts" and "npred", which share them. Default is 0 and the
         highest value.
     vsig : float, optional
         Colours of the significance end at plus and minus this; beyond it contours
-        every 2 sigma carry their value. Default is 5.
+        every 2 sigma (wider where there would be too many) carry their value. An area
+        too small for that has its extreme value beside it. Default is 5.
     axes : dict of `~matplotlib.axes.Axes`, optional
         Axes by panel name, `~astropy.visualization.wcsaxes.WCSAxes` for maps. With
         several energy groups a list of axes by panel name. Default is a new figure.
@@ -82,7 +102,9 @@ def plot_spatial_residuals(
     Raises
     ------
     ValueError
-        If a panel or option is not valid, before anything is drawn.
+        If a panel or option is not valid, or axes are missing.
+    TypeError
+        If axes are of the wrong kind. Nothing is drawn when there is an error.
 
     Examples
     --------
@@ -90,6 +112,7 @@ def plot_spatial_residuals(
     >>> axes = plot_spatial_residuals(datasets, energy_min="2 TeV")  # doctest: +SKIP
     """
     panels = _check_panels(panels)
+    _check_limits(vmin, vmax, vsig)
     region = _parse_region(region)
     residuals = _spatial_residuals(datasets, options)
     components = select_components(residuals.models, models)
@@ -104,9 +127,11 @@ def plot_spatial_residuals(
                 image, style = _panel_image(residuals, panel, idx, vmin, vmax, vsig)
                 _plot_image(image, ax, **style)
                 if panel == "significance":
-                    _plot_contours(image, ax, vsig)
+                    plot_contours(image.data, ax, vsig)
                 _plot_region(region, ax)
-                plot_models(components, ax)
+                # Colours of counts are dark but for the brightest spots.
+                is_dark = panel in ("counts", "npred")
+                plot_models(components, ax, color="white" if is_dark else "black")
             ax.set_title(_panel_title(residuals, panel, idx), fontsize="medium")
     return {_: axes if n_groups > 1 else axes[0] for _, axes in grid.items()}
 
@@ -130,12 +155,29 @@ def plot_residuals_distribution(residuals, ax=None, mask=None):
     -------
     ax : `~matplotlib.axes.Axes`
         The axes.
+
+    Raises
+    ------
+    ValueError
+        If there are several energy groups, or the mask leaves nothing to draw.
+
+    Examples
+    --------
+    >>> from gammapy.datasets import SpatialResiduals
+    >>> from gammapy.visualization import plot_residuals_distribution
+    >>> residuals = SpatialResiduals.from_datasets(datasets)  # doctest: +SKIP
+    >>> plot_residuals_distribution(residuals)  # doctest: +SKIP
     """
     if residuals.energy_axis.nbin != 1:
         raise ValueError(
             f"There are {residuals.energy_axis.nbin} energy groups; draw the "
             "distribution of one, or use plot_spatial_residuals."
         )
+    if not residuals.distribution(mask)["n_trials"][0] > 0:
+        where = "" if mask is None else " in the mask"
+        raise ValueError(f"No pixel{where} has a finite significance.")
+    if ax is not None:
+        _check_plain_axes(ax)
     return _plot_distribution(residuals, plt.gca() if ax is None else ax, 0, mask)
 
 
@@ -143,6 +185,10 @@ def plot_spectral_residuals(
     datasets, region=None, *, method="diff", models=True, axes=None, **options
 ):
     """Draw counts and model against energy, with the residuals below.
+
+    Residuals in sigma have dotted lines at plus and minus 3. Bins without counts show
+    the upper end of their error bar; those with counts but no model, whose residual is
+    infinite, a triangle at the border of the lower panel.
 
     Parameters
     ----------
@@ -169,7 +215,9 @@ def plot_spectral_residuals(
     Raises
     ------
     ValueError
-        If the method or an option is not valid, before anything is drawn.
+        If the method or an option is not valid, or there are not two axes.
+    TypeError
+        If axes are of the wrong kind. Nothing is drawn when there is an error.
 
     Examples
     --------
@@ -177,23 +225,27 @@ def plot_spectral_residuals(
     >>> region = "galactic;circle(344.2, -0.15, 0.3)"
     >>> axes = plot_spectral_residuals(datasets, region)  # doctest: +SKIP
     """
+    if not isinstance(region, PixelRegion):
+        _parse_region(region)
     residuals = _spectral_residuals(datasets, region, options)
-    table = residuals.to_table(method)
-    names = select_names(residuals.components, models)
-    if axes is None:
-        figure = plt.figure(figsize=(7, 6))
-        axes = figure.subplots(
-            2, 1, sharex=True, height_ratios=(2.2, 1), gridspec_kw={"hspace": 0.06}
-        )
-        figure.subplots_adjust(top=0.97, right=0.97)
+    table, counts_table = (_table(residuals, _) for _ in (method, "diff"))
+    # Components that were left out of the model are known, but have no curve.
+    exclude = np.atleast_1d(options.get("exclude") or []).tolist()
+    names = select_names([*residuals.components, *exclude], models)
+    names = [_ for _ in residuals.components if _ in names]
+    axes = _new_spectral_axes() if axes is None else _check_spectral_axes(axes)
+
     ax_spectrum, ax_residuals = axes
-    _plot_spectrum(residuals, ax_spectrum, names)
-    _plot_residual_points(table, ax_residuals)
+    background_label = _background_label(residuals)
+    plot_counts(counts_table, ax_spectrum, names, background_label=background_label)
+    plot_points(table, ax_residuals)
+    edges = energy_edges(table)
     for ax in axes:
-        _plot_masked_ranges(residuals, ax)
-    ax_spectrum.legend(fontsize="small")
-    ax_residuals.set_ylabel(SYMBOLS[method], fontsize="small")
-    ax_residuals.set_xlabel(f"Energy [{residuals.energy_axis.unit}]")
+        plot_masked_ranges(edges, residuals.mask, ax)
+        format_energy_axis(ax, *shown_edges(edges, residuals.mask))
+    plot_legend(ax_spectrum)
+    ax_residuals.set_ylabel(SYMBOLS[method])
+    ax_residuals.set_xlabel(f"Energy [{table['e_ref'].unit}]")
     ax_spectrum.figure.align_ylabels(list(axes))
     return ax_spectrum, ax_residuals
 
@@ -208,12 +260,43 @@ def _check_panels(panels):
     return panels
 
 
+def _check_limits(vmin, vmax, vsig):
+    """Raise an error that names the limit of colours that is not one."""
+    for name, value in (("vmin", vmin), ("vmax", vmax), ("vsig", vsig)):
+        if value is None and name != "vsig":
+            continue
+        if not isinstance(value, Real):
+            raise TypeError(f"{name} must be a number, not {value!r}.")
+        if not np.isfinite(value):
+            raise ValueError(f"{name} must be finite, not {value!r}.")
+    if vsig <= 0:
+        raise ValueError(f"vsig must be above 0, not {vsig!r}.")
+    low = 0 if vmin is None else vmin
+    if vmax is not None and vmax <= low:
+        raise ValueError(f"vmax {vmax!r} is not above vmin {low!r}.")
+
+
+def _legible_unit(energy):
+    """Unit in which an energy reads best."""
+    units = [u.Unit(_) for _ in ("TeV", "GeV", "MeV", "keV")]
+    return next((_ for _ in units if energy >= 0.1 * _), units[-1])
+
+
 def format_energy_range(energy_min, energy_max):
     """Energy range as text, in the unit in which its lower end reads best."""
-    units = [u.Unit(_) for _ in ("TeV", "GeV", "MeV", "keV")]
-    unit = next((_ for _ in units if energy_min >= 0.1 * _), units[-1])
+    unit = _legible_unit(energy_min)
     low, high = energy_min.to_value(unit), energy_max.to_value(unit)
     return f"{low:.3g} - {high:.3g} {unit}"
+
+
+def _table(residuals, method):
+    """Table of residuals; energies of many digits get another unit."""
+    table = residuals.to_table(method)
+    if table["e_max"][-1] > 1e6:
+        unit = _legible_unit(table["e_min"].quantity[residuals.mask][0])
+        for name in ("e_min", "e_max", "e_ref"):
+            table[name] = table[name].quantity.to(unit)
+    return table
 
 
 def _spatial_residuals(datasets, options):
@@ -247,63 +330,140 @@ def _axes_grid(residuals, panels, axes):
     n_groups = residuals.energy_axis.nbin
     if axes is None:
         return _new_axes(residuals, panels)
-    if not isinstance(axes, dict):
-        axes = dict(zip(panels, np.atleast_1d(axes), strict=True))
+    if not isinstance(axes, Mapping):
+        axes = np.atleast_1d(axes)
+        if len(axes) != len(panels):
+            raise ValueError(f"There are {len(axes)} axes for {len(panels)} panels.")
+        axes = dict(zip(panels, axes, strict=True))
     missing = [_ for _ in panels if _ not in axes]
     if missing:
         raise ValueError(f"There are no axes for the panels {missing}.")
-    grid = {_: list(np.atleast_1d(axes[_])) for _ in panels}
+    grid = {_: list(np.ravel(axes[_])) for _ in panels}
     for panel, row in grid.items():
         if len(row) != n_groups:
             raise ValueError(
                 f"Panel {panel!r} has {len(row)} axes for {n_groups} energy groups."
             )
+        for ax in row:
+            check = _check_plain_axes if panel == "distribution" else check_wcs_axes
+            check(ax)
     return grid
 
 
-def _new_axes(residuals, panels):
-    """A column of panels per energy group; for one group two panels side by side."""
-    n_groups = residuals.energy_axis.nbin
-    if n_groups == 1:
-        n_columns = min(2, len(panels))
-        n_rows = -(-len(panels) // n_columns)
-        cells = [[(i // n_columns, i % n_columns)] for i in range(len(panels))]
-    else:
-        n_rows, n_columns = len(panels), n_groups
-        cells = [[(i, j) for j in range(n_groups)] for i in range(n_rows)]
+def _check_plain_axes(ax):
+    if not isinstance(ax, Axes) or isinstance(ax, WCSAxes):
+        raise TypeError(f"Needed are plain Axes, not {ax.__class__.__name__}.")
 
-    geom = residuals.counts.geom.to_image()
-    height, width = geom.data_shape
-    # Inches: maps are 4 wide, with room for colour bars, labels and titles.
-    panel_height = np.clip(4.0 * height / width, 2.4, 6.0)
-    figure_width, figure_height = 5.8 * n_columns, (panel_height + 0.9) * n_rows
-    figure = plt.figure(figsize=(figure_width, figure_height))
-    spec = figure.add_gridspec(
-        n_rows,
-        n_columns,
-        left=0.8 / figure_width,
-        right=1 - 0.9 / figure_width,
-        bottom=0.6 / figure_height,
-        top=1 - 0.35 / figure_height,
-        wspace=1.7 / 4,
-        hspace=0.8 / panel_height,
+
+def _check_spectral_axes(axes):
+    axes = tuple(np.ravel(axes))
+    if len(axes) != 2:
+        raise ValueError(
+            "Needed are two axes, of the spectrum and of the residuals; there are "
+            f"{len(axes)}."
+        )
+    for ax in axes:
+        _check_plain_axes(ax)
+    return axes
+
+
+def _new_spectral_axes():
+    figure = plt.figure(figsize=(7, 6.6))
+    axes = figure.subplots(
+        2, 1, sharex=True, height_ratios=(1.9, 1), gridspec_kw={"hspace": 0.06}
     )
-    return {
-        panel: [
-            figure.add_subplot(
-                spec[cell],
-                **({} if panel == "distribution" else {"projection": geom.wcs}),
-            )
-            for cell in row
-        ]
-        for panel, row in zip(panels, cells, strict=True)
-    }
+    figure.subplots_adjust(left=0.125, top=0.98, right=0.97, bottom=0.085)
+    return axes
+
+
+def _sky_ratio(geom):
+    """Width of an image divided by its height, in degrees."""
+    height, width = geom.data_shape
+    lon, lat = geom.pixel_scales.to_value("deg")
+    return width * lon / (height * lat)
+
+
+def _sky_aspect(geom):
+    """Aspect that shows the sky as it is, but maps that are too long stretched."""
+    if not 1 / MAX_RATIO <= _sky_ratio(geom) <= MAX_RATIO:
+        return "auto"
+    lon, lat = geom.pixel_scales.to_value("deg")
+    return lat / lon
+
+
+def _map_size(geom):
+    """Width and height of a map in inches."""
+    ratio = np.clip(_sky_ratio(geom), 1 / MAX_RATIO, MAX_RATIO)
+    if 0.5 <= ratio <= 2:
+        return PANEL_SIZE * min(1, 1.3 * ratio), PANEL_SIZE * min(1 / ratio, 1.3)
+    return (
+        (LONG_SIDE, LONG_SIDE / ratio) if ratio > 1 else (LONG_SIDE * ratio, LONG_SIDE)
+    )
+
+
+def _cells(panels, n_groups, ratio):
+    """Row and column of each panel and energy group.
+
+    There is a column per energy group. A single group has two panels side by side,
+    or, of long maps, all in a column or in a row.
+    """
+    if n_groups > 1:
+        return [[(i, j) for j in range(n_groups)] for i in range(len(panels))]
+    n_columns = 1 if ratio > 2 else len(panels) if ratio < 0.5 else min(2, len(panels))
+    return [[divmod(i, n_columns)] for i in range(len(panels))]
+
+
+def _new_axes(residuals, panels):
+    """Figure in which maps have their size in inches, and room for all labels."""
+    geom = residuals.counts.geom.to_image()
+    cells = _cells(panels, residuals.energy_axis.nbin, _sky_ratio(geom))
+    width, height = _map_size(geom)
+    sizes = dict.fromkeys(panels, (width + BAR_PAD + BAR_WIDTH, height))
+    if "distribution" in panels:
+        sizes["distribution"] = max(width, 3.2), np.clip(height, 2.6, PANEL_SIZE)
+    widths, heights = _row_and_column_sizes(panels, cells, sizes)
+
+    gap_x, gap_y = LEFT + RIGHT, BOTTOM + TOP
+    size = np.array(
+        [sum(widths) + gap_x * len(widths), sum(heights) + gap_y * len(heights)]
+    )
+    figure = plt.figure(figsize=size)
+    grid = {}
+    for panel, row in zip(panels, cells, strict=True):
+        is_map = panel != "distribution"
+        grid[panel] = []
+        for i, j in row:
+            left = LEFT + sum(widths[:j]) + gap_x * j
+            top = size[1] - TOP - sum(heights[:i]) - gap_y * i
+            axes_width, axes_height = sizes[panel]
+            corner = np.array([left, top - (heights[i] + axes_height) / 2])
+            rectangle = [*(corner / size), *(np.array(sizes[panel]) / size)]
+            options = {"projection": geom.wcs} if is_map else {}
+            grid[panel].append(figure.add_axes(rectangle, **options))
+    return grid
+
+
+def _row_and_column_sizes(panels, cells, sizes):
+    """Widths of the columns and heights of the rows in inches."""
+    indices = np.max([_ for row in cells for _ in row], axis=0) + 1
+    heights, widths = (np.zeros(_) for _ in indices)
+    for panel, row in zip(panels, cells, strict=True):
+        for i, j in row:
+            widths[j] = max(widths[j], sizes[panel][0])
+            heights[i] = max(heights[i], sizes[panel][1])
+    return widths, heights
 
 
 def _panel_title(residuals, panel, idx):
-    titles = {"npred": "Model", "distribution": "Distribution of significance"}
-    name = titles.get(panel, panel.capitalize() if panel[:4] != "diff" else panel)
-    return f"{name}, {format_energy_range(*residuals.energy_axis.edges[idx : idx + 2])}"
+    titles = {
+        "counts": "Counts",
+        "npred": "Model",
+        "excess": "Excess",
+        "distribution": "Distribution of significance",
+        "significance": "Significance",
+    }
+    energies = format_energy_range(*residuals.energy_axis.edges[idx : idx + 2])
+    return f"{titles.get(panel, SYMBOLS.get(panel))}, {energies}"
 
 
 def _panel_image(residuals, panel, idx, vmin, vmax, vsig):
@@ -311,10 +471,11 @@ def _panel_image(residuals, panel, idx, vmin, vmax, vsig):
     images = {"counts": residuals.counts, "npred": residuals.npred}
     summed = _kernel_label(residuals)
     if panel in images:
-        highest = np.nanmax([_.data[idx] for _ in images.values()])
-        style = {"vmin": vmin or 0, "vmax": highest if vmax is None else vmax}
+        values = [_.data[idx] for _ in images.values()]
+        limits = _counts_limits(values, vmin, vmax)
         label = {"counts": "Counts", "npred": "Predicted counts"}[panel] + summed
-        return _slice(images[panel], idx), style | {"cmap": "viridis", "label": label}
+        style = {"limits": limits, "cmap": "viridis", "label": label}
+        return _slice(images[panel], idx), style
 
     if panel == "excess":
         image, label = _slice(residuals.excess, idx), "Excess counts" + summed
@@ -322,37 +483,80 @@ def _panel_image(residuals, panel, idx, vmin, vmax, vsig):
         image, label = _slice(residuals.residual(panel), idx), SYMBOLS[panel]
         label += " per pixel" if panel == "diff" else ""
     limit = vsig if panel == "significance" else _symmetric_limit(image.data)
-    style = {"vmin": -limit, "vmax": limit, "cmap": "coolwarm", "label": label}
-    return image, style
+    return image, {"limits": (-limit, limit), "cmap": "RdBu_r", "label": label}
 
 
 def _kernel_label(residuals):
     """What a value of the maps is the sum of."""
     kernel, radius = residuals.kernel, residuals.correlation_radius
-    return {
+    labels = {
         None: " per pixel",
         "tophat": f" within {radius}",
         "gauss": f" per pixel, Gaussian of {radius}",
         "map": " weighted with the kernel",
-    }[kernel]
+    }
+    return labels.get(kernel, f" weighted with the {kernel} kernel")
 
 
 def _slice(map_, idx):
     return map_.slice_by_idx({"energy": idx})
 
 
+def _counts_limits(values, vmin, vmax):
+    """Colour limits as given; else from 0 to the highest finite value."""
+    low = 0.0 if vmin is None else vmin
+    if vmax is not None:
+        return low, vmax
+    highest = max(np.max(_[np.isfinite(_)], initial=low) for _ in values)
+    return low, highest if highest > low else low + 1
+
+
 def _symmetric_limit(data):
-    """Limit that holds all but the last percent of the finite values."""
+    """Limit of all finite values but the half percent that are farthest from 0."""
     finite = np.abs(data[np.isfinite(data)])
     limit = np.percentile(finite, 99.5) if finite.size else 0
+    limit = limit if limit > 0 else np.max(finite, initial=0)
     return limit if limit > 0 else 1.0
 
 
-def _plot_image(image, ax, *, cmap, vmin, vmax, label):
-    cmap = plt.get_cmap(cmap).with_extremes(bad="0.85")
-    image.plot(ax=ax, cmap=cmap, vmin=vmin, vmax=max(vmax, vmin + 1e-9))
-    bar = add_colorbar(ax.images[-1], ax=ax, extend=_extend(image.data, vmin, vmax))
+def _plot_image(image, ax, *, cmap, limits, label):
+    vmin, vmax = limits
+    # An image leaves infinite values out like masked ones.
+    data = np.where(np.isposinf(image.data), 2 * abs(vmax) + 1, image.data)
+    cmap = plt.get_cmap(cmap).with_extremes(bad="0.8")
+    image.copy(data=data).plot(ax=ax, cmap=cmap, vmin=vmin, vmax=vmax)
+    ax.set_aspect(_sky_aspect(image.geom))
+    if not image.geom.is_allsky:
+        _format_coordinates(ax)
+    _plot_colorbar(ax, label, _extend(image.data, vmin, vmax))
+
+
+def _format_coordinates(ax):
+    """Coordinates below and on the left, no more of them than there is room for."""
+    size = ax.get_window_extent().size / ax.figure.dpi
+    for coord, side, length in zip(ax.coords, "bl", size, strict=True):
+        coord.set_ticklabel_position(side)
+        coord.set_axislabel_position(side)
+        coord.set_ticklabel(exclude_overlapping=True)
+        coord.set_ticks(number=int(np.clip(length / 0.7, 2, 6)))
+
+
+def _plot_colorbar(ax, label, extend):
+    """Colour bar of the height of the map, whatever its aspect is."""
+    aspect = ax.get_aspect()
+    divider = AxesDivider(
+        ax, xref=AxesX(ax), yref=AxesY(ax, aspect=1 if aspect == "auto" else aspect)
+    )
+    ax.set_axes_locator(divider.new_locator(nx=0, ny=0))
+    # Plain axes: append_axes would take the class of the map.
+    side = divider.append_axes("right", BAR_WIDTH, BAR_PAD, axes_class=Axes)
+    bar = ax.figure.colorbar(ax.images[-1], cax=side, extend=extend)
     bar.set_label(label)
+    settle_axes(ax)
+    length = bar.ax.yaxis.label.get_window_extent().height
+    if length > ax.get_window_extent().height:
+        middle = len(label) // 2 + 1
+        bar.set_label(textwrap.fill(label, middle, break_long_words=False))
 
 
 def _extend(data, vmin, vmax):
@@ -362,29 +566,6 @@ def _extend(data, vmin, vmax):
     return {(0, 0): "neither", (1, 0): "min", (0, 1): "max", (1, 1): "both"}[low, high]
 
 
-def _plot_contours(image, ax, vsig):
-    """Labelled contours of the significance where the colours have ended."""
-    data = image.data
-    finite = data[np.isfinite(data)]
-    if finite.size == 0:
-        return
-    highest = np.abs(finite).max()
-    levels = np.arange(vsig + CONTOUR_STEP, highest, CONTOUR_STEP)
-    levels = np.concatenate([-levels[::-1], levels])
-    levels = levels[(levels > finite.min()) & (levels < finite.max())]
-    if levels.size == 0:
-        return
-    lines = ax.contour(
-        np.where(np.isfinite(data), data, 0),
-        levels=levels,
-        # They run where the colours are at their darkest.
-        colors="white",
-        linewidths=0.7,
-        negative_linestyles="dashed",
-    )
-    ax.clabel(lines, fmt="%g", fontsize=7)
-
-
 def _parse_region(region):
     """Sky region as one; errors come here, before anything is drawn."""
     if region is None:
@@ -392,144 +573,39 @@ def _parse_region(region):
     from gammapy.maps import RegionGeom
 
     try:
-        return RegionGeom.create(region)
-    except (AttributeError, TypeError, ValueError) as error:
+        geom = RegionGeom.create(region)
+    except (AttributeError, IndexError, TypeError, ValueError) as error:
         raise ValueError(f"Invalid region: {region!r}") from error
+    if geom.region is None:
+        raise ValueError(f"Invalid region: {region!r}")
+    return geom
 
 
 def _plot_region(region, ax):
     """Outline of a region with a white rim, and nothing else."""
     if region is None:
         return
-    outlines = region.region
-    for outline in getattr(outlines, "regions", None) or _leaves(outlines):
-        artist = outline.to_pixel(ax.wcs).as_artist()
-        artist.set_color("tab:green")
-        artist.set_path_effects(
-            [patheffects.withStroke(linewidth=3, foreground="white", alpha=0.8)]
-        )
-        if hasattr(artist, "set_fill"):
-            artist.set_fill(False)
-        artist.set_gid("region")
-        ax.add_artist(artist)
-
-
-def _leaves(region):
-    """Simple regions of a compound of regions."""
-    if not isinstance(region, CompoundSkyRegion):
-        return [region]
-    return [*_leaves(region.region1), *_leaves(region.region2)]
+    style = {"color": REGION_COLOR, "path_effects": halo(width=3)}
+    for simple in simple_regions(region.region):
+        curves = sky_outlines(simple)
+        for curve in curves:
+            add_line(*curve_vertices(curve, ax).T, ax, "region", lw=1.2, **style)
+        if not curves:
+            artist = simple.to_pixel(ax.wcs).as_artist()
+            artist.set(gid="region", **style)
+            ax.add_artist(artist)
 
 
 def _plot_distribution(residuals, ax, idx, mask=None):
-    """Histogram of the significance, the Gaussian of its moments and N(0, 1)."""
-    row = residuals.distribution(mask)[idx]
     values = residuals.sqrt_ts.data[idx]
-    select = np.isfinite(values)
     if mask is not None:
-        select &= np.squeeze(mask.data).astype(bool)
-    values = values[select]
-    limit = max(5.0, np.abs(values).max() * 1.05) if values.size else 5.0
-    bins = np.linspace(-limit, limit, int(np.clip(8 * limit, 40, 120)))
-    style = {"color": "tab:blue", "alpha": 0.45, "label": "Pixels"}
-    density = np.zeros(1)
-    if values.size:
-        density, *_ = ax.hist(values, bins=bins, density=True, **style)
-    x = np.linspace(-limit, limit, 501)
-    ax.plot(x, norm.pdf(x), color="black", linestyle="--", label="N(0, 1)")
-    if row["std"] > 0:
-        label = (
-            f"$\\mu$ = {row['mean']:.2f} $\\pm$ {row['mean_err']:.2f}\n"
-            f"$\\sigma$ = {row['std']:.2f} $\\pm$ {row['std_err']:.2f}"
-        )
-        fit = norm.pdf(x, row["mean"], row["std"])
-        ax.plot(x, fit, color="tab:red", label=label)
-    ax.set_yscale("log")
-    smallest = density[density > 0].min() if np.any(density > 0) else 1e-3
-    ax.set_ylim(min(smallest, 1e-3) / 2, 2 * max(density.max(initial=0), 0.5))
-    ax.set_xlim(-limit, limit)
+        values = values[np.squeeze(mask.data).astype(bool)]
+    plot_histogram(values, residuals.distribution(mask)[idx], ax)
     ax.set_xlabel(SYMBOLS["significance"])
     ax.set_ylabel("Probability density")
-    ax.legend(fontsize="small", loc="upper left")
     return ax
 
 
-def _plot_spectrum(residuals, ax, names):
-    """Counts as points, model and components as steps."""
-    table = residuals.to_table("diff")
-    edges = residuals.energy_axis.edges.value
-    curves = [("npred", "Model", {"color": "black", "linewidth": 1.6, "zorder": 3})]
-    style = {"color": "0.5", "linestyle": "--"}
-    curves.append(("npred_background", "Background", style))
-    curves += [(f"npred_{name}", name, {}) for name in names]
-    highest = np.nanmax([table["counts"], table["npred"]])
-    tops = {column: np.nanmax(table[column]) for column, *_ in curves}
-    for column, label, style in curves:
-        # Of a component outside the region there is a tail too faint to be seen.
-        if tops[column] > FAINTEST * highest:
-            ax.stairs(table[column], edges, label=label, baseline=None, **style)
-    ax.errorbar(
-        table["e_ref"],
-        table["counts"],
-        yerr=(table["residual_errn"], table["residual_errp"]),
-        fmt="o",
-        markersize=3.5,
-        color="black",
-        label="Counts",
-        zorder=4,
-    )
-    if highest > 0:
-        ax.set_yscale("log")
-        lowest = _lowest_shown(table["counts"], table["npred"], list(tops.values()))
-        ax.set_ylim(lowest, 3 * highest)
-    format_energy_axis(ax, edges[0], edges[-1])
-    ax.set_ylabel("Counts per bin")
-
-
-def _lowest_shown(counts, npred, tops):
-    """Lower end of a logarithmic axis, below all points and the top of each curve."""
-    values = np.concatenate([counts, npred, tops])
-    values = values[np.isfinite(values)]
-    return 0.3 * values[values > FAINTEST * values.max()].min()
-
-
-def format_energy_axis(ax, energy_min, energy_max):
-    """Logarithmic energy axis with plain numbers, also at 2 and 5 when it is short."""
-    ax.set_xscale("log")
-    ax.set_xlim(energy_min, energy_max)
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-    is_short = energy_max / energy_min < 1e3
-
-    def label_minor(x, _):
-        digit = round(x / 10 ** np.floor(np.log10(x) + 1e-9))
-        return f"{x:g}" if is_short and digit in (2, 5) else ""
-
-    ax.xaxis.set_minor_formatter(FuncFormatter(label_minor))
-
-
-def _plot_residual_points(table, ax):
-    """Residuals with their error bars, and the line of agreement."""
-    x, y = table["e_ref"], np.asarray(table["residual"])
-    errors = np.array([table["residual_errn"], table["residual_errp"]])
-    widths = (x - table["e_min"], table["e_max"] - x)
-    finite = np.isfinite(y)
-    ax.errorbar(
-        x, y, xerr=widths, yerr=errors, fmt="o", markersize=3.5, color="black", lw=1.1
-    )
-    ax.axhline(0, color="black", linewidth=0.7)
-    format_energy_axis(ax, table["e_min"][0], table["e_max"][-1])
-    if finite.any():
-        errn, errp = np.nan_to_num(errors[:, finite])
-        low, high = np.min(y[finite] - errn), np.max(y[finite] + errp)
-        margin = 0.08 * max(high - low, 1e-9)
-        ax.set_ylim(min(low, 0) - margin, max(high, 0) + margin)
-
-
-def _plot_masked_ranges(residuals, ax):
-    """Shade the energies at which all is masked."""
-    edges = residuals.energy_axis.edges.value
-    label = "Masked"
-    for low, high, used in zip(edges[:-1], edges[1:], residuals.mask, strict=True):
-        if not used:
-            ax.axvspan(low, high, label=label, **MASK_STYLE)
-            label = None
+def _background_label(residuals):
+    is_on_off = residuals._stat is not None
+    return r"Background ($\alpha$ $\times$ off counts)" if is_on_off else "Background"

@@ -3,22 +3,29 @@ import pytest
 import numpy as np
 from numpy.testing import assert_allclose
 import astropy.units as u
+from astropy.coordinates import SkyCoord
 import matplotlib.pyplot as plt
+from matplotlib.contour import ContourSet
+from matplotlib.patches import Rectangle
 from gammapy.datasets import (
     Datasets,
     MapDataset,
     SpatialResiduals,
     SpectralResiduals,
+    SpectrumDatasetOnOff,
 )
-from gammapy.maps import MapAxis, RegionGeom, WcsGeom
+from gammapy.maps import Map, MapAxis, RegionGeom, RegionNDMap, WcsGeom
 from gammapy.modeling import models as gm
+from gammapy.stats import WStatCountsStatistic
 from gammapy.utils.testing import mpl_plot_check
 from gammapy.visualization import (
     plot_residuals_distribution,
     plot_spatial_residuals,
     plot_spectral_residuals,
 )
-from gammapy.visualization.residuals import format_energy_range
+from gammapy.visualization.contours import contour_levels
+from gammapy.visualization.residuals import SYMBOLS, format_energy_range
+from gammapy.visualization.spectrum import shown_edges
 
 AXIS = MapAxis.from_energy_bounds("1 TeV", "100 TeV", nbin=4)
 AXIS_TRUE = MapAxis.from_energy_bounds("1 TeV", "100 TeV", nbin=6, name="energy_true")
@@ -106,19 +113,6 @@ def test_colour_bars_are_labelled(datasets):
     ]
 
 
-def test_contours_only_beyond_the_colours(datasets):
-    ax = plot_spatial_residuals(datasets, panels="significance")["significance"]
-    highest = np.nanmax(SpatialResiduals.from_datasets(datasets).sqrt_ts.data)
-    assert highest > 9
-    levels = ax.collections[0].levels
-    assert levels.min() == 7
-    assert np.all(np.diff(levels) == 2)
-    assert levels.max() < highest
-
-    axes = plot_spatial_residuals(datasets, panels="significance", vsig=100)
-    assert not axes["significance"].collections
-
-
 def test_energy_groups_have_a_column_each(datasets):
     edges = [AXIS.edges[1], AXIS.edges[2], AXIS.edges[4]]
     axes = plot_spatial_residuals(datasets, energy_edges=u.Quantity(edges))
@@ -126,32 +120,6 @@ def test_energy_groups_have_a_column_each(datasets):
     left = [row[0].get_position().x0 for row in axes.values()]
     right = [row[1].get_position().x0 for row in axes.values()]
     assert max(left) < min(right)
-
-
-def test_given_axes_are_used(datasets):
-    figure = plt.figure()
-    ax = figure.add_subplot(projection=GEOM.to_image().wcs)
-    axes = plot_spatial_residuals(datasets, panels="excess", axes={"excess": ax})
-    assert axes["excess"] is ax
-    assert plt.get_fignums() == [figure.number]
-
-    top, bottom = plt.figure().subplots(2)
-    assert plot_spectral_residuals(datasets, axes=(top, bottom)) == (top, bottom)
-
-
-def test_distribution_panel(datasets):
-    residuals = SpatialResiduals.from_datasets(datasets)
-    ax = plot_residuals_distribution(residuals)
-    lines = {line.get_label(): line for line in ax.lines}
-    normal = lines["N(0, 1)"]
-    assert_allclose(normal.get_ydata().max(), 1 / np.sqrt(2 * np.pi), rtol=1e-3)
-    row = residuals.distribution()[0]
-    (fitted,) = (label for label in lines if "sigma" in label)
-    assert f"{row['mean']:.2f}" in fitted and f"{row['std']:.2f}" in fitted
-    x, y = lines[fitted].get_data()
-    assert_allclose(x[np.argmax(y)], row["mean"], atol=x[1] - x[0])
-    area = sum(bar.get_width() * bar.get_height() for bar in ax.patches)
-    assert_allclose(area, 1, rtol=1e-3)
 
 
 def test_spectral_panels(datasets):
@@ -186,18 +154,6 @@ def test_masked_energies_are_shaded(datasets):
         assert_allclose([bounds.x0, bounds.x1], [1, 10**0.5], rtol=1e-3)
 
 
-def test_spectral_methods(datasets):
-    for method, label in [
-        ("diff/model", "(Counts - model) / model"),
-        ("significance", r"Significance [$\sigma$]"),
-    ]:
-        _, bottom = plot_spectral_residuals(datasets, method=method, models=False)
-        assert bottom.get_ylabel() == label
-    segments = bottom.containers[0][2][1].get_segments()
-    lengths = [np.ptp(_[:, 1]) for _ in segments if len(_) and np.isfinite(_).all()]
-    assert_allclose(lengths, 2)
-
-
 def test_computed_residuals_are_drawn_as_they_are(datasets):
     residuals = SpatialResiduals.from_datasets(datasets, kernel=None)
     axes = plot_spatial_residuals(residuals, panels="counts")
@@ -208,27 +164,21 @@ def test_computed_residuals_are_drawn_as_they_are(datasets):
         plot_spectral_residuals(SpectralResiduals.from_datasets(datasets), REGION)
 
 
-@pytest.mark.parametrize(
-    "options, match",
-    [
-        ({"panels": ["counts", "sigma"]}, "'sigma'.*'significance'"),
-        ({"energy_min": "1 PeV"}, "No energy bin"),
-        ({"models": ["crab"]}, r"\['crab'\]"),
-        ({"region": "crab"}, "Invalid region: 'crab'"),
-        ({"panels": ["counts"], "axes": {"npred": None}}, r"panels \['counts'\]"),
-    ],
-)
-def test_bad_input_leaves_no_figure(options, match, datasets):
-    with pytest.raises(ValueError, match=match):
-        plot_spatial_residuals(datasets, **options)
-    assert plt.get_fignums() == []
+def image_of(ax):
+    return ax.images[0]
 
 
-def test_bad_spectral_input_leaves_no_figure(datasets):
-    for options in ({"method": "sigma"}, {"models": ["crab"]}, {"region": "crab"}):
-        with pytest.raises(ValueError):
-            plot_spectral_residuals(datasets, **options)
-    assert plt.get_fignums() == []
+def contours(ax):
+    return [_ for _ in ax.collections if isinstance(_, ContourSet)]
+
+
+def bars(container):
+    """Ends of the horizontal and vertical error bars that are drawn, shape (n, 2)."""
+    ends = []
+    for idx, bar in enumerate(container[2]):
+        segments = [_ for _ in bar.get_segments() if len(_) and np.isfinite(_).all()]
+        ends.append(np.array([_[:, idx] for _ in segments]))
+    return ends
 
 
 def test_models_on_a_map(datasets):
@@ -240,13 +190,526 @@ def test_models_on_a_map(datasets):
     assert not names & {"outline:frozen", "position-error:frozen"}
     assert not any("everywhere" in _ or "bkg" in _ for _ in names)
 
-    position = next(_ for _ in ax.lines if _.get_gid() == "position:frozen")
-    expected = ax.wcs.world_to_pixel_values(-0.4 % 360, 0.3)
-    assert_allclose(np.ravel(position.get_data()), expected)
-    colors = {
-        _.get_gid(): _.get_color() for _ in ax.lines if "position" in str(_.get_gid())
+
+def test_contours_only_beyond_the_colours(datasets):
+    ax = plot_spatial_residuals(datasets, panels="significance")["significance"]
+    highest = np.nanmax(SpatialResiduals.from_datasets(datasets).sqrt_ts.data)
+    assert highest > 9
+    (drawn,) = contours(ax)
+    assert drawn.levels.min() == 7
+    assert np.all(np.diff(drawn.levels) == 2)
+    assert drawn.levels.max() < highest
+    labels = {_.get_text() for _ in drawn.labelTexts}
+    assert labels and labels <= {f"{_:g}" for _ in drawn.levels}
+
+    axes = plot_spatial_residuals(datasets, panels="significance", vsig=100)
+    assert not contours(axes["significance"])
+
+
+def test_contour_levels():
+    def levels(highest, lowest=0, vsig=5):
+        return list(contour_levels(np.array([lowest, 0, highest, np.nan]), vsig))
+
+    assert levels(6.9) == []
+    assert levels(10) == [7, 9]
+    assert levels(4, lowest=-9.5) == [-9, -7]
+    assert levels(12, lowest=-7.5) == [-7, 7, 9, 11]
+    assert levels(22) == [7, 9, 11, 13, 15, 17, 19, 21]
+    # Further apart, but low ones are kept: a weak source beside a strong one.
+    assert levels(100) == [7, 9, 11, 13, 20, 30, 45, 68]
+    assert levels(6, vsig=3) == [5]
+    assert levels(np.inf) == []
+    assert levels(np.nan, lowest=np.nan, vsig=5) == []
+
+
+def test_areas_without_a_contour_label_have_their_extreme_value(datasets):
+    dataset = datasets[0]
+    dataset.models = dataset.mask_fit = None
+    dataset.background.data[...] = 100
+    dataset.counts.data[...] = 100
+    dataset.counts.data[:, 5:25, 25:45] += 40  # wide enough for a label
+    dataset.counts.data[:, 30, 10] += 60
+    dataset.counts.data[:, 32, 40] -= 50
+    ax = plot_spatial_residuals(datasets, kernel=None, panels="significance")
+    ax = ax["significance"]
+    assert {_.get_text() for _ in contours(ax)[0].labelTexts} >= {"7"}
+    data = SpatialResiduals.from_datasets(datasets, kernel=None).sqrt_ts.data[0]
+    written = {_.xy: _.get_text() for _ in ax.texts if _.get_gid() == "peak"}
+    places = [(10, 30), (40, 32)]
+    assert written == {(x, y): f"{data[y, x]:.1f}" for x, y in places}
+    # Names of components stay clear of them.
+    model = gm.PointSpatialModel(lon_0="0.75 deg", lat_0="0.55 deg", frame="galactic")
+    datasets.models = [gm.SkyModel(gm.PowerLawSpectralModel(), model, name="J1745")]
+    ax = plot_spatial_residuals(datasets, kernel=None, panels="significance")
+    texts = [_.get_window_extent() for _ in ax["significance"].texts if _.get_gid()]
+    assert len(texts) == 3
+    for idx, box in enumerate(texts):
+        assert not any(box.overlaps(_) for _ in texts[idx + 1 :])
+
+
+def test_infinite_significance(datasets):
+    """Counts without model: the end of the colours, no contour, a note."""
+    datasets.models = None
+    datasets[0].background.data[:, 10, 10] = 0
+    datasets[0].counts.data[:, 10, 10] = 3
+    axes = plot_spatial_residuals(
+        datasets, kernel=None, panels=["significance", "distribution", "diff/model"]
+    )
+    for panel in ("significance", "diff/model"):
+        image = image_of(axes[panel])
+        value = image.get_array()[10, 10]
+        assert np.isfinite(value) and value > image.get_clim()[1]
+        assert np.isfinite(image.get_clim()).all()
+        assert image.colorbar.extend in ("max", "both")
+    labels = axes["distribution"].get_legend_handles_labels()[1]
+    assert "Pixels (1 infinite)" in labels
+    assert np.isfinite(axes["distribution"].get_xlim()).all()
+
+
+@pytest.mark.parametrize("panel", ["counts", "excess", "diff/model", "significance"])
+def test_no_model_anywhere(datasets, panel):
+    datasets.models = None
+    datasets[0].background.data[...] = 0
+    ax = plot_spatial_residuals(datasets, panels=panel)[panel]
+    assert np.isfinite(image_of(ax).get_clim()).all()
+    ax.figure.canvas.draw()
+
+
+def test_one_pixel(datasets):
+    datasets[0].mask_safe.data[...] = False
+    datasets[0].mask_safe.data[:, 20, 20] = True
+    axes = plot_spatial_residuals(datasets, kernel=None)
+    for panel in ("counts", "npred", "significance"):
+        array = np.ma.masked_invalid(image_of(axes[panel]).get_array())
+        assert array.count() == 1
+    axes["counts"].figure.canvas.draw()
+
+
+def test_colour_limits(datasets):
+    def limits(**options):
+        axes = plot_spatial_residuals(datasets, panels=["counts", "npred"], **options)
+        first, second = (image_of(_).get_clim() for _ in axes.values())
+        assert first == second
+        return first
+
+    residuals = SpatialResiduals.from_datasets(datasets)
+    highest = max(np.nanmax(_.data) for _ in (residuals.counts, residuals.npred))
+    assert_allclose(limits(), (0, highest))
+    assert limits(vmin=2, vmax=7) == (2, 7)
+    assert_allclose(limits(vmin=2), (2, highest))
+    assert limits(vmin=-4, vmax=0) == (-4, 0)
+    assert limits(vmin=1e6) == (1e6, 1e6 + 1)
+
+
+def test_residual_panels_have_symmetric_colours(datasets):
+    panels = ["excess", "diff", "diff/model", "diff/sqrt(model)", "significance"]
+    axes = plot_spatial_residuals(datasets, panels=panels, vsig=4)
+    for ax in axes.values():
+        low, high = image_of(ax).get_clim()
+        assert low == -high < 0
+    assert image_of(axes["significance"]).get_clim() == (-4, 4)
+    # Masked is not mistaken for agreement.
+    cmap = image_of(axes["diff"]).get_cmap()
+    assert np.abs(cmap(0.5)[0] - cmap.get_bad()[0]) > 0.1
+
+
+@pytest.mark.parametrize(
+    "npix, binsz, n_columns",
+    [
+        ((60, 10), 0.1, 1),
+        ((10, 60), 0.1, 4),
+        ((50, 40), 0.1, 2),
+        ((40, 60), (0.2, 0.1), 2),
+    ],
+)
+def test_layout_follows_the_shape_of_the_map(npix, binsz, n_columns):
+    geom = WcsGeom.create(npix=npix, binsz=binsz, frame="galactic", axes=[AXIS])
+    dataset = MapDataset.create(geom, energy_axis_true=AXIS_TRUE)
+    dataset.background.data += 3
+    dataset.counts.data += 3
+    dataset.mask_safe.data[...] = True
+    axes = plot_spatial_residuals(dataset, kernel=None)
+    figure = axes["counts"].figure
+    figure.canvas.draw()
+    left = {round(_.get_position(original=True).x0, 3) for _ in axes.values()}
+    assert len(left) == n_columns
+    # Pixels have the shape that they have on the sky.
+    ax = axes["counts"]
+    (x0, y0), (x1, y1) = ax.transData.transform([(0, 0), (1, 1)])
+    lon, lat = np.broadcast_to(binsz, 2)
+    assert_allclose((y1 - y0) / (x1 - x0), lat / lon, rtol=1e-6)
+    assert_nothing_is_clipped(figure)
+
+
+def assert_nothing_is_clipped(figure):
+    """All labels inside the figure, none over those of another panel."""
+    figure.canvas.draw()
+    renderer = figure.canvas.get_renderer()
+    boxes = [_.get_tightbbox(renderer) for _ in figure.axes]
+    for box in boxes:
+        assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1
+        assert figure.bbox.y0 <= box.y0 and box.y1 <= figure.bbox.y1
+
+
+@pytest.mark.parametrize("n_groups", [1, 2, 3])
+def test_no_label_is_clipped(datasets, n_groups):
+    edges = AXIS.edges[[0, 1, 2, 4]][3 - n_groups :]
+    datasets[0].mask_fit = None
+    panels = ["counts", "npred", "diff/sqrt(model)", "significance", "distribution"]
+    axes = plot_spatial_residuals(datasets, energy_edges=edges, panels=panels)
+    figure = np.ravel(axes["counts"])[0].figure
+    assert_nothing_is_clipped(figure)
+    renderer = figure.canvas.get_renderer()
+    drawn = [_.get_tightbbox(renderer) for row in axes.values() for _ in np.ravel(row)]
+    for idx, box in enumerate(drawn):
+        assert not any(box.overlaps(_) for _ in drawn[idx + 1 :])
+
+
+def test_stretched_map_and_short_colour_bar():
+    """180 by 2 degrees: legible, with labels in several lines."""
+    geom = WcsGeom.create(npix=(900, 10), binsz=0.2, frame="galactic", axes=[AXIS])
+    dataset = MapDataset.create(geom, energy_axis_true=AXIS_TRUE)
+    dataset.background.data += 3
+    dataset.mask_safe.data[...] = True
+    axes = plot_spatial_residuals(dataset, kernel=None)
+    figure = axes["counts"].figure
+    assert_nothing_is_clipped(figure)
+    height = axes["counts"].get_window_extent().height
+    assert height / figure.dpi > 1
+    bar = image_of(axes["npred"]).colorbar
+    assert bar.ax.get_ylabel().split() == ["Predicted", "counts", "per", "pixel"]
+    assert bar.ax.yaxis.label.get_window_extent().height < 1.05 * height
+
+
+def test_half_of_the_map_without_data(datasets):
+    datasets[0].mask_safe.data[:, :, 25:] = False
+    ax = plot_spatial_residuals(datasets, panels="significance")["significance"]
+    array = np.ma.masked_invalid(image_of(ax).get_array())
+    assert np.ma.getmaskarray(array)[:, 26:].all()
+    # No contour along the border of the data.
+    for path in (_ for drawn in contours(ax) for _ in drawn.get_paths()):
+        assert np.all(path.vertices[:, 0] < 25) or not len(path.vertices)
+
+
+def test_given_axes_are_used(datasets):
+    figure = plt.figure()
+    ax = figure.add_subplot(projection=GEOM.to_image().wcs)
+    axes = plot_spatial_residuals(datasets, panels="excess", axes={"excess": ax})
+    assert axes["excess"] is ax
+    assert plt.get_fignums() == [figure.number]
+
+    top, bottom = plt.figure().subplots(2)
+    assert plot_spectral_residuals(datasets, axes=(top, bottom)) == (top, bottom)
+
+
+def test_distribution_panel(datasets):
+    residuals = SpatialResiduals.from_datasets(datasets)
+    ax = plot_residuals_distribution(residuals)
+    lines = {line.get_label(): line for line in ax.lines}
+    normal = lines["N(0, 1)"]
+    assert_allclose(normal.get_ydata().max(), 1 / np.sqrt(2 * np.pi), rtol=1e-3)
+    row = residuals.distribution()[0]
+    (fitted,) = (label for label in lines if "sigma" in label)
+    assert f"{row['mean']:.2f}" in fitted and f"{row['std']:.2f}" in fitted
+    x, y = lines[fitted].get_data()
+    assert_allclose(x[np.argmax(y)], row["mean"], atol=x[1] - x[0])
+
+    (histogram,) = ax.patches
+    density, edges, _ = histogram.get_data()
+    assert_allclose(np.sum(density * np.diff(edges)), 1)
+    values = residuals.sqrt_ts.data[np.isfinite(residuals.sqrt_ts.data)]
+    expected, _ = np.histogram(values, bins=edges)
+    assert_allclose(density * values.size * np.diff(edges), expected)
+    assert edges[0] <= values.min() and values.max() <= edges[-1]
+    assert ax.get_xlim()[0] <= values.min() and values.max() <= ax.get_xlim()[1]
+
+
+def test_distribution_in_a_mask(datasets):
+    residuals = SpatialResiduals.from_datasets(datasets)
+    mask = GEOM.to_image().region_mask(REGION)
+    ax = plot_residuals_distribution(residuals, mask=mask)
+    density, edges, _ = ax.patches[0].get_data()
+    values = residuals.sqrt_ts.data[0][mask.data]
+    assert_allclose(
+        density, np.histogram(values, bins=edges, density=True)[0], atol=1e-12
+    )
+
+
+def test_distribution_of_nothing(datasets):
+    residuals = SpatialResiduals.from_datasets(datasets)
+    figure, ax = plt.subplots()
+    n_children = len(ax.get_children())
+    nothing = GEOM.to_image().region_mask("galactic;circle(90, 0, 1)")
+    with pytest.raises(ValueError, match="No pixel in the mask has a finite"):
+        plot_residuals_distribution(residuals, ax, mask=nothing)
+    assert len(ax.get_children()) == n_children
+    with pytest.raises(TypeError, match="plain Axes, not"):
+        wcs_axes = figure.add_subplot(projection=GEOM.to_image().wcs)
+        plot_residuals_distribution(residuals, wcs_axes)
+
+
+BAD_SPATIAL = [
+    ({"panels": ["counts", "sigma"]}, ValueError, "'sigma'.*'significance'"),
+    ({"energy_min": "1 PeV"}, ValueError, "No energy bin"),
+    ({"models": ["crab"]}, ValueError, r"\['crab'\]"),
+    ({"models": 3}, TypeError, "models must be True, False"),
+    ({"region": "crab"}, ValueError, "Invalid region: 'crab'"),
+    ({"region": 5}, ValueError, "Invalid region: 5"),
+    ({"region": []}, ValueError, "Invalid region"),
+    ({"axes": {"npred": None}}, ValueError, "no axes for the panels"),
+    ({"axes": [None]}, ValueError, "1 axes for 4 panels"),
+    ({"panels": ["counts"], "axes": {"counts": None}}, TypeError, "not NoneType"),
+    ({"vsig": 0}, ValueError, "vsig must be above 0"),
+    ({"vsig": -3}, ValueError, "vsig must be above 0"),
+    ({"vsig": np.nan}, ValueError, "vsig must be finite"),
+    ({"vsig": None}, TypeError, "vsig must be a number"),
+    ({"vmin": 5, "vmax": 5}, ValueError, "vmax 5 is not above vmin 5"),
+    ({"vmax": 0}, ValueError, "vmax 0 is not above vmin 0"),
+    ({"vmax": "high"}, TypeError, "vmax must be a number, not 'high'"),
+    ({"energy_minimum": 1}, TypeError, "energy_minimum"),
+]
+
+
+@pytest.mark.parametrize("options, kind, match", BAD_SPATIAL)
+def test_bad_input_leaves_no_figure(options, kind, match, datasets):
+    with pytest.raises(kind, match=match):
+        plot_spatial_residuals(datasets, **options)
+    assert plt.get_fignums() == []
+
+
+def test_no_datasets_leave_no_figure():
+    for plot in (plot_spatial_residuals, plot_spectral_residuals):
+        with pytest.raises(ValueError, match="no datasets"):
+            plot(Datasets())
+    assert plt.get_fignums() == []
+
+
+def test_bad_spatial_input_leaves_axes_as_they_are(datasets):
+    figure = plt.figure()
+    sky = figure.add_subplot(121, projection=GEOM.to_image().wcs)
+    plain = figure.add_subplot(122)
+    before = [len(_.get_children()) for _ in (sky, plain)]
+    for axes, match in [
+        ({"counts": sky, "npred": plain}, "A sky map needs WCSAxes, not Axes"),
+        ({"counts": sky, "distribution": sky}, "plain Axes, not WCSAxes"),
+    ]:
+        with pytest.raises(TypeError, match=match):
+            plot_spatial_residuals(datasets, panels=list(axes), axes=axes)
+    with pytest.raises(ValueError, match="2 axes for 1 energy groups"):
+        plot_spatial_residuals(datasets, panels="counts", axes={"counts": [sky, sky]})
+    assert [len(_.get_children()) for _ in (sky, plain)] == before
+    assert plt.get_fignums() == [figure.number]
+
+
+BAD_SPECTRAL = [
+    ({"method": "sigma"}, ValueError, "'sigma'"),
+    ({"models": ["crab"]}, ValueError, r"\['crab'\]"),
+    ({"models": [3]}, TypeError, "models must be True"),
+    ({"region": "crab"}, ValueError, "Invalid region: 'crab'"),
+    ({"region": 5}, ValueError, "Invalid region: 5"),
+    ({"region": "galactic;circle(90, 0, 1)"}, ValueError, "No pixel"),
+    ({"energy_min": "1 PeV"}, ValueError, "No energy bin"),
+]
+
+
+@pytest.mark.parametrize("options, kind, match", BAD_SPECTRAL)
+def test_bad_spectral_input_draws_nothing(options, kind, match, datasets):
+    figure, axes = plt.subplots(2)
+    before = [len(_.get_children()) for _ in axes]
+    for given in ({}, {"axes": axes}):
+        with pytest.raises(kind, match=match):
+            plot_spectral_residuals(datasets, **options, **given)
+    assert plt.get_fignums() == [figure.number]
+    assert [len(_.get_children()) for _ in axes] == before
+
+
+def test_bad_spectral_axes(datasets):
+    figure, (first, second, third) = plt.subplots(3)
+    sky = figure.add_subplot(projection=GEOM.to_image().wcs)
+    before = len(first.get_children())
+    for axes, kind, match in [
+        ((first, second, third), ValueError, "there are 3"),
+        (first, ValueError, "there are 1"),
+        ((first, sky), TypeError, "not WCSAxes"),
+        ((first, None), TypeError, "not NoneType"),
+    ]:
+        with pytest.raises(kind, match=match):
+            plot_spectral_residuals(datasets, axes=axes)
+    assert len(first.get_children()) == before
+
+
+@pytest.mark.parametrize("method", list(SYMBOLS))
+def test_spectral_methods(datasets, method):
+    _, ax = plot_spectral_residuals(datasets, REGION, method=method, models=False)
+    assert ax.get_ylabel() == SYMBOLS[method]
+    table = SpectralResiduals.from_datasets(datasets, REGION).to_table(method)
+    used = np.isfinite(table["residual"])
+    table = table[used]
+    assert_allclose(ax.containers[0][0].get_ydata()[used], table["residual"])
+    horizontal, vertical = bars(ax.containers[0])
+    assert_allclose(horizontal, np.transpose([table["e_min"], table["e_max"]]))
+    ends = [
+        table["residual"] - table["residual_errn"],
+        table["residual"] + table["residual_errp"],
+    ]
+    assert_allclose(vertical, np.transpose(ends))
+    low, high = ax.get_ylim()
+    assert low == -high and low < vertical.min() and vertical.max() < high
+    lines = sorted(_.get_ydata()[0] for _ in ax.lines if len(_.get_xdata()) == 2)
+    in_sigma = method in ("significance", "diff/sqrt(model)")
+    assert lines == ([-3, 0, 3] if in_sigma else [0])
+    if in_sigma:
+        assert high > 3
+
+
+def test_gaps_where_all_is_masked(datasets):
+    mask = np.array([True, False, False, True])
+    datasets[0].mask_fit = Map.from_geom(GEOM, data=np.ones((4, 40, 50), dtype=bool))
+    datasets[0].mask_fit.data &= mask[:, None, None]
+    top, bottom = plot_spectral_residuals(datasets)
+    for ax in (top, bottom):
+        assert np.isfinite(ax.containers[0][0].get_ydata()).tolist() == mask.tolist()
+        (span,) = (_ for _ in ax.patches if isinstance(_, Rectangle))
+        bounds = [span.get_x(), span.get_x() + span.get_width()]
+        assert_allclose(bounds, AXIS.edges[[1, 3]].value)
+    labels = [_.get_text() for _ in top.get_legend().get_texts()]
+    assert labels.count("Masked") == 1 and labels[-1] == "Masked"
+    assert bottom.get_legend() is None
+
+
+def test_axis_shows_little_of_what_is_masked():
+    edges = np.geomspace(1, 1e8, 17)
+    mask = np.zeros(16, dtype=bool)
+    mask[4:8] = True
+    assert_allclose(shown_edges(edges, mask), (1e1, 1e5))
+    assert_allclose(shown_edges(edges, np.ones(16, dtype=bool)), (1, 1e8))
+
+
+def test_bins_without_counts(datasets):
+    """The upper half of their bar is on the axes."""
+    dataset = datasets[0]
+    dataset.counts.data[2:] = 0
+    dataset.counts.data[0] *= 1000
+    dataset.mask_fit = None
+    top, _ = plot_spectral_residuals(datasets, REGION)
+    _, _, (vertical,) = top.containers[0]
+    table = SpectralResiduals.from_datasets(datasets, REGION).to_table()
+    found = np.array([_[:, 1] for _ in vertical.get_segments()])
+    assert_allclose(found[2:, 0], 0)
+    assert_allclose(found[2:, 1], table["residual_errp"][2:])
+    assert 0 < top.get_ylim()[0] < 0.5 * found[2:, 1].min()
+    assert top.get_yscale() == "log"
+
+
+def test_counts_without_model(datasets):
+    """An infinite residual is an open triangle, at the border it points to."""
+    datasets.models = None
+    datasets[0].background.data[2:] = 0
+    datasets[0].mask_fit = None
+    _, ax = plot_spectral_residuals(datasets, method="diff/model")
+    (triangles,) = (_ for _ in ax.lines if _.get_gid() == "infinite")
+    assert_allclose(triangles.get_xdata(), AXIS.center[2:].value)
+    assert triangles.get_marker() == "^"
+    assert np.all((triangles.get_ydata() > 0.9) & (triangles.get_ydata() < 1))
+    assert np.isfinite(ax.get_ylim()).all()
+
+
+@pytest.mark.parametrize("nbin", [1, 1000])
+def test_few_and_many_bins(nbin):
+    axis = MapAxis.from_energy_bounds("2 TeV", "3 TeV", nbin=nbin)
+    geom = WcsGeom.create(npix=2, axes=[axis])
+    dataset = MapDataset.create(geom, energy_axis_true=AXIS_TRUE)
+    dataset.mask_safe.data[...] = True
+    dataset.background.data += 4
+    dataset.counts.data += 5
+    top, bottom = plot_spectral_residuals(dataset)
+    assert len(top.containers[0][0].get_xdata()) == nbin
+    assert_allclose(bottom.containers[0][0].get_ydata(), 4)
+    size = bottom.containers[0][0].get_markersize()
+    assert size == 3.5 if nbin == 1 else 1 <= size < 2
+    top.figure.canvas.draw()
+    labels = [_.get_text() for _ in bottom.get_xticklabels() if _.get_text()]
+    shown = [_ for _ in map(float, labels) if 2 <= _ <= 3]
+    assert len(shown) >= 3
+
+
+def test_legend_is_above_the_data(datasets):
+    models = gm.Models()
+    for idx in range(20):
+        model = make_models()["bright"].copy(name=f"HESS J17{idx:02d}-420")
+        model.spectral_model.amplitude.value /= 10
+        models.append(model)
+    datasets.models = models
+    top, _ = plot_spectral_residuals(datasets, REGION)
+    top.figure.canvas.draw()
+    box = top.get_legend().get_window_extent()
+    points = top.containers[0][0].get_xydata()
+    points = top.transData.transform(points[np.isfinite(points).all(axis=1)])
+    assert len(points) and not any(box.contains(*_) for _ in points)
+    assert box.x0 >= top.get_window_extent().x0
+    labels = [_.get_text() for _ in top.get_legend().get_texts()]
+    assert labels[:2] == ["Counts", "Model"] and len(labels) == 24
+    styles = {
+        (_.get_edgecolor(), str(_.get_linestyle()))
+        for _ in top.patches
+        if _.get_label().startswith("HESS")
     }
-    assert colors["position:bright"] != colors["position:frozen"]
+    assert len(styles) == 20
+
+
+def test_models_of_datasets_include_backgrounds(datasets):
+    top, _ = plot_spectral_residuals(datasets, REGION, models=datasets.models)
+    labels = {_.get_label() for _ in top.patches}
+    assert labels == {"Model", "Background", "bright", "Masked"}
+    # What was left out of the model is no unknown name.
+    options = {"models": datasets.models, "exclude": ["bright"]}
+    top, _ = plot_spectral_residuals(datasets, REGION, **options)
+    assert "bright" not in {_.get_label() for _ in top.patches}
+
+
+def test_on_off(datasets):
+    counts_off = RegionNDMap.create(REGION, axes=[AXIS], data=20.0)
+    acceptance = RegionNDMap.create(REGION, axes=[AXIS], data=1.0)
+    acceptance_off = RegionNDMap.create(REGION, axes=[AXIS], data=5.0)
+    dataset = SpectrumDatasetOnOff(
+        counts=RegionNDMap.create(REGION, axes=[AXIS], data=6.0),
+        counts_off=counts_off,
+        acceptance=acceptance,
+        acceptance_off=acceptance_off,
+    )
+    top, bottom = plot_spectral_residuals(dataset, method="significance")
+    curves = {_.get_label(): _ for _ in top.patches}
+    label = r"Background ($\alpha$ $\times$ off counts)"
+    assert_allclose(curves[label].get_data().values, 4)
+    expected = WStatCountsStatistic(6, 20, 0.2).sqrt_ts
+    assert_allclose(bottom.containers[0][0].get_ydata(), expected)
+
+
+def test_energies_in_a_unit_of_few_digits():
+    axis = MapAxis.from_energy_bounds(1e9 * u.keV, 1e11 * u.keV, nbin=4)
+    assert axis.unit == "keV"
+    dataset = MapDataset.create(
+        WcsGeom.create(npix=2, axes=[axis]), energy_axis_true=AXIS_TRUE
+    )
+    dataset.mask_safe.data[...] = True
+    dataset.background.data += 4
+    _, ax = plot_spectral_residuals(dataset)
+    assert ax.get_xlabel() == "Energy [TeV]"
+    assert_allclose(ax.get_xlim(), (1, 100))
+    assert_allclose(ax.containers[0][0].get_xdata(), axis.center.to_value("TeV"))
+
+
+def test_region_outline(datasets):
+    """The circle of the region on the map, and nothing where it is outside."""
+    ax = plot_spatial_residuals(datasets, panels="counts", region=REGION)["counts"]
+    (line,) = (_ for _ in ax.lines if _.get_gid() == "region")
+    center = SkyCoord(0, 0, unit="deg", frame="galactic")
+    coords = ax.wcs.pixel_to_world(*line.get_data())
+    assert_allclose(coords.separation(center).deg, 0.4, rtol=1e-6)
+    limits = ax.get_xlim(), ax.get_ylim()
+    far = "galactic;circle(90, 0, 1)"
+    ax = plot_spatial_residuals(datasets, panels="counts", region=far)["counts"]
+    assert (ax.get_xlim(), ax.get_ylim()) == limits
 
 
 @pytest.mark.parametrize("region", ["galactic;point(0, 0)", "two"])
@@ -276,7 +739,12 @@ def test_nothing_at_all(datasets, method):
 
 
 def test_selected_models(datasets):
-    for select, expected in [(False, set()), (["frozen"], {"frozen"})]:
+    everything = {"bright", "frozen"}
+    for select, expected in [
+        (False, set()),
+        (["frozen"], {"frozen"}),
+        (datasets.models, everything),
+    ]:
         ax = plot_spatial_residuals(datasets, panels="counts", models=select)["counts"]
         assert {_.split(":")[1] for _ in gids(ax)} == expected
 

@@ -1,0 +1,273 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Counts, model and residuals against energy."""
+
+import numpy as np
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+
+__all__ = []
+
+# Colours that stay apart for colour-blind readers (Okabe & Ito 2008); the lines of
+# further components differ in their dashes.
+COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
+DASHES = ("-", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
+# Curves that stay below this fraction of the model are not drawn.
+FAINTEST = 1e-3
+# Residuals that are in sigma have lines at plus and minus this.
+SIGMA_LINE = 3
+# Masked energies to show on either side, as a fraction of the decades that are used.
+MASKED_SHOWN = 0.5
+MASK_STYLE = {"color": "0.88", "linewidth": 0, "zorder": 0}
+# Fraction of the axes, from the top, that a legend may take from the data.
+LEGEND_HEIGHT = 0.6
+
+
+def plot_counts(table, ax, names, *, background_label):
+    """Counts as points; model, background and components as steps.
+
+    The error bar of a bin without counts reaches up from the bottom of the axes.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Table of `SpectralResiduals.to_table` for the method "diff".
+    ax : `~matplotlib.axes.Axes`
+        Axes.
+    names : list of str
+        Components to draw.
+    background_label : str
+        What the background is.
+    """
+    edges = energy_edges(table)
+    highest = np.nanmax([table["counts"], table["npred"]])
+    shown = []
+    for column, style in _curves(names, background_label):
+        # Of a component outside the region there is a tail too faint to be seen.
+        is_faint = not np.nanmax(table[column]) > FAINTEST * highest
+        if column == "npred" or not is_faint:
+            ax.stairs(table[column], edges, baseline=None, **style)
+            shown.append(column)
+    ax.errorbar(
+        table["e_ref"],
+        table["counts"],
+        yerr=(table["residual_errn"], table["residual_errp"]),
+        label="Counts",
+        zorder=4,
+        **_point_style(len(table)),
+    )
+    if highest > 0:
+        ax.set_yscale("log")
+        ax.set_ylim(_lowest_shown(table, shown), 3 * highest)
+    ax.set_ylabel("Counts per bin")
+
+
+def plot_points(table, ax):
+    """Residuals with their error bars, and the line of agreement.
+
+    Infinite residuals, of counts without model, are triangles at the border.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Table of `SpectralResiduals.to_table`.
+    ax : `~matplotlib.axes.Axes`
+        Axes.
+    """
+    method = table.meta["method"]
+    x, y = (np.asarray(table[_], dtype=float) for _ in ("e_ref", "residual"))
+    errors = np.array([table["residual_errn"], table["residual_errp"]])
+    widths = (x - table["e_min"], table["e_max"] - x)
+    finite, infinite = np.isfinite(y), np.isinf(y)
+    ax.axhline(0, color="black", linewidth=0.7, zorder=1)
+    ax.errorbar(
+        x,
+        np.where(finite, y, np.nan),
+        xerr=widths,
+        yerr=np.where(finite, errors, np.nan),
+        **_point_style(len(table)),
+    )
+    in_sigma = method in ("significance", "diff/sqrt(model)")
+    if in_sigma:
+        for level in (-SIGMA_LINE, SIGMA_LINE):
+            ax.axhline(level, color="0.6", linestyle=":", linewidth=0.9, zorder=1)
+    ends = np.abs([y - errors[0], y, y + errors[1]])[:, finite]
+    reach = 1.08 * np.nanmax(ends, initial=0)
+    limit = max(reach, 1.2 * SIGMA_LINE) if in_sigma else reach
+    limit = limit if limit > 0 else 1.0
+    ax.set_ylim(-limit, limit)
+    for marker, sign in (("^", 1), ("v", -1)):
+        beyond = infinite & (np.sign(y) == sign)
+        if beyond.any():
+            # Their height is a fraction of the axes.
+            transform = ax.get_xaxis_transform()
+            (line,) = ax.plot(
+                x[beyond],
+                np.full(beyond.sum(), 0.5 + sign * 0.45),
+                marker,
+                markersize=5,
+                color="black",
+                markerfacecolor="white",
+                transform=transform,
+            )
+            line.set_gid("infinite")
+
+
+def plot_masked_ranges(edges, mask, ax):
+    """Shade the energies at which all is masked; the first range has a label.
+
+    Parameters
+    ----------
+    edges : `~numpy.ndarray`
+        Edges of the energy bins.
+    mask : `~numpy.ndarray`
+        Bins that are used.
+    ax : `~matplotlib.axes.Axes`
+        Axes.
+    """
+    # Where the mask changes a range begins or ends.
+    steps = np.diff(np.concatenate([[1], np.asarray(mask, dtype=int), [1]]))
+    starts, stops = np.nonzero(steps == -1)[0], np.nonzero(steps == 1)[0]
+    label = "Masked"
+    for start, stop in zip(starts, stops, strict=True):
+        ax.axvspan(edges[start], edges[stop], label=label, **MASK_STYLE)
+        label = None
+
+
+def plot_legend(ax):
+    """Legend in the upper right, above the data.
+
+    Parameters
+    ----------
+    ax : `~matplotlib.axes.Axes`
+        Axes with a logarithmic scale, which is extended to make room.
+    """
+    handles, labels = ax.get_legend_handles_labels()
+    # Counts and model first, what is masked last.
+    order = sorted(
+        range(len(labels)),
+        key=lambda _: {"Counts": -2, "Model": -1, "Masked": 1}.get(labels[_], 0),
+    )
+    n_columns = min(3, 1 + (len(labels) - 1) // 7)
+    legend = ax.legend(
+        [handles[_] for _ in order],
+        [labels[_] for _ in order],
+        fontsize="small",
+        loc="upper right",
+        ncols=n_columns,
+        framealpha=0.9,
+    )
+    if ax.get_yscale() != "log":
+        return
+    box = legend.get_window_extent().transformed(ax.transAxes.inverted())
+    free = max(box.y0 - 0.03, 1 - LEGEND_HEIGHT)
+    highest = _highest_in_display(ax, box.x0)
+    if highest > free:
+        low, high = np.log(ax.get_ylim())
+        ax.set_ylim(np.exp(low), np.exp(low + (high - low) * highest / free))
+
+
+def _highest_in_display(ax, x_min):
+    """Highest point of lines and bars right of a place, in fractions of the axes."""
+    vertices = [_.get_path().vertices for _ in ax.patches if _.get_gid() == "curve"]
+    for container in ax.containers:
+        points, _, bars = container.lines
+        vertices += [points.get_xydata(), *(_ for bar in bars for _ in _ends(bar))]
+    vertices = np.concatenate(vertices)
+    vertices = vertices[np.isfinite(vertices).all(axis=1)]
+    to_axes = ax.transData + ax.transAxes.inverted()
+    x, y = to_axes.transform(vertices).T
+    return np.max(y[x >= x_min], initial=0)
+
+
+def shown_edges(edges, mask):
+    """First and last energy to show: not much more masked than used ones.
+
+    Parameters
+    ----------
+    edges : `~numpy.ndarray`
+        Edges of the energy bins.
+    mask : `~numpy.ndarray`
+        Bins that are used, one at least.
+
+    Returns
+    -------
+    energy_min, energy_max : float
+        Two of the edges.
+    """
+    used = np.nonzero(mask)[0]
+    low, high = np.log(edges[[used[0], used[-1] + 1]])
+    margin = MASKED_SHOWN * (high - low) * (1 + 1e-6)
+    shown = edges[(edges >= np.exp(low - margin)) & (edges <= np.exp(high + margin))]
+    return shown[0], shown[-1]
+
+
+def _ends(bars):
+    return [_ for _ in bars.get_segments() if len(_)]
+
+
+def energy_edges(table):
+    """Edges of the energy bins of a table."""
+    return np.append(table["e_min"], table["e_max"][-1])
+
+
+def _curves(names, background_label):
+    """Column and style of each curve, the model last but on top."""
+    style = {"linewidth": 1.4, "gid": "curve"}
+    yield (
+        "npred",
+        style | {"label": "Model", "color": "black", "linewidth": 1.6, "zorder": 3},
+    )
+    yield (
+        "npred_background",
+        style | {"label": background_label, "color": "0.5", "linestyle": "--"},
+    )
+    for idx, name in enumerate(names):
+        color = COLORS[idx % len(COLORS)]
+        dashes = DASHES[idx // len(COLORS) % len(DASHES)]
+        yield (
+            f"npred_{name}",
+            style | {"label": name, "color": color, "linestyle": dashes},
+        )
+
+
+def _point_style(n_points):
+    """Points and bars get thinner when there are many."""
+    scale = min(1.0, np.sqrt(50 / n_points))
+    return {
+        "fmt": "o",
+        "color": "black",
+        "markersize": max(3.5 * scale, 1),
+        "elinewidth": max(1.1 * scale, 0.4),
+    }
+
+
+def _lowest_shown(table, shown):
+    """Lower end of a logarithmic axis.
+
+    It is below all counts, the error bars of bins without counts and the top of each
+    curve. A curve leaves the axes where it is ten times lower than these.
+    """
+    counts, errors = table["counts"], table["residual_errp"]
+    ends = np.where(counts > 0, counts, errors)
+    ends = np.concatenate([ends, [np.nanmax(table[_]) for _ in shown]])
+    lowest = ends[ends > 0].min()
+    curves = np.concatenate([table[_] for _ in shown])
+    return 0.3 * np.min(curves[curves > 0.1 * lowest], initial=lowest)
+
+
+def format_energy_axis(ax, energy_min, energy_max):
+    """Logarithmic energy axis with plain numbers, more of them when it is short."""
+    ax.set_xscale("log")
+    ax.set_xlim(energy_min, energy_max)
+    ratio = energy_max / energy_min
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    if ratio < 3:
+        ax.xaxis.set_major_locator(MaxNLocator(5))
+        ax.xaxis.set_minor_formatter(NullFormatter())
+        return
+    digits = (2, 3, 5, 7) if ratio < 10 else (2, 5) if ratio < 1e3 else ()
+
+    def label_minor(x, _):
+        digit = round(x / 10 ** np.floor(np.log10(x) + 1e-9))
+        return f"{x:g}" if digit in digits else ""
+
+    ax.xaxis.set_minor_formatter(FuncFormatter(label_minor))
