@@ -344,15 +344,20 @@ def _prepare_joint_map(datasets, method, **options):
 
 def _draw_joint_points(residuals, table, ax=None):
     """Draw joint residuals against energy, as `plot_spectral_residuals` does."""
-    from gammapy.visualization.residuals import (
-        SYMBOLS,
-        _plot_masked_ranges,
-        _plot_residual_points,
+    from gammapy.visualization.residuals import SYMBOLS
+    from gammapy.visualization.spectrum import (
+        energy_edges,
+        format_energy_axis,
+        plot_masked_ranges,
+        plot_points,
+        shown_edges,
     )
 
     ax = plt.gca() if ax is None else ax
-    _plot_residual_points(table, ax)
-    _plot_masked_ranges(residuals, ax)
+    edges = energy_edges(table)
+    plot_points(table, ax)
+    plot_masked_ranges(edges, residuals.mask, ax)
+    format_energy_axis(ax, *shown_edges(edges, residuals.mask))
     ax.set_ylabel(SYMBOLS[table.meta["method"]])
-    ax.set_xlabel(f"Energy [{residuals.energy_axis.unit}]")
+    ax.set_xlabel(f"Energy [{table['e_ref'].unit}]")
     return ax

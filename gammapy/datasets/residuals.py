@@ -616,10 +616,15 @@ class SpectralResiduals:
         return _significance(self._arrays, self.mask)
 
     @property
+    def is_on_off(self):
+        """Whether the background is the one of off counts."""
+        return "counts_off" in self._arrays
+
+    @property
     def _stat(self):
         """Statistic that gives the error bars, None for Cash."""
         arrays = self._arrays
-        if "counts_off" not in arrays:
+        if not self.is_on_off:
             return None
         return WStatCountsStatistic(
             arrays["counts"],

@@ -607,5 +607,6 @@ def _plot_distribution(residuals, ax, idx, mask=None):
 
 
 def _background_label(residuals):
-    is_on_off = residuals._stat is not None
-    return r"Background ($\alpha$ $\times$ off counts)" if is_on_off else "Background"
+    if residuals.is_on_off:
+        return r"Background ($\alpha$ $\times$ off counts)"
+    return "Background"
