@@ -14,6 +14,8 @@ MAX_LEVELS = 8
 GROWTH = 1.5
 MAX_PEAKS = 10
 FONTSIZE = 7
+# Contours need this many letters' heights to carry a label.
+LABEL_LENGTHS = 4
 
 
 def contour_levels(data, vsig):
@@ -71,8 +73,10 @@ def plot_contours(data, ax, vsig):
         linewidths=0.8,
         negative_linestyles="dashed",
     )
-    lines.clabel(fmt="%g", fontsize=FONTSIZE, inline_spacing=2)
-    written = _keep_apart(lines.labelTexts)
+    long_levels = [_ for _ in lines.levels if _is_long(lines, _)]
+    if long_levels:
+        lines.clabel(long_levels, fmt="%g", fontsize=FONTSIZE, inline_spacing=2)
+    written = _keep_apart(lines.labelTexts if long_levels else [])
     labels = [
         {
             "text": f"{data[y, x]:.1f}",
@@ -84,6 +88,14 @@ def plot_contours(data, ax, vsig):
         for y, x in _unlabelled_peaks(data, levels, written)
     ]
     place_labels(labels, ax, fontsize=FONTSIZE)
+
+
+def _is_long(lines, level):
+    """Whether a label would leave something to be seen of the contour of a level."""
+    path = lines.get_paths()[list(lines.levels).index(level)]
+    polygons = path.to_polygons(lines.axes.transData, closed_only=False)
+    least = LABEL_LENGTHS * FONTSIZE * lines.axes.figure.dpi / 72
+    return any(np.ptp(_, axis=0).max() > least for _ in polygons)
 
 
 def _keep_apart(texts):

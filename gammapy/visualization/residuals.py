@@ -126,12 +126,13 @@ def plot_spatial_residuals(
             else:
                 image, style = _panel_image(residuals, panel, idx, vmin, vmax, vsig)
                 _plot_image(image, ax, **style)
-                if panel == "significance":
-                    plot_contours(image.data, ax, vsig)
                 _plot_region(region, ax)
                 # Colours of counts are dark but for the brightest spots.
                 is_dark = panel in ("counts", "npred")
                 plot_models(components, ax, color="white" if is_dark else "black")
+                if panel == "significance":
+                    # Last, so that its labels keep clear of all else.
+                    plot_contours(image.data, ax, vsig)
             ax.set_title(_panel_title(residuals, panel, idx), fontsize="medium")
     return {_: axes if n_groups > 1 else axes[0] for _, axes in grid.items()}
 
