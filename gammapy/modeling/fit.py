@@ -7,6 +7,8 @@ from gammapy.modeling.utils import _parse_datasets
 from gammapy.utils.pbar import progress_bar
 from .covariance import Covariance
 from .nuisance import (
+    add_pulls,
+    best_fit_values,
     factor_covariance,
     fit_row,
     log_row,
@@ -148,8 +150,9 @@ class Fit:
             `OptimizeResult` per value; empty without ``reoptimize``), and with
             ``debug`` and ``reoptimize`` "nuisance", an `~astropy.table.Table` with
             one row per value: the value, stat, success, message, nfev, at_limit, and
-            value and error of each fitted parameter. Its ``meta["best_fit"]`` has the
-            values and errors before the scan.
+            of each fitted parameter its value, error and pull: the difference from
+            the value before the scan in units of the error then. Its
+            ``meta["best_fit"]`` has these values and errors.
 
         Examples
         --------
@@ -200,10 +203,7 @@ class Fit:
         names_by_id = unique_parameter_names(datasets.models)
         names = [names_by_id[id(par)] for par in scanned]
         values = [par.scan_values for par in scanned]
-        best_fit = {
-            names_by_id[id(par)]: (float(par.value), float(par.error))
-            for par in datasets.parameters.free_parameters
-        }
+        best_fit = best_fit_values(datasets.models)
         points = list(itertools.product(*values))
         stats, fit_results, rows = [], [], []
         with datasets.parameters.restore_status():
@@ -223,7 +223,7 @@ class Fit:
                         name: _scanned_value(par)
                         for name, par in zip(names, scanned, strict=True)
                     }
-                    row = fit_row(datasets.models, result)
+                    row = add_pulls(fit_row(datasets.models, result), best_fit)
                     log_row(log, label, row, identify=identify)
                     rows.append({**identify, **row})
 

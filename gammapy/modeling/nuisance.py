@@ -12,7 +12,14 @@ import numpy as np
 import astropy.units as u
 from astropy.table import MaskedColumn, Table
 
-__all__ = ["fit_row", "log_row", "stack_rows", "unique_parameter_names"]
+__all__ = [
+    "add_pulls",
+    "best_fit_values",
+    "fit_row",
+    "log_row",
+    "stack_rows",
+    "unique_parameter_names",
+]
 
 # A parameter is at its limit when it is closer than this fraction of its error.
 LIMIT_TOLERANCE = 1e-2
@@ -159,6 +166,70 @@ def fit_row(models, result=None, *, message="", names=None, errors=None, skip=()
     return row
 
 
+def best_fit_values(models):
+    """Values and errors of the free parameters, to compare later fits with.
+
+    Parameters
+    ----------
+    models : `~gammapy.modeling.models.DatasetModels`
+        Models at their best fit.
+
+    Returns
+    -------
+    best_fit : dict
+        Value and error, floats, by the unique name of the parameter.
+    """
+    names = unique_parameter_names(models)
+    return {
+        names[id(par)]: (float(par.value), float(par.error))
+        for par in models.parameters.unique_parameters.free_parameters
+    }
+
+
+def add_pulls(row, best_fit, *, is_part=False):
+    """Add to a row by how many sigma its values differ from a fit made before.
+
+    The difference is divided by the error of the best fit. When the row is of a fit to
+    a part of the data of that fit, the two are correlated: the variance of the
+    difference is the difference of the variances (Hausman 1978, Econometrica 46, 1251).
+
+    Parameters
+    ----------
+    row : dict
+        Row from `fit_row`.
+    best_fit : dict
+        Values and errors by name, from `best_fit_values`.
+    is_part : bool, optional
+        Whether the row is of a fit to a part of the data. Default is False.
+
+    Returns
+    -------
+    row : dict
+        The row with an entry "NAME_pull" behind "NAME_err" for each parameter of the
+        best fit, NaN where one of the two has no error.
+    """
+    result = {}
+    for name, value in row.items():
+        result[name] = value
+        parameter = name.removesuffix("_err")
+        if name == parameter or parameter not in best_fit:
+            continue
+        best, best_err = best_fit[parameter]
+        difference = _plain(row[parameter]) - best
+        variance = best_err**2
+        if is_part:
+            variance = _plain(value) ** 2 - variance
+        is_known = best_err > 0 and variance > 0
+        pull = difference / np.sqrt(variance) if is_known else np.nan
+        result[f"{parameter}_pull"] = float(pull)
+    return result
+
+
+def _plain(value):
+    """Number of a quantity, in the unit that it has."""
+    return getattr(value, "value", value)
+
+
 def _with_unit(value, unit):
     return float(value) if unit == "" else u.Quantity(float(value), unit)
 
@@ -207,7 +278,8 @@ def format_table(table):
     """Formats that show a value to a tenth of its usual error."""
     for name in table.colnames:
         if table[name].dtype.kind == "f" and table[name].info.format is None:
-            table[name].info.format = ".2f" if name.startswith("stat") else ".4g"
+            is_short = name.startswith("stat") or name.endswith("_pull")
+            table[name].info.format = ".2f" if is_short else ".4g"
     return table
 
 

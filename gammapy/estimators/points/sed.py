@@ -1,7 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 import logging
 import astropy.units as u
-from gammapy.modeling.nuisance import log_row
+from gammapy.modeling.nuisance import add_pulls, best_fit_values, log_row
 from .nuisance import PREFIX, flux_point_row
 
 log = logging.getLogger(__name__)
@@ -37,12 +37,13 @@ class FluxPointsEstimator:
         self.debug = debug
 
     def estimate_flux_point(self, datasets, energy_min, energy_max):
+        best_fit = best_fit_values(datasets.models) if self.debug else {}
         result = self._upstream_FluxPointsEstimator_estimate_flux_point(
             datasets, energy_min, energy_max
         )
         if not self.debug:
             return result
-        row = flux_point_row(result)
+        row = add_pulls(flux_point_row(result), best_fit, is_part=True)
         log_row(log, "flux_point", row, identify=self._identify(datasets, result))
         return result | {f"{PREFIX}{name}": value for name, value in row.items()}
 

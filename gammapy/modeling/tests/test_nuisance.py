@@ -17,7 +17,13 @@ from gammapy.modeling.models import (
     PowerLawSpectralModel,
     SkyModel,
 )
-from gammapy.modeling.nuisance import fit_row, stack_rows, unique_parameter_names
+from gammapy.modeling.nuisance import (
+    add_pulls,
+    fit_row,
+    stack_rows,
+    unique_parameter_names,
+)
+from gammapy.utils.testing import requires_dependency
 from gammapy.visualization import plot_nuisance
 
 NUISANCE = ["set 0-bkg.spectral.norm", "set.1-bkg.spectral.norm"]
@@ -80,7 +86,7 @@ def test_profile_equals_a_scan_by_hand(datasets, amplitude):
         "nfev",
         "at_limit",
     ]
-    assert table.colnames[6::2] == NUISANCE
+    assert table.colnames[6::3] == NUISANCE
     assert table[AMPLITUDE].unit == "cm-2 s-1 TeV-1"
     for row, value, result in zip(
         table, amplitude.scan_values, profile["fit_results"], strict=True
@@ -98,6 +104,9 @@ def test_profile_equals_a_scan_by_hand(datasets, amplitude):
             assert_allclose(own.error, row[f"{name}_err"], rtol=1e-6)
     # A larger source leaves less to the background.
     assert np.all(np.diff(table[NUISANCE[0]]) < 0)
+    for name in NUISANCE:
+        best, error = table.meta["best_fit"][name]
+        assert_allclose(table[f"{name}_pull"], (table[name] - best) / error)
     assert table.meta["scan"] == [AMPLITUDE]
     assert set(table.meta["best_fit"]) == {AMPLITUDE, *NUISANCE}
 
@@ -315,6 +324,48 @@ def test_flux_points_equal_a_fit_by_hand(datasets, flux_points):
         assert_allclose(row[f"{name}_err"], norm.error, rtol=0.01)
 
 
+def test_pulls_of_flux_points(datasets):
+    Fit().run(datasets)
+    best = {
+        name: dataset.background_model.spectral_model.norm.copy()
+        for name, dataset in zip(NUISANCE, datasets, strict=True)
+    }
+    estimator = FluxPointsEstimator(
+        energy_edges=[1, 3, 10] * u.TeV, source="src A", reoptimize=True, debug=True
+    )
+    table = estimator.run(datasets).nuisance
+    for name, norm in best.items():
+        error = np.sqrt(table[f"{name}_err"] ** 2 - norm.error**2)
+        expected = (table[name] - norm.value) / error
+        assert np.isfinite(expected).all()
+        assert_allclose(table[f"{name}_pull"], expected, rtol=1e-6)
+        # The bins share no events, and their mean is the best fit.
+        assert np.prod(np.sign(expected)) == -1
+
+
+def test_pulls_of_a_part_of_the_data_are_normal():
+    """Means of a half and of all of a sample: the pull has the width 1."""
+    values = np.random.default_rng(0).normal(size=(4000, 10))
+    pulls = []
+    for sample in values:
+        row = {"norm": sample[:5].mean(), "norm_err": 1 / np.sqrt(5)}
+        best_fit = {"norm": (sample.mean(), 1 / np.sqrt(10))}
+        pulls.append(add_pulls(row, best_fit, is_part=True)["norm_pull"])
+    assert_allclose(np.std(pulls), 1, atol=0.03)
+    assert_allclose(np.mean(pulls), 0, atol=0.05)
+
+
+def test_pulls_need_errors():
+    row = {"norm": 1.0, "norm_err": 0.1, "index": 2.0, "index_err": np.nan}
+    best_fit = {"norm": (0.9, 0.0), "index": (1.9, 0.1)}
+    result = add_pulls(row, best_fit)
+    assert list(result)[:3] == ["norm", "norm_err", "norm_pull"]
+    assert np.isnan(result["norm_pull"])
+    assert_allclose(result["index_pull"], 1)
+    assert np.isnan(add_pulls(row, best_fit, is_part=True)["index_pull"])
+    assert "norm_pull" not in row
+
+
 @pytest.mark.parametrize("filename", ["points.fits", "points.ecsv"])
 def test_flux_points_survive_files(flux_points, filename, tmp_path):
     flux_points.write(tmp_path / filename)
@@ -347,6 +398,48 @@ def test_flux_points_in_processes(datasets, flux_points):
     ).run(datasets)
     for name in NUISANCE:
         assert_allclose(parallel.nuisance[name], flux_points.nuisance[name])
+
+
+@requires_dependency("ray")
+def test_flux_points_in_ray_processes(datasets, flux_points):
+    parallel = FluxPointsEstimator(
+        energy_edges=[1, 3, 10] * u.TeV,
+        source="src A",
+        reoptimize=True,
+        debug=True,
+        n_jobs=2,
+        parallel_backend="ray",
+    ).run(datasets)
+    table = parallel.nuisance
+    assert table.colnames == flux_points.nuisance.colnames
+    for name in NUISANCE:
+        assert_allclose(table[name], flux_points.nuisance[name], rtol=1e-6)
+
+
+def test_backgrounds_of_the_same_name(datasets):
+    backgrounds = [
+        FoVBackgroundModel(dataset_name=_, name="bkg") for _ in datasets.names
+    ]
+    with pytest.raises(ValueError, match="unique"):
+        datasets.models = Models([datasets.models["src A"], *backgrounds])
+
+
+@pytest.mark.parametrize("what", ["no counts", "masked"])
+def test_profile_with_a_dataset_that_tells_nothing(datasets, amplitude, what):
+    if what == "masked":
+        mask = datasets[1].counts.copy(data=np.zeros(datasets[1].data_shape, bool))
+        datasets[1].mask_fit = mask
+    else:
+        datasets[1].counts.data[...] = 0
+    profile = Fit(debug=True).stat_profile(datasets, amplitude, reoptimize=True)
+    table = profile["nuisance"]
+    assert len(table) == 3 and np.isfinite(table["stat"]).all()
+    alone = Fit(debug=True).stat_profile(datasets[:1], amplitude, reoptimize=True)
+    assert_allclose(table[NUISANCE[0]], alone["nuisance"][NUISANCE[0]], rtol=2e-3)
+    if what == "masked":
+        # Nothing holds its norm: the error says so, or that there is none.
+        errors = np.asarray(table[f"{NUISANCE[1]}_err"])
+        assert not np.any(errors < 1)
 
 
 def test_flux_points_outside_the_data_keep_their_row(datasets):
