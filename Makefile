@@ -28,8 +28,9 @@ test-slow: merge ## run the statistical and long tests too
 test-upstream: merge ## run Gammapy 2.1's own tests of the touched subpackages on the fork
 	@$(TEST_ENV) $(PY) dev/test_upstream.py -n 2
 
-bench: merge ## compare speed and memory with Gammapy 2.1, and noise with the Poisson distribution
+bench: merge ## measure speed and memory against Gammapy 2.1, the cost of debug, and noise
 	@$(TEST_ENV) $(PY) dev/bench/speed.py
+	@$(TEST_ENV) $(PY) dev/bench/debug.py
 	@$(TEST_ENV) $(PY) dev/bench/calibration.py
 
 lint: merge ## check style, spelling and the overlay

@@ -2,7 +2,7 @@
 """Images on one pixel grid: where they lie, and how one is put into another."""
 
 import numpy as np
-from gammapy.maps import WcsGeom
+from gammapy.maps import RegionGeom, WcsGeom
 
 __all__ = []
 
@@ -48,6 +48,17 @@ def check_wcs(dataset):
         f"Spatial residuals need WCS maps; dataset {dataset.name!r} is on a "
         f"{geom.__class__.__name__}: {advice}."
     )
+
+
+def parse_region(region):
+    """Geometry of a sky region, a list of them or a string; a ValueError names it."""
+    try:
+        geom = RegionGeom.create(region)
+    except (AttributeError, IndexError, TypeError, ValueError) as error:
+        raise ValueError(f"Invalid region: {region!r}") from error
+    if geom.region is None:
+        raise ValueError(f"Invalid region: {region!r}")
+    return geom
 
 
 def pixel_offset(reference, image):

@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import astropy.units as u
 from astropy.table import Table
+from regions import PixelRegion
 from gammapy.maps import Map, MapAxis, WcsGeom
 from gammapy.stats import WStatCountsStatistic
 from gammapy.stats.residuals import (
@@ -17,7 +18,14 @@ from gammapy.stats.residuals import (
 )
 from gammapy.utils.parallel import N_JOBS_DEFAULT, run_multiprocessing
 from .convolution import convolve_images, make_kernel
-from .grids import common_image_geom, image_slices, overlap_slices, pixel_offset, place
+from .grids import (
+    common_image_geom,
+    image_slices,
+    overlap_slices,
+    parse_region,
+    pixel_offset,
+    place,
+)
 from .matched_filter import MatchedFilter, source_of_kernel
 from .reduction import (
     bins_within,
@@ -526,6 +534,8 @@ class SpectralResiduals:
         if "background" in datasets.models.names:
             raise ValueError("A component is named 'background': rename it.")
         if region is not None:
+            if not isinstance(region, PixelRegion):
+                parse_region(region)
             _check_region(datasets, region)
         return cls._from_datasets(
             datasets,

@@ -200,10 +200,12 @@ class Fit:
 
     def _scan(self, datasets, scanned, reoptimize, debug, label):
         """Statistic, fit results and nuisance values on a grid of parameter values."""
-        names_by_id = unique_parameter_names(datasets.models)
+        # Each access of the datasets' models makes them anew.
+        models = datasets.models
+        names_by_id = unique_parameter_names(models)
         names = [names_by_id[id(par)] for par in scanned]
         values = [par.scan_values for par in scanned]
-        best_fit = best_fit_values(datasets.models)
+        best_fit = best_fit_values(models)
         points = list(itertools.product(*values))
         stats, fit_results, rows = [], [], []
         with datasets.parameters.restore_status():
@@ -223,7 +225,8 @@ class Fit:
                         name: _scanned_value(par)
                         for name, par in zip(names, scanned, strict=True)
                     }
-                    row = add_pulls(fit_row(datasets.models, result), best_fit)
+                    row = fit_row(models, result, names=names_by_id)
+                    row = add_pulls(row, best_fit)
                     log_row(log, label, row, identify=identify)
                     rows.append({**identify, **row})
 

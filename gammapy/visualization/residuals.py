@@ -39,6 +39,9 @@ SYMBOLS = {
     "diff/sqrt(model)": r"(Counts - model) / $\sqrt{\mathrm{model}}$",
     "significance": r"Significance [$\sigma$]",
 }
+# Kernels whose sums are amplitudes of a source.
+MATCHED = ("point-source", "model")
+AMPLITUDE = "Amplitude / that of the source of the filter"
 PANELS = ("counts", "npred", "excess", "distribution", *SYMBOLS)
 
 # Maps that are wider or taller than this are stretched to be legible.
@@ -478,11 +481,14 @@ def _panel_image(residuals, panel, idx, vmin, vmax, vsig):
         style = {"limits": limits, "cmap": "viridis", "label": label}
         return _slice(images[panel], idx), style
 
+    is_matched = residuals.kernel in MATCHED
     if panel == "excess":
-        image, label = _slice(residuals.excess, idx), "Excess counts" + summed
+        image = _slice(residuals.excess, idx)
+        label = AMPLITUDE if is_matched else "Excess counts" + summed
     else:
         image, label = _slice(residuals.residual(panel), idx), SYMBOLS[panel]
-        label += " per pixel" if panel == "diff" else ""
+        if panel == "diff":
+            label = AMPLITUDE if is_matched else label + " per pixel"
     limit = vsig if panel == "significance" else _symmetric_limit(image.data)
     return image, {"limits": (-limit, limit), "cmap": "RdBu_r", "label": label}
 
@@ -495,8 +501,10 @@ def _kernel_label(residuals):
         "tophat": f" within {radius}",
         "gauss": f" per pixel, Gaussian of {radius}",
         "map": " weighted with the kernel",
+        "point-source": " in the filter for a point source",
+        "model": " in the filter for a source",
     }
-    return labels.get(kernel, f" weighted with the {kernel} kernel")
+    return labels[kernel]
 
 
 def _slice(map_, idx):
@@ -571,15 +579,10 @@ def _parse_region(region):
     """Sky region as one; errors come here, before anything is drawn."""
     if region is None:
         return None
-    from gammapy.maps import RegionGeom
+    # The subpackage maps loads this one, so datasets can only be loaded here.
+    from gammapy.datasets.grids import parse_region
 
-    try:
-        geom = RegionGeom.create(region)
-    except (AttributeError, IndexError, TypeError, ValueError) as error:
-        raise ValueError(f"Invalid region: {region!r}") from error
-    if geom.region is None:
-        raise ValueError(f"Invalid region: {region!r}")
-    return geom
+    return parse_region(region)
 
 
 def _plot_region(region, ax):

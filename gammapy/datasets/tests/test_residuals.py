@@ -1,5 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 import copy
+import re
 import pytest
 import numpy as np
 from numpy.testing import assert_allclose
@@ -524,6 +525,11 @@ def test_distribution_in_a_mask(datasets):
 
 
 def test_bad_regions(datasets):
+    for region in ("crab", "circl(0, 0, 1)", 3):
+        with pytest.raises(
+            ValueError, match=f"Invalid region: {re.escape(repr(region))}"
+        ):
+            SpectralResiduals.from_datasets(datasets, region)
     for region in ("icrs;circle(0.9, 0, 0.3)", "icrs;circle(0, 0, 3)"):
         with pytest.raises(ValueError, match="reaches beyond the maps of one, two"):
             SpectralResiduals.from_datasets(datasets, region)

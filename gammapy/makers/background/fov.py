@@ -9,6 +9,7 @@ from .nuisance import (
     bins_in_range,
     energy_range,
     keep_row,
+    masked_sum,
     nuisance_table,
     observation_id,
 )
@@ -302,8 +303,8 @@ class FoVBackgroundMaker:
             "method": self.method,
             "energy_min": energy_min,
             "energy_max": energy_max,
-            "counts_off": float(dataset.counts.data[mask].sum()),
-            "npred_off": float(np.nansum(dataset.npred().data[mask])),
+            "counts_off": masked_sum(dataset.counts.data, mask),
+            "npred_off": masked_sum(dataset.npred().data, mask),
             "n_bins": int(mask.sum()),
             **fitted,
         }

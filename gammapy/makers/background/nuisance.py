@@ -112,6 +112,13 @@ def bins_in_range(geom, energy_min=None, energy_max=None):
     return bins_within(axis, energy_min, energy_max)[:, np.newaxis, np.newaxis]
 
 
+def masked_sum(values, used):
+    """Sum of the values in the used bins; those that are not a number do not count."""
+    # Many times faster than values[used].sum().
+    total = np.einsum("ijk,ijk->", values, used, dtype=float)
+    return float(total if np.isfinite(total) else np.nansum(values[used]))
+
+
 def energy_range(geom, used):
     """First and last energy at which a bin is used, NaN when none is."""
     edges = geom.axes["energy"].edges

@@ -763,3 +763,13 @@ def test_plots_change_nothing(datasets):
     after = [(_.name, _.value, _.error, _.frozen) for _ in datasets.parameters]
     assert before == after
     assert (datasets[0].counts.data == counts).all()
+
+
+def test_labels_of_a_matched_filter(datasets):
+    panels = ["counts", "excess", "diff", "significance"]
+    axes = plot_spatial_residuals(datasets, kernel="point-source", panels=panels)
+    labels = {_: image_of(axes[_]).colorbar.ax.get_ylabel() for _ in panels}
+    assert labels["counts"] == "Counts in the filter for a point source"
+    assert labels["excess"] == labels["diff"]
+    assert labels["excess"] == "Amplitude / that of the source of the filter"
+    assert labels["significance"].startswith("Significance")
