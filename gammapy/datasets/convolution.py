@@ -5,6 +5,7 @@ import numpy as np
 from scipy.signal import fftconvolve
 import astropy.units as u
 from gammapy.maps import Map
+from .reduction import parse_quantity
 
 __all__ = []
 
@@ -35,8 +36,9 @@ def make_kernel(kernel, radius, geom):
     if kernel is None:
         return None
     if isinstance(kernel, Map):
+        _check_pixels(kernel, geom)
         return _weights_from_map(kernel)
-    if kernel not in KERNELS:
+    if not isinstance(kernel, str) or kernel not in KERNELS:
         raise ValueError(
             f"Invalid kernel: {kernel!r}. Choose one of "
             f"{', '.join(map(repr, KERNELS))}, 'point-source', a Map, a SkyModel, or "
@@ -57,9 +59,7 @@ def make_kernel(kernel, radius, geom):
 
 
 def _parse_radius(radius, scales, geom):
-    quantity = u.Quantity(radius)
-    if not quantity.unit.is_equivalent("deg"):
-        raise ValueError(f"correlation_radius is not an angle: {radius}")
+    quantity = parse_quantity("correlation_radius", radius, "deg")
     radius = quantity.to_value("deg")
     widths = scales * np.array(geom.data_shape[::-1])
     if not scales.min() <= radius <= widths.max():
@@ -72,15 +72,28 @@ def _parse_radius(radius, scales, geom):
 
 
 def _weights_from_map(kernel):
-    weights = np.squeeze(np.asarray(kernel.data, dtype=float))
-    if weights.ndim != 2 or not all(_ % 2 for _ in weights.shape):
+    weights = np.asarray(kernel.data, dtype=float)
+    shape = weights.shape[-2:]
+    if weights.size != np.prod(shape) or not all(_ % 2 for _ in shape):
         raise ValueError(
             "A kernel map needs one image with odd numbers of pixels, "
             f"got the shape {kernel.data.shape}."
         )
-    if not np.all(np.isfinite(weights)) or weights.min() < 0 or weights.max() == 0:
-        raise ValueError("The values of a kernel map must be positive or 0, not all 0.")
-    return weights
+    if not np.all(weights >= 0) or not 0 < weights.max() < np.inf:
+        raise ValueError(
+            "The values of a kernel map must be finite, positive or 0, and not all 0."
+        )
+    return weights.reshape(shape)
+
+
+def _check_pixels(kernel, geom):
+    """Raise a ValueError when a kernel map has pixels of another size."""
+    sizes = [u.Quantity(_.pixel_scales).to_value("deg") for _ in (kernel.geom, geom)]
+    if not np.allclose(*sizes, rtol=1e-3):
+        raise ValueError(
+            f"The pixels of the kernel map have the sizes {sizes[0]} deg, those of the "
+            f"datasets {sizes[1]} deg."
+        )
 
 
 def convolve_images(images, weights):

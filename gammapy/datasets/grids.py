@@ -2,7 +2,9 @@
 """Images on one pixel grid: where they lie, and how one is put into another."""
 
 import numpy as np
-from gammapy.maps import RegionGeom, WcsGeom
+from regions import PixelRegion, Regions, SkyRegion
+from gammapy.maps import Geom, WcsGeom
+from gammapy.utils.regions import regions_to_compound_region
 
 __all__ = []
 
@@ -15,6 +17,8 @@ def common_image_geom(datasets, geom=None):
     """
     for dataset in datasets:
         check_wcs(dataset)
+    if geom is not None:
+        check_geom(geom)
     images = {_.name: _.counts.geom.to_image() for _ in datasets}
     first = datasets[0].name
     reference = images[first] if geom is None else geom.to_image()
@@ -39,6 +43,11 @@ def check_wcs(dataset):
     """Raise a TypeError that says what else can be done without a WCS map."""
     geom = dataset.counts.geom
     if isinstance(geom, WcsGeom):
+        if geom.axes.names != ["energy"]:
+            raise TypeError(
+                f"Dataset {dataset.name!r} has the axes {geom.axes.names}; residuals "
+                "need one, 'energy'."
+            )
         return
     if geom.is_region:
         advice = "it is a spectrum, for which there is SpectralResiduals"
@@ -51,14 +60,32 @@ def check_wcs(dataset):
 
 
 def parse_region(region):
-    """Geometry of a sky region, a list of them or a string; a ValueError names it."""
+    """One sky region of a region, a list of them, or a string in the DS9 format.
+
+    Raises a ValueError that names what is no region, and a TypeError for one in pixels.
+    """
+    if isinstance(region, SkyRegion):
+        return region
+    if isinstance(region, PixelRegion):
+        raise TypeError(
+            f"The region {region} is in pixels, which differ from map to map: give it "
+            "as one on the sky, region.to_sky(geom.wcs)."
+        )
+    parts = Regions.parse(region, format="ds9") if isinstance(region, str) else region
     try:
-        geom = RegionGeom.create(region)
-    except (AttributeError, IndexError, TypeError, ValueError) as error:
+        parts = list(parts)
+    except TypeError as error:
         raise ValueError(f"Invalid region: {region!r}") from error
-    if geom.region is None:
-        raise ValueError(f"Invalid region: {region!r}")
-    return geom
+    if not parts or not all(isinstance(_, SkyRegion) for _ in parts):
+        raise ValueError(f"Invalid region: {region!r}, it has no region of the sky.")
+    return parts[0] if len(parts) == 1 else regions_to_compound_region(parts)
+
+
+def check_geom(geom):
+    """Raise a TypeError when something is no geometry of a sky map."""
+    if not isinstance(geom, WcsGeom):
+        what = geom.__class__.__name__ if isinstance(geom, Geom) else repr(geom)
+        raise TypeError(f"geom must be a WcsGeom on the datasets' grid, not {what}.")
 
 
 def pixel_offset(reference, image):

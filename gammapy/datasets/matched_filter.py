@@ -21,6 +21,7 @@ from .evaluator import MapEvaluator
 __all__ = []
 
 POINT_SOURCE = "point-source"
+ROUNDING = 1e-6
 
 
 def source_of_kernel(kernel):
@@ -115,14 +116,26 @@ def source_stamps(dataset, source):
     everywhere = Map.from_geom(image, data=np.ones(image.data_shape, dtype=bool))
     evaluator.update(dataset.exposure, dataset.psf, dataset.edisp, geom, everywhere)
     npred = Map.from_geom(geom, dtype=float)
-    npred.stack(evaluator.compute_npred())
+    npred.stack(evaluator.compute_npred(), nan_to_num=False)
     stamps = _crop(npred.data, x, y)
-    if not stamps.any():
+    highest = stamps.max()
+    # A convolution with the PSF leaves rounding errors where there is nothing.
+    is_positive = stamps.min() > -ROUNDING * highest
+    if not (np.isfinite(stamps).all() and highest > 0 and is_positive):
         raise ValueError(
-            f"The source of the kernel predicts no counts at the centre of dataset "
-            f"{dataset.name!r}: it has no exposure there."
+            f"The source of the kernel, with amplitude {_norm(source)}, predicts no "
+            f"counts, negative ones, or ones that are not finite at the centre of "
+            f"dataset {dataset.name!r}: look at its amplitude and at the exposure."
         )
-    return stamps
+    return np.clip(stamps, 0, None)
+
+
+def _norm(source):
+    """Amplitude of a source as text."""
+    for name in ("amplitude", "norm"):
+        if name in source.spectral_model.parameters.names:
+            return f"{source.spectral_model.parameters[name].quantity:.3g}"
+    return "of its spectrum"
 
 
 def _moved(source, lonlat, frame):

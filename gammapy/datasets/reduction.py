@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 import numpy as np
 import astropy.units as u
-from gammapy.modeling.models import FoVBackgroundModel
+from gammapy.modeling.models import FoVBackgroundModel, ModelBase
 from .core import Dataset, Datasets
 from .grids import cutout_slices
 
@@ -70,13 +70,37 @@ def _check_off(dataset):
 
 def parse_energy_range(energy_min, energy_max):
     """Bounds as quantities or None; a ValueError when they are reversed."""
-    bounds = [None if _ is None else u.Quantity(_) for _ in (energy_min, energy_max)]
-    for name, bound in zip(("energy_min", "energy_max"), bounds, strict=True):
-        if bound is not None and not bound.unit.is_equivalent("TeV"):
-            raise ValueError(f"{name} is not an energy: {bound}")
+    given = {"energy_min": energy_min, "energy_max": energy_max}
+    bounds = [
+        None if bound is None else parse_quantity(name, bound, "TeV")
+        for name, bound in given.items()
+    ]
     if None not in bounds and bounds[0] >= bounds[1]:
         raise ValueError(f"energy_min {bounds[0]} is not below energy_max {bounds[1]}.")
     return bounds
+
+
+def parse_quantity(name, value, unit):
+    """One quantity; a ValueError that says which argument has not this kind of unit."""
+    try:
+        quantity = u.Quantity(value)
+    except TypeError:
+        quantity = None
+    if quantity is None or quantity.shape or not quantity.unit.is_equivalent(unit):
+        kind = {"TeV": "an energy", "deg": "an angle"}[unit]
+        raise ValueError(f"{name} is not {kind}: {value!r}")
+    return quantity
+
+
+def parse_names(datasets, exclude):
+    """Names of models, given as names or models; a ValueError for an unknown one."""
+    if exclude is None:
+        return []
+    if isinstance(exclude, (str, ModelBase)):
+        exclude = [exclude]
+    names = [_ if isinstance(_, str) else _.name for _ in exclude]
+    check_model_names(datasets, names)
+    return names
 
 
 def bins_within(axis, energy_min=None, energy_max=None):
@@ -197,6 +221,7 @@ def iter_planes(dataset, bins, *, exclude=()):
     sources = list(_npred_sources(dataset, exclude))
     make_background = _background_maker(dataset, exclude)
     counts = dataset.counts.data
+    n_lost = 0
     for idx in np.nonzero(bins)[0]:
         weights = _plane_weights(dataset, idx)
         if not weights.any():
@@ -222,6 +247,7 @@ def iter_planes(dataset, bins, *, exclude=()):
         # Looking is several times faster than np.where, and mostly enough.
         broken = [name for name, finite in is_finite.items() if not finite.all()]
         if broken:
+            n_lost += np.sum(~is_finite["npred"] & (weights > 0))
             weights = np.where(is_finite["npred"], weights, 0.0)
             _check_counts(dataset, idx, is_finite["counts"] | (weights == 0))
         for name in broken:
@@ -235,6 +261,12 @@ def iter_planes(dataset, bins, *, exclude=()):
             is_weighted=dataset.stat_type == "cash_weighted",
             **arrays,
         )
+    if n_lost:
+        bad = [name for name, data, *_ in sources if not np.isfinite(data).all()]
+        log.warning(
+            f"The model of dataset {dataset.name!r} is not finite in {n_lost} bins, "
+            f"which are left out: see {', '.join(bad) or 'its background'}."
+        )
 
 
 def _npred_sources(dataset, exclude):
@@ -247,6 +279,11 @@ def _npred_sources(dataset, exclude):
         if name in exclude:
             continue
         if evaluator.needs_update:
+            if dataset.exposure is None:
+                raise ValueError(
+                    f"Dataset {dataset.name!r} has no exposure, which the model "
+                    f"{name!r} needs; exclude=[{name!r}] leaves it out."
+                )
             evaluator.update(
                 dataset.exposure,
                 dataset.psf,
@@ -257,6 +294,12 @@ def _npred_sources(dataset, exclude):
         if not evaluator.contributes:
             continue
         npred = evaluator.compute_npred()
+        axes = [_.axes["energy"].edges for _ in (npred.geom, dataset.counts.geom)]
+        if not same_edges(*axes):
+            raise ValueError(
+                f"Model {name!r} has the energy edges {axes[0]}, dataset "
+                f"{dataset.name!r} has {axes[1]}."
+            )
         data = npred.data
         if npred.unit != "":
             data = npred.quantity.to_value("")
@@ -306,6 +349,11 @@ def _plane_weights(dataset, idx):
         weights = weights * mask
     if dataset.stat_type != "cash_weighted":
         weights = weights != 0
+    elif not np.all(weights >= 0) or np.isinf(weights).any():
+        raise ValueError(
+            f"The masks of dataset {dataset.name!r} are weights, for its statistic is "
+            "cash_weighted: they must be 0 or positive."
+        )
     return weights.astype(float)
 
 

@@ -121,13 +121,19 @@ def plot_residual_panels(
 
     Of these, "models" is for the map alone.
     """
-    from gammapy.visualization.residuals import _parse_region, _plot_region
+    from gammapy.visualization.residuals import (
+        _check_plain_axes,
+        _parse_region,
+        _plot_region,
+    )
 
     shared = {name: value for name, value in shared.items() if value is not None}
     kwargs_spatial = shared | (kwargs_spatial or {})
     shared.pop("models", None)
     kwargs_spectral = shared | (kwargs_spectral or {})
 
+    if ax_spectral is not None:
+        _check_plain_axes(ax_spectral)
     region = _parse_region(kwargs_spectral.get("region"))
     draw_spatial = prepare_residuals_spatial(dataset, **kwargs_spatial)
     draw_spectral = prepare_residuals_spectral(dataset, **kwargs_spectral)
@@ -154,9 +160,16 @@ def plot_joint_residuals(
     **options,
 ):
     """Draw `Datasets.plot_residuals`."""
-    from gammapy.visualization.residuals import _parse_region
+    from gammapy.visualization.models import check_wcs_axes
+    from gammapy.visualization.residuals import (
+        _check_plain_axes,
+        _parse_region,
+        _table,
+    )
     from .residuals import SpectralResiduals
 
+    if ax_spectral is not None:
+        _check_plain_axes(ax_spectral)
     common = {"method": method, "energy_min": energy_min, "energy_max": energy_max}
     both = {name: options[name] for name in COMMON_OPTIONS if name in options}
     spectral = common | {"region": region} | both | (kwargs_spectral or {})
@@ -164,9 +177,8 @@ def plot_joint_residuals(
     check_residual_method(spectral_method)
     _parse_region(spectral["region"])
     residuals = SpectralResiduals.from_datasets(datasets, **spectral)
-    draw_spectral = partial(
-        _draw_joint_points, residuals, residuals.to_table(spectral_method)
-    )
+    table = _table(residuals, spectral_method)
+    draw_spectral = partial(_draw_joint_points, residuals, table)
 
     if all(_.counts.geom.is_region for _ in datasets):
         of_map = [_ for _ in options if _ not in COMMON_OPTIONS]
@@ -179,6 +191,8 @@ def plot_joint_residuals(
         with closing_new_figures():
             return None, draw_spectral(ax_spectral)
 
+    if ax_spatial is not None:
+        check_wcs_axes(ax_spatial)
     spatial = common | {"models": models, "region": spectral["region"]} | options
     spatial |= kwargs_spatial or {}
     draw_spatial, geom = _prepare_joint_map(datasets, **spatial)
@@ -249,7 +263,7 @@ def draw_masks(masks, ax, styles):
 
 def _draw_image(image, method, components, kwargs, ax=None):
     """Draw a map of residuals with the components of the model."""
-    from gammapy.visualization import plot_models
+    from gammapy.visualization.models import check_wcs_axes, plot_models
     from gammapy.visualization.residuals import SYMBOLS
 
     kwargs = {"add_cbar": True, "cmap": "coolwarm"} | kwargs
@@ -260,9 +274,12 @@ def _draw_image(image, method, components, kwargs, ax=None):
     kwargs["axes_loc"] = dict(kwargs.get("axes_loc") or {})
     if ax is not None:
         kwargs.setdefault("fig", ax.figure)
+    if ax is not None and components:
+        check_wcs_axes(ax)
     with closing_new_figures():
         ax = image.plot(ax, **kwargs)
-        return plot_models(components, ax)
+        # Plain axes will do for the map alone, as they did in 2.1.
+        return plot_models(components, ax) if components else ax
 
 
 def _color_limits(data, method, kwargs):
@@ -278,10 +295,12 @@ def _color_limits(data, method, kwargs):
         limit = vmax
     else:
         limit = _symmetric_limit(data)
-    return {
-        "vmin": -limit if vmin is None else vmin,
-        "vmax": limit if vmax is None else vmax,
-    }
+    # A limit that was given may lie beyond the other one.
+    if vmin is None:
+        vmin = -limit if vmax is None else min(-limit, 2 * vmax)
+    if vmax is None:
+        vmax = max(limit, 2 * vmin)
+    return {"vmin": vmin, "vmax": vmax}
 
 
 def _draw_points(table, axis, ax=None, **kwargs):

@@ -6,7 +6,6 @@ from itertools import pairwise
 import numpy as np
 import astropy.units as u
 from astropy.table import Table
-from regions import PixelRegion
 from gammapy.maps import Map, MapAxis, WcsGeom
 from gammapy.stats import WStatCountsStatistic
 from gammapy.stats.residuals import (
@@ -29,7 +28,6 @@ from .grids import (
 from .matched_filter import MatchedFilter, source_of_kernel
 from .reduction import (
     bins_within,
-    check_model_names,
     is_background,
     iter_planes,
     joint_alpha,
@@ -37,6 +35,7 @@ from .reduction import (
     local_datasets,
     log_without_models,
     parse_energy_range,
+    parse_names,
     range_of_bins,
     same_edges,
     without_mask_fit,
@@ -139,7 +138,8 @@ class SpatialResiduals:
             - "tophat" sums the pixels whose centre is within the radius;
             - "gauss" weights with a Gaussian;
             - "point-source" is the filter matched to a point source with a power law
-              of index 2, with the responses at the centre of each dataset;
+              of index 2, with the responses at the centre of each dataset (it is
+              applied bin by bin, which takes far longer than the other kernels);
             - a `~gammapy.modeling.models.SkyModel` is the source to match instead;
             - a map with one image gives the weights itself;
             - None takes each pixel alone.
@@ -148,7 +148,7 @@ class SpatialResiduals:
         correlation_radius : `~astropy.units.Quantity` or str, optional
             Radius of the top-hat or standard deviation of the Gaussian; other kernels
             ignore it. Default is "0.1 deg".
-        exclude : list of str, optional
+        exclude : list of str or of models, optional
             Names of model components to leave out of the model. Default is None.
         geom : `~gammapy.maps.WcsGeom`, optional
             Geometry of the result, on the pixel grid of the datasets. Default is
@@ -156,8 +156,10 @@ class SpatialResiduals:
         apply_mask : bool, optional
             Whether ``mask_fit`` applies; ``mask_safe`` always does. Default is True.
         n_jobs : int, optional
-            Number of processes that share the datasets. The result is the same.
-            Default is `gammapy.utils.parallel.N_JOBS_DEFAULT`, which is 1.
+            Number of processes that share the datasets. The result is the same. They
+            evaluate the models anew, so it pays for datasets that were just read, and
+            not after a fit, when one process is faster. Default is
+            `gammapy.utils.parallel.N_JOBS_DEFAULT`, which is 1.
         parallel_backend : {"multiprocessing", "ray"}, optional
             What makes the processes. Default is "multiprocessing".
 
@@ -184,8 +186,7 @@ class SpatialResiduals:
         """
         datasets = local_datasets(datasets)
         is_on_off = joint_stat_kind(datasets) == "wstat"
-        exclude = [exclude] if isinstance(exclude, str) else list(exclude or [])
-        check_model_names(datasets, exclude)
+        exclude = parse_names(datasets, exclude)
         image_geom = common_image_geom(datasets, geom)
         # Of a smaller geom the borders see what is beyond them.
         cut = image_slices(geom.to_image(), image_geom) if geom else (..., ...)
@@ -207,8 +208,8 @@ class SpatialResiduals:
             joint.add(item)
         if not joint.energies:
             raise ValueError(
-                "All bins of the datasets are masked "
-                f"between {edges[0]:.4g} and {edges[-1]:.4g}."
+                f"All bins of the datasets are masked between {edges[0]:.4g} and "
+                f"{edges[-1]:.4g}, or have no finite model."
             )
         sums, mask = joint.images, joint.mask
         if source is None:
@@ -224,6 +225,11 @@ class SpatialResiduals:
             shape = image_geom.data_shape
             sums = {name: place(data, shape, *cut) for name, data in sums.items()}
             mask = place(mask, shape, *cut)
+            if not mask.any():
+                raise ValueError(
+                    "No unmasked bin of the datasets lies in the given geom: "
+                    f"{', '.join(datasets.names)}."
+                )
         coverage = sums.pop("coverage")
         sums["sqrt_ts"] = _significance(sums, mask)
 
@@ -361,9 +367,10 @@ class SpatialResiduals:
         data = self.sqrt_ts.data
         valid = np.isfinite(data)
         if mask is not None:
-            if mask.data.shape[-2:] != data.shape[-2:]:
+            shape = np.shape(getattr(mask, "geom", None) and mask.data)
+            if shape not in (data.shape, data.shape[1:], (1, *data.shape[1:])):
                 raise ValueError(
-                    f"The mask has the shape {mask.data.shape}, the residuals have "
+                    f"The mask must be a map of the shape {data.shape[1:]} or "
                     f"{data.shape}; make it on the geometry of residuals.mask."
                 )
             valid &= mask.data.astype(bool)
@@ -534,9 +541,7 @@ class SpectralResiduals:
         if "background" in datasets.models.names:
             raise ValueError("A component is named 'background': rename it.")
         if region is not None:
-            if not isinstance(region, PixelRegion):
-                parse_region(region)
-            _check_region(datasets, region)
+            _check_region(datasets, parse_region(region))
         return cls._from_datasets(
             datasets,
             region,
@@ -556,8 +561,9 @@ class SpectralResiduals:
         """
         datasets = local_datasets(datasets)
         joint_stat_kind(datasets)
-        exclude = [exclude] if isinstance(exclude, str) else list(exclude or [])
-        check_model_names(datasets, exclude)
+        exclude = parse_names(datasets, exclude)
+        if region is not None:
+            region = parse_region(region)
         axis = _common_energy_axis(datasets)
         energies = parse_energy_range(energy_min, energy_max)
         axis_mask = bins_within(axis, *energies)
@@ -586,7 +592,9 @@ class SpectralResiduals:
 
         if not sums or not sums["coverage"].any():
             where = "" if region is None else " in the region"
-            raise ValueError(f"All bins of the datasets are masked{where}.")
+            raise ValueError(
+                f"All bins of the datasets are masked{where}, or have no finite model."
+            )
         return cls(
             axis,
             sums,
@@ -715,9 +723,7 @@ def _energy_groups(datasets, energy_min, energy_max, energy_edges):
             raise ValueError(
                 "Give energy_edges or energy_min and energy_max, not both."
             )
-        energy_edges = u.Quantity([u.Quantity(_) for _ in energy_edges])
-        if energy_edges.ndim != 1 or len(energy_edges) < 2:
-            raise ValueError(f"energy_edges needs two edges or more: {energy_edges}")
+        energy_edges = _parse_edges(energy_edges)
         ranges = list(zip(energy_edges[:-1], energy_edges[1:], strict=True))
     else:
         ranges = [(energy_min, energy_max)]
@@ -745,6 +751,17 @@ def _energy_groups(datasets, energy_min, energy_max, energy_edges):
                 f"{datasets[0].name!r} {first}; give energy edges that both have."
             )
     return first
+
+
+def _parse_edges(energy_edges):
+    """Energy edges as a quantity, a ValueError when they are none."""
+    try:
+        edges = u.Quantity([u.Quantity(_) for _ in energy_edges])
+    except (TypeError, u.UnitConversionError):
+        edges = None
+    if edges is None or edges.ndim != 1 or len(edges) < 2:
+        raise ValueError(f"energy_edges needs two energies or more: {energy_edges!r}")
+    return edges
 
 
 def _common_energy_axis(datasets):

@@ -4,8 +4,6 @@
 import json
 import logging
 import os
-import tempfile
-from pathlib import Path
 import astropy.units as u
 from astropy.io import fits
 from astropy.table import Table
@@ -24,6 +22,9 @@ FORMAT = 1
 def write_spatial_residuals(residuals, filename, overwrite=False):
     """Write to a FITS file, see `SpatialResiduals.write`."""
     path = make_path(filename)
+    if path.is_dir() or not path.parent.is_dir():
+        what = "is a folder" if path.is_dir() else "is in a folder that does not exist"
+        raise OSError(f"File {str(path)!r} {what}.")
     if path.exists() and not overwrite:
         raise OSError(f"File {str(path)!r} exists; overwrite=True replaces it.")
 
@@ -36,14 +37,27 @@ def write_spatial_residuals(residuals, filename, overwrite=False):
     table = Table({"meta": [json.dumps(meta).encode()]})
     hdulist.append(fits.BinTableHDU(table, name=META))
 
-    # Whatever happens, no half-written file takes the place of a good one.
-    handle, unfinished = tempfile.mkstemp(dir=path.parent, suffix=".fits")
-    os.close(handle)
+    write_whole(path, lambda unfinished: hdulist.writeto(unfinished, overwrite=True))
+
+
+def write_whole(path, write):
+    """Write a file that is there as a whole or not at all.
+
+    Parameters
+    ----------
+    path : `~pathlib.Path`
+        Path of the file; a link keeps pointing to it.
+    write : callable
+        Function that writes to the path that it is given, which has the same suffixes.
+    """
+    path = path.resolve()
+    name = f".{os.getpid()}-unfinished-{path.name}"
+    unfinished = path.with_name(name)
     try:
-        hdulist.writeto(unfinished, overwrite=True)
-        Path(unfinished).replace(path)
+        write(unfinished)
+        unfinished.replace(path)
     except BaseException:
-        Path(unfinished).unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
         raise
 
 

@@ -110,8 +110,8 @@ def compute_sqrt_ts(counts, npred, *, variance=None):
     -------
     sqrt_ts : `~numpy.ndarray`
         Signed significance in standard deviations; edge cases as in
-        `compute_residuals`. It is accurate also where counts and model agree to many
-        digits.
+        `compute_residuals`, and NaN for negative counts, which is logged. It is
+        accurate also where counts and model agree to many digits.
 
     Examples
     --------
@@ -120,6 +120,7 @@ def compute_sqrt_ts(counts, npred, *, variance=None):
     [-2.0, 0.0]
     """
     counts, npred = _as_floats(counts, npred)
+    counts = _without_negative(counts, "negative counts: their significance")
     with np.errstate(divide="ignore", invalid="ignore"):
         deviation = (counts - npred) / npred
         half_ts = npred * _deviance(deviation)
@@ -228,17 +229,20 @@ def compute_residual_errors(counts, npred, method="diff", *, variance=None, stat
 
 
 def _as_floats(counts, npred):
-    """Arrays of one shape, with NaN where the model is negative (logged)."""
+    """Arrays of one shape, with NaN where the model is negative."""
     counts, npred = np.broadcast_arrays(
         np.asarray(counts, dtype=float), np.asarray(npred, dtype=float)
     )
-    negative = npred < 0
-    if np.any(negative):
-        log.warning(
-            f"{np.sum(negative)} bins have a negative model: their residual is NaN."
-        )
-        npred = np.where(negative, np.nan, npred)
-    return counts, npred
+    return counts, _without_negative(npred, "a negative model: their residual")
+
+
+def _without_negative(values, what):
+    """Values with NaN where they are negative, which is logged."""
+    negative = values < 0
+    if not np.any(negative):
+        return values
+    log.warning(f"{np.sum(negative)} bins have {what} is NaN.")
+    return np.where(negative, np.nan, values)
 
 
 def _deviance(x):

@@ -7,7 +7,6 @@ from numbers import Real
 import numpy as np
 import astropy.units as u
 from astropy.visualization.wcsaxes import WCSAxes
-from regions import PixelRegion
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from mpl_toolkits.axes_grid1.axes_divider import AxesDivider
@@ -203,8 +202,8 @@ def plot_spectral_residuals(
     method : {"diff", "diff/model", "diff/sqrt(model)", "significance"}
         Residual method. Default is "diff".
     models : bool, list of str or `~gammapy.modeling.models.Models`, optional
-        Components to draw as curves: True all, False none, or names.
-        Default is True.
+        Components to draw as curves: True all that reach a thousandth of the highest
+        bin, False none, or names. Default is True.
     axes : tuple of `~matplotlib.axes.Axes`, optional
         Axes of the spectrum and of the residuals. Default is a new figure.
     **options
@@ -229,8 +228,7 @@ def plot_spectral_residuals(
     >>> region = "galactic;circle(344.2, -0.15, 0.3)"
     >>> axes = plot_spectral_residuals(datasets, region)  # doctest: +SKIP
     """
-    if not isinstance(region, PixelRegion):
-        _parse_region(region)
+    _parse_region(region)
     residuals = _spectral_residuals(datasets, region, options)
     table, counts_table = (_table(residuals, _) for _ in (method, "diff"))
     # Components that were left out of the model are known, but have no curve.
@@ -241,7 +239,13 @@ def plot_spectral_residuals(
 
     ax_spectrum, ax_residuals = axes
     background_label = _background_label(residuals)
-    plot_counts(counts_table, ax_spectrum, names, background_label=background_label)
+    plot_counts(
+        counts_table,
+        ax_spectrum,
+        names,
+        background_label=background_label,
+        with_faint=models is not True,
+    )
     plot_points(table, ax_residuals)
     edges = energy_edges(table)
     for ax in axes:
@@ -256,6 +260,8 @@ def plot_spectral_residuals(
 
 def _check_panels(panels):
     panels = [panels] if isinstance(panels, str) else list(panels)
+    if not panels:
+        raise ValueError(f"No panels: choose of {', '.join(map(repr, PANELS))}.")
     for panel in panels:
         if panel not in PANELS:
             raise ValueError(
@@ -290,7 +296,9 @@ def format_energy_range(energy_min, energy_max):
     """Energy range as text, in the unit in which its lower end reads best."""
     unit = _legible_unit(energy_min)
     low, high = energy_min.to_value(unit), energy_max.to_value(unit)
-    return f"{low:.3g} - {high:.3g} {unit}"
+    # Three digits, but no exponent: 2000, not 2e+03.
+    low, high = (f"{float(f'{_:.3g}'):.10g}" for _ in (low, high))
+    return f"{low} - {high} {unit}"
 
 
 def _table(residuals, method):
@@ -590,7 +598,7 @@ def _plot_region(region, ax):
     if region is None:
         return
     style = {"color": REGION_COLOR, "path_effects": halo(width=3)}
-    for simple in simple_regions(region.region):
+    for simple in simple_regions(region):
         curves = sky_outlines(simple)
         for curve in curves:
             add_line(*curve_vertices(curve, ax).T, ax, "region", lw=1.2, **style)

@@ -21,7 +21,7 @@ MASK_STYLE = {"color": "0.88", "linewidth": 0, "zorder": 0}
 LEGEND_HEIGHT = 0.6
 
 
-def plot_counts(table, ax, names, *, background_label):
+def plot_counts(table, ax, names, *, background_label, with_faint=False):
     """Counts as points; model, background and components as steps.
 
     The error bar of a bin without counts reaches up from the bottom of the axes.
@@ -36,14 +36,17 @@ def plot_counts(table, ax, names, *, background_label):
         Components to draw.
     background_label : str
         What the background is.
+    with_faint : bool
+        Whether to draw also components that are too faint to matter.
     """
     edges = energy_edges(table)
     highest = np.nanmax([table["counts"], table["npred"]])
     shown = []
     for column, style in _curves(names, background_label):
         # Of a component outside the region there is a tail too faint to be seen.
-        is_faint = not np.nanmax(table[column]) > FAINTEST * highest
-        if column == "npred" or not is_faint:
+        is_asked_for = with_faint and column != "npred_background"
+        least = 0 if is_asked_for else FAINTEST * highest
+        if column == "npred" or np.nanmax(table[column]) > least:
             ax.stairs(table[column], edges, baseline=None, **style)
             shown.append(column)
     ax.errorbar(

@@ -49,7 +49,9 @@ def test_gauss_and_map(images):
     expected = [correlate(_, weights, mode="constant") for _ in images]
     assert_allclose(convolve_images(images, weights), expected, atol=1e-12)
 
-    kernel = Map.from_geom(WcsGeom.create(npix=weights.shape[0]), data=weights)
+    kernel = Map.from_geom(
+        WcsGeom.create(npix=weights.shape[0], binsz=0.02), data=weights
+    )
     assert_allclose(make_kernel(kernel, None, GEOM), weights)
 
 
@@ -64,9 +66,9 @@ def test_none_is_the_image_itself(images):
         ("disk", "0.1 deg", "'disk'.*'tophat', 'gauss'"),
         ("tophat", "0.001 deg", "0.001 deg is not between"),
         ("tophat", "5 deg", "5.0 deg is not between"),
-        ("gauss", "1 TeV", "not an angle: 1 TeV"),
-        (Map.create(npix=4), None, "odd numbers"),
-        (Map.create(npix=5), None, "not all 0"),
+        ("gauss", "1 TeV", "not an angle: '1 TeV'"),
+        (Map.create(npix=4, binsz=0.02), None, "odd numbers"),
+        (Map.create(npix=5, binsz=0.02), None, "not all 0"),
     ],
 )
 def test_bad_kernels(kernel, radius, match):

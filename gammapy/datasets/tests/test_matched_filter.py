@@ -175,6 +175,12 @@ def test_bad_input():
     dataset = make_dataset(exposure=0)
     with pytest.raises(ValueError, match="predicts no counts.*'one'"):
         SpatialResiduals.from_datasets(dataset, kernel="point-source")
+    for amplitude in (-1e-12, 0, np.nan):
+        spectrum = models.PowerLawSpectralModel()
+        spectrum.amplitude.value = amplitude
+        kernel = models.SkyModel(spectrum, models.PointSpatialModel())
+        with pytest.raises(ValueError, match=f"with amplitude {amplitude:.3g}"):
+            SpatialResiduals.from_datasets(make_dataset(), kernel=kernel)
     with pytest.raises(ValueError, match="Invalid kernel: 'point'.*'point-source'"):
         SpatialResiduals.from_datasets(make_dataset(), kernel="point")
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.testing import assert_allclose
 import astropy.units as u
 from astropy.coordinates import SkyCoord
-from regions import CircleSkyRegion
+from regions import CircleSkyRegion, PolygonSkyRegion
 import matplotlib.pyplot as plt
 from gammapy.datasets import (
     Datasets,
@@ -990,3 +990,45 @@ def test_joint_residuals_of_actors(datasets):
         assert_allclose(points(axes[1]), points(expected[1]))
     finally:
         ray.shutdown()
+
+
+def test_plain_axes_do_for_a_map_without_models():
+    dataset = full_dataset()
+    ax = plt.subplots()[1]
+    assert dataset.plot_residuals_spatial(ax) is ax
+    axes = plt.subplots(1, 2)[1]
+    dataset.plot_residuals(*axes)
+    n_children = len(ax.get_children())
+    with pytest.raises(TypeError, match="WCSAxes"):
+        dataset.plot_residuals_spatial(ax, models=True)
+    assert len(ax.get_children()) == n_children
+
+
+def test_axes_are_checked_before_anything_is_drawn():
+    dataset = full_dataset()
+    ax = plt.subplot(projection=GEOM.to_image().wcs)
+    n_children = len(ax.get_children())
+    for plot in (dataset.plot_residuals, Datasets([dataset]).plot_residuals):
+        for bad in (3, ax):
+            with pytest.raises(TypeError, match="Needed are plain Axes"):
+                plot(ax_spatial=ax, ax_spectral=bad)
+    with pytest.raises(TypeError, match="WCSAxes"):
+        Datasets([dataset]).plot_residuals(ax_spatial=plt.figure().add_subplot())
+    assert len(ax.get_children()) == n_children
+
+
+def test_polygons():
+    dataset = full_dataset()
+    vertices = SkyCoord([0, 0.5, 0.5, 0], [0, 0, 0.4, 0.4], unit="deg")
+    polygon = PolygonSkyRegion(vertices)
+    axes = dataset.plot_residuals(kwargs_spectral={"region": polygon})
+    assert [_.get_gid() for _ in axes[0].lines].count("region") == 1
+    axes = Datasets([dataset]).plot_residuals(region=polygon)
+    assert [_.get_gid() for _ in axes[0].lines].count("region") == 1
+
+
+def test_a_limit_beyond_the_data():
+    ax = full_dataset().plot_residuals_spatial(vmin=30)
+    assert ax.images[-1].get_clim() == (30, 60)
+    ax = full_dataset().plot_residuals_spatial(vmax=-30)
+    assert ax.images[-1].get_clim() == (-60, -30)

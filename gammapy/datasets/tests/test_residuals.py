@@ -7,6 +7,7 @@ from numpy.testing import assert_allclose
 import astropy.units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
+from regions import CircleSkyRegion, PolygonSkyRegion
 from gammapy.datasets import (
     Datasets,
     MapDataset,
@@ -15,13 +16,14 @@ from gammapy.datasets import (
     SpectralResiduals,
     SpectrumDataset,
 )
-from gammapy.maps import HpxGeom, Map, MapAxis, RegionGeom, WcsGeom
+from gammapy.maps import HpxGeom, LabelMapAxis, Map, MapAxis, RegionGeom, WcsGeom
 from gammapy.modeling.models import (
     FoVBackgroundModel,
     GaussianSpatialModel,
     Models,
     PowerLawSpectralModel,
     SkyModel,
+    TemplateNPredModel,
 )
 from gammapy.stats import WStatCountsStatistic
 from gammapy.utils.testing import requires_dependency
@@ -272,7 +274,7 @@ def test_on_off_without_off_acceptance_is_masked():
     assert abs(result.distribution()["mean"][0]) < 0.15
 
     # A normalised kernel of equal weights is a top-hat.
-    kernel = Map.create(npix=5)
+    kernel = Map.create(npix=5, binsz=0.05)
     sums = []
     for weight in (1, 0.04):
         kernel.data = np.full((5, 5), weight)
@@ -626,3 +628,140 @@ def test_datasets_in_other_processes(datasets):
     assert_allclose(other["npred_src"], table["npred_src"])
     one = SpatialResiduals.from_datasets(actors[0])
     assert one.datasets_names == ["one"]
+
+
+def test_templates_on_another_geometry(datasets):
+    dataset = make_dataset("one")
+    axis = MapAxis.from_energy_bounds("0.5 TeV", "20 TeV", nbin=4)
+    shifted = WcsGeom.create(skydir=(0.02, 0), npix=30, binsz=0.05, axes=[AXIS])
+    for geom, match in [
+        (GEOM.to_image().to_cube([axis]), "Model 'template' has the energy edges"),
+        (shifted, "geometry of a model is not a cutout"),
+    ]:
+        template = Map.from_geom(geom, data=np.ones(geom.data_shape))
+        dataset.models = [TemplateNPredModel(template, name="template")]
+        for cls in (SpatialResiduals, SpectralResiduals):
+            with pytest.raises(ValueError, match=match):
+                cls.from_datasets(dataset)
+    # A part of the grid is fine.
+    part = GEOM.cutout(SkyCoord(0.2, 0, unit="deg"), width=0.5 * u.deg)
+    template = Map.from_geom(part, data=np.ones(part.data_shape))
+    dataset.models = [TemplateNPredModel(template, name="template")]
+    npred = SpatialResiduals.from_datasets(dataset, kernel=None).npred
+    assert_allclose(npred.data.sum(), 4 * 2 * 40 * 30 + template.data.sum())
+
+
+def test_a_model_that_is_not_finite_is_named(datasets, caplog):
+    amplitude = datasets.models["src"].spectral_model.amplitude
+    amplitude.value = np.nan
+    with caplog.at_level("WARNING", logger="gammapy.datasets.reduction"):
+        SpatialResiduals.from_datasets(datasets["one"], kernel=None)
+    assert "not finite in" in caplog.text and "see src" in caplog.text
+    background = datasets.models["two-bkg"].spectral_model.norm
+    background.value = np.nan
+    with pytest.raises(ValueError, match="masked .* or have no finite model"):
+        SpatialResiduals.from_datasets(datasets["two"])
+
+
+def test_no_exposure(datasets):
+    dataset = make_dataset("bare")
+    dataset.exposure = None
+    dataset.models = [make_model()]
+    for cls in (SpatialResiduals, SpectralResiduals):
+        with pytest.raises(ValueError, match="'bare' has no exposure, which .* 'src'"):
+            cls.from_datasets(dataset)
+        assert cls.from_datasets(dataset, exclude=[make_model()])
+
+
+BAD_TYPES = [
+    ({"energy_min": "abc"}, "energy_min is not an energy: 'abc'"),
+    ({"energy_max": [1, 2] * u.TeV}, "energy_max is not an energy"),
+    ({"energy_edges": "1 TeV"}, "energy_edges needs two energies"),
+    ({"correlation_radius": "abc"}, "correlation_radius is not an angle: 'abc'"),
+    ({"correlation_radius": None}, "correlation_radius is not an angle: None"),
+    ({"kernel": np.ones((3, 3))}, "Invalid kernel: array"),
+    ({"geom": WcsGeom.create(skydir=(40, 0), npix=9, binsz=0.05)}, "pixel grid"),
+]
+
+
+@pytest.mark.parametrize("options, match", BAD_TYPES)
+def test_bad_options(options, match, datasets):
+    with pytest.raises(ValueError, match=match):
+        SpatialResiduals.from_datasets(datasets, **options)
+
+
+def test_bad_geom(datasets):
+    outside = GEOM.to_image().cutout(SkyCoord(0.7, 0.4, unit="deg"), 0.2 * u.deg)
+    with pytest.raises(ValueError, match="in the given geom: two"):
+        SpatialResiduals.from_datasets(datasets["two"], geom=outside)
+    for geom in (3, HpxGeom.create(nside=8)):
+        with pytest.raises(TypeError, match="geom must be a WcsGeom"):
+            SpatialResiduals.from_datasets(datasets, geom=geom)
+
+
+def test_kernel_maps(datasets):
+    def kernel(npix, binsz=0.05, data=1.0):
+        geom = WcsGeom.create(npix=npix, binsz=binsz)
+        return Map.from_geom(geom, data=np.full(geom.data_shape, data))
+
+    for npix in ((1, 1), (3, 1)):
+        result = SpatialResiduals.from_datasets(datasets, kernel=kernel(npix))
+        assert result.kernel == "map"
+    with pytest.raises(ValueError, match="pixels of the kernel map have the sizes"):
+        SpatialResiduals.from_datasets(datasets, kernel=kernel(3, binsz=0.5))
+    with pytest.raises(ValueError, match="odd numbers of pixels"):
+        SpatialResiduals.from_datasets(datasets, kernel=kernel(4))
+    with pytest.raises(ValueError, match="must be finite, positive or 0"):
+        SpatialResiduals.from_datasets(datasets, kernel=kernel(3, data=np.nan))
+
+
+def test_other_axes(datasets):
+    label = LabelMapAxis(labels=["a", "b"], name="event_type")
+    geom = GEOM.to_image().to_cube([label, AXIS])
+    dataset = MapDataset(counts=Map.from_geom(geom), name="types")
+    with pytest.raises(TypeError, match="'types' has the axes .*event_type"):
+        SpatialResiduals.from_datasets(dataset)
+
+
+@pytest.mark.parametrize("value", [np.nan, -1.0])
+def test_bad_weights(value):
+    dataset = make_dataset("weighted")
+    dataset.stat_type = "cash_weighted"
+    dataset.mask_fit = Map.from_geom(GEOM, data=np.full(GEOM.data_shape, value))
+    with pytest.raises(ValueError, match="masks of dataset 'weighted' are weights"):
+        SpatialResiduals.from_datasets(dataset)
+
+
+def test_polygons_and_lists_of_regions(datasets):
+    vertices = SkyCoord([0, 0.5, 0.5, 0], [-0.2, -0.2, 0.3, 0.3], unit="deg")
+    polygon = PolygonSkyRegion(vertices)
+    circle = CircleSkyRegion(SkyCoord(-0.4, 0, unit="deg"), 0.2 * u.deg)
+    counts = [
+        np.nan_to_num(SpectralResiduals.from_datasets(datasets, _).to_table()["counts"])
+        for _ in (polygon, circle, [polygon, circle])
+    ]
+    assert_allclose(counts[0] + counts[1], counts[2])
+    text = "icrs;polygon(0, -0.2, 0.5, -0.2, 0.5, 0.3, 0, 0.3)"
+    table = SpectralResiduals.from_datasets(datasets, text).to_table()
+    assert_allclose(np.nan_to_num(table["counts"]), counts[0])
+    pixels = circle.to_pixel(GEOM.wcs)
+    with pytest.raises(TypeError, match="is in pixels"):
+        SpectralResiduals.from_datasets(datasets, pixels)
+
+
+def test_files_are_like_others(datasets, tmp_path):
+    residuals = SpatialResiduals.from_datasets(datasets)
+    target, link = tmp_path / "target.fits.gz", tmp_path / "link.fits.gz"
+    residuals.write(target)
+    assert target.read_bytes()[:2] == b"\x1f\x8b"  # compressed
+    datasets[0].counts.write(tmp_path / "map.fits")
+    assert target.stat().st_mode == (tmp_path / "map.fits").stat().st_mode
+    link.symlink_to(target)
+    residuals.write(link, overwrite=True)
+    assert link.is_symlink()
+    assert SpatialResiduals.read(link).to_dict() == residuals.to_dict()
+    for bad in (tmp_path, tmp_path / "nowhere" / "x.fits"):
+        with pytest.raises(OSError, match="is a folder|a folder that does not exist"):
+            residuals.write(bad, overwrite=True)
+    names = {_.name for _ in tmp_path.iterdir()}
+    assert names == {"target.fits.gz", "link.fits.gz", "map.fits"}

@@ -150,3 +150,10 @@ def test_errors_without_a_model():
     assert_allclose(errp, expected.compute_errp())
     errors = compute_residual_errors([4], [0.0], "diff/model", variance=[0.0])
     assert np.isnan(errors).all()
+
+
+def test_negative_counts_have_no_significance(caplog):
+    result = compute_sqrt_ts([-5.0, 5.0], [2.0, 5.0])
+    assert np.isnan(result[0]) and result[1] == 0
+    assert "1 bins have negative counts" in caplog.text
+    assert compute_residuals([-5.0], [2.0], "diff").tolist() == [-7.0]
