@@ -148,6 +148,7 @@ class Plane:
 
     Where the weight is 0 counts and model are finite, so that products with the
     weights are safe. Off counts and acceptances are None for a modelled background.
+    The arrays hold until the next plane is made.
     """
 
     idx: int
@@ -160,19 +161,25 @@ class Plane:
     acceptance: np.ndarray | None = None
     acceptance_off: np.ndarray | None = None
     is_weighted: bool = False
+    scratch: np.ndarray | None = None
 
     def summands(self):
-        """Names and weighted arrays that are summed over bins."""
+        """Names and weighted arrays that are summed over bins.
+
+        Each array holds until the next one is made: to take new memory for each takes
+        longer than to multiply.
+        """
         for name in SUMMED:
             values = getattr(self, name)
             if values is None:
                 continue
-            weighted = values * self.weights
+            weighted = np.multiply(values, self.weights, out=self.scratch)
             yield name, weighted
             if name == "npred":
                 # The squares of 0 and 1 are 0 and 1.
-                is_same = not self.is_weighted
-                yield "variance", weighted if is_same else weighted * self.weights
+                if self.is_weighted:
+                    weighted = weighted * self.weights
+                yield "variance", weighted
         yield "coverage", self.weights
 
     def component_sums(self, weights):
@@ -222,13 +229,15 @@ def iter_planes(dataset, bins, *, exclude=()):
     make_background = _background_maker(dataset, exclude)
     counts = dataset.counts.data
     n_lost = 0
+    npred_memory, scratch = (np.empty(dataset.data_shape[1:]) for _ in range(2))
     for idx in np.nonzero(bins)[0]:
         weights = _plane_weights(dataset, idx)
         if not weights.any():
             continue
 
         background, off = make_background(idx)
-        npred = background.astype(float)
+        npred = npred_memory
+        np.copyto(npred, background)
         components = []
         for name, cutout, into, part in sources:
             cutout = cutout[(idx, *part)]
@@ -259,6 +268,7 @@ def iter_planes(dataset, bins, *, exclude=()):
             weights=weights,
             components=components,
             is_weighted=dataset.stat_type == "cash_weighted",
+            scratch=scratch,
             **arrays,
         )
     if n_lost:

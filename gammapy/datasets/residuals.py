@@ -800,7 +800,9 @@ class _Reduced:
         for name, values in summands:
             if name not in self.images:
                 self.images[name] = np.zeros((len(self.used), *values.shape))
-            self.images[name][idx_group] += values
+            # Not images[idx] += values, which copies the sum onto itself.
+            image = self.images[name][idx_group]
+            image += values
 
 
 def _reduce_dataset(dataset, edges, exclude, apply_mask, source):
@@ -820,7 +822,7 @@ def _reduce_dataset(dataset, edges, exclude, apply_mask, source):
     for idx, group in enumerate(groups):
         for plane in iter_planes(dataset, group, exclude=exclude):
             bins.append(plane.idx)
-            reduced.used[idx] += plane.weights
+            np.add(reduced.used[idx], plane.weights, out=reduced.used[idx])
             if matched is None:
                 reduced.add(idx, plane.summands())
             else:
