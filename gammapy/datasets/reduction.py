@@ -225,7 +225,7 @@ def iter_planes(dataset, bins, *, exclude=()):
     ValueError
         If counts inside the mask are not finite.
     """
-    sources = list(_npred_sources(dataset, exclude))
+    sources = list(npred_sources(dataset, exclude))
     make_background = _background_maker(dataset, exclude)
     counts = dataset.counts.data
     n_lost = 0
@@ -279,7 +279,7 @@ def iter_planes(dataset, bins, *, exclude=()):
         )
 
 
-def _npred_sources(dataset, exclude):
+def npred_sources(dataset, exclude):
     """Cutouts of the source components: name, data, and where they overlap.
 
     The evaluators give their predicted counts around each source, as

@@ -6,6 +6,7 @@ from astropy.table import Table
 from gammapy.modeling.utils import _parse_datasets
 from gammapy.utils.pbar import progress_bar
 from .covariance import Covariance
+from .newton import reusing_newton, with_newton
 from .nuisance import (
     add_pulls,
     best_fit_values,
@@ -17,18 +18,25 @@ from .nuisance import (
 )
 
 
+class Registry:
+    register = with_newton(_upstream_Registry_register)
+
+
 class Fit:
     """Fit models to datasets.
 
     Parameters
     ----------
-    backend : {"minuit", "scipy", "sherpa"}
-        Optimiser. Default is "minuit".
+    backend : {"minuit", "newton", "scipy", "sherpa"}
+        Optimiser. "newton" is for models that are linear in their free parameters,
+        see `~gammapy.modeling.linearity.why_not_linear`: it is exact and far faster,
+        and raises an error for others. Default is "minuit".
     optimize_opts, covariance_opts, confidence_opts : dict, optional
         Options of the optimiser, the covariance and the confidence intervals, passed
         to the backend. An entry "backend" takes another backend for that step.
         For minuit, an entry "migrad_opts" goes to `iminuit.Minuit.migrad`; for scipy,
-        ``confidence_opts`` go to `scipy.optimize.brentq`. Default is None.
+        ``confidence_opts`` go to `scipy.optimize.brentq`; for newton, "max_iter" is an
+        option of the optimiser. Default is None.
     store_trace : bool, optional
         Whether to keep the values of all function calls. Default is False.
     debug : bool, optional
@@ -121,6 +129,10 @@ class Fit:
         name = unique_parameter_names(models)[id(parameter)]
         identify = {"end": end, name: _scanned_value(parameter)}
         log_row(log, "confidence", row, identify=identify)
+
+    def covariance(self, datasets, optimize_result=None):
+        with reusing_newton(self, optimize_result):
+            return self._upstream_Fit_covariance(datasets, optimize_result)
 
     def stat_profile(self, datasets, parameter, reoptimize=False, *, debug=None):
         """Fit statistic along the scan values of one parameter.

@@ -1,0 +1,208 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Which fits are linear in their free parameters, and why others are not."""
+
+from functools import cache
+
+__all__ = ["NotLinearError", "why_not_linear"]
+
+
+class NotLinearError(ValueError):
+    """The model is not linear in its free parameters, or the data are no counts."""
+
+
+@cache
+def linear_norms():
+    """Parameter in which each spectral model is linear, by the class of the model."""
+    from gammapy.modeling import models
+
+    amplitude = (
+        models.BrokenPowerLawSpectralModel,
+        models.ExpCutoffPowerLaw3FGLSpectralModel,
+        models.ExpCutoffPowerLawSpectralModel,
+        models.GaussianSpectralModel,
+        models.LogParabola2SpectralModel,
+        models.LogParabolaSpectralModel,
+        models.PowerLaw2SpectralModel,
+        models.PowerLawSpectralModel,
+        models.SmoothBrokenPowerLawSpectralModel,
+        models.SuperExpCutoffPowerLaw3FGLSpectralModel,
+        models.SuperExpCutoffPowerLaw4FGLDR3SpectralModel,
+        models.SuperExpCutoffPowerLaw4FGLSpectralModel,
+    )
+    norm = (
+        models.ExpCutoffPowerLawNormSpectralModel,
+        models.LogParabolaNormSpectralModel,
+        models.MeyerCrabSpectralModel,
+        models.PowerLawNormSpectralModel,
+        models.ScaleSpectralModel,
+    )
+    names = dict.fromkeys(amplitude, "amplitude") | dict.fromkeys(norm, "norm")
+    return names | {models.ConstantSpectralModel: "const"}
+
+
+def why_not_linear(datasets, parameters=None):
+    """Say why the predicted counts are not linear in the free parameters.
+
+    They are when each free parameter is the norm of a spectral model on the list of
+    `linear_norms`, one per component; the norm may be a factor of a product of spectra,
+    not a part of a sum. Priors on these norms must be Gaussian, the statistic "cash" or
+    "cash_weighted".
+
+    Parameters
+    ----------
+    datasets : `~gammapy.datasets.Datasets`
+        Datasets with models.
+    parameters : list of `~gammapy.modeling.Parameter`, optional
+        Parameters to vary. Default is the free ones.
+
+    Returns
+    -------
+    reason : str
+        The first reason found, such as "'index' of 'src' is free and not a norm";
+        empty when the model is linear.
+
+    Examples
+    --------
+    >>> from gammapy.modeling.linearity import why_not_linear
+    >>> why_not_linear(datasets)  # doctest: +SKIP
+    "'index' of 'HESS J1702-420B' is free and not a norm"
+    """
+    if parameters is None:
+        parameters = free_parameters(datasets)
+    selected = {id(par) for par in parameters}
+    reasons = [
+        _why_not_datasets(datasets),
+        *(_why_not_dataset(dataset) for dataset in datasets),
+    ]
+    models = unique_models(datasets)
+    reasons += [_why_not_model(model, selected) for model in models]
+    reasons += [_why_not_prior(par, parameter_name(models, par)) for par in parameters]
+    known = {id(par) for model in models for par in model.parameters}
+    reasons += [
+        f"{par.name!r} is no parameter of the models of the datasets"
+        for par in parameters
+        if id(par) not in known
+    ]
+    return next((reason for reason in reasons if reason), "")
+
+
+def unique_models(datasets):
+    """Models of the datasets, each one once."""
+    models = {id(_): _ for dataset in datasets for _ in dataset.models or []}
+    return list(models.values())
+
+
+def free_parameters(datasets):
+    """Free parameters of the datasets, in the order of `Datasets.parameters`."""
+    parameters = dict.fromkeys(
+        par for model in unique_models(datasets) for par in model.parameters
+    )
+    return [par for par in parameters if not par.frozen]
+
+
+def parameter_name(models, parameter):
+    """Name of a parameter for messages: "'index' of 'src'"."""
+    for model in models:
+        if any(par is parameter for par in model.parameters):
+            return f"{parameter.name!r} of {model.name!r}"
+    return repr(parameter.name)
+
+
+def _why_not_datasets(datasets):
+    from gammapy.datasets import Datasets
+
+    if type(datasets).stat_sum is not Datasets.stat_sum:
+        return f"{type(datasets).__name__} has a statistic of its own"
+    if datasets._penalties:
+        return "the datasets have penalties"
+    return ""
+
+
+def _why_not_dataset(dataset):
+    from gammapy.datasets import MapDataset
+
+    name = getattr(dataset, "name", dataset)
+    if not isinstance(dataset, MapDataset):
+        return f"dataset {name!r} is a {type(dataset).__name__}, not a MapDataset"
+    if dataset.stat_type not in ("cash", "cash_weighted"):
+        return f"dataset {name!r} has the statistic {dataset.stat_type!r}"
+    for method in ("npred", "npred_signal", "npred_background", "stat_sum"):
+        if getattr(type(dataset), method) is not getattr(MapDataset, method):
+            return f"dataset {name!r} has its own {method}()"
+    if dataset.counts is None:
+        return f"dataset {name!r} has no counts"
+    geom = dataset.counts.geom
+    if geom.is_hpx or geom.axes.names != ["energy"]:
+        return f"dataset {name!r} is not on a map or region with an energy axis alone"
+    return ""
+
+
+def _why_not_model(model, selected):
+    occurrences = [par for par in model.parameters if id(par) in selected]
+    spectrum = getattr(model, "spectral_model", None)
+    for par in _hidden_parameters(spectrum):
+        if id(par) in selected:
+            return f"{par.name!r} is free and {model.name!r} is scaled with it"
+    if not occurrences:
+        return ""
+    norms = _norms(spectrum)
+    for par in occurrences:
+        if id(par) not in norms:
+            of_sum = any(par is _ for _ in _summed_parameters(spectrum))
+            what = "part of a sum of spectra" if of_sum else "not a norm"
+            return f"{par.name!r} of {model.name!r} is free and {what}"
+    if len(occurrences) > 1:
+        names = " and ".join(repr(par.name) for par in occurrences)
+        return f"{names} of {model.name!r} are free and multiply each other"
+    return ""
+
+
+def _norms(spectrum):
+    """Ids of the parameters in which a spectrum is linear."""
+    from gammapy.modeling.models import CompoundSpectralModel
+
+    if type(spectrum) is CompoundSpectralModel:
+        if spectrum.operator.__name__ != "mul":
+            return set()
+        return _norms(spectrum.model1) | _norms(spectrum.model2)
+    name = linear_norms().get(type(spectrum))
+    return set() if name is None else {id(getattr(spectrum, name))}
+
+
+def _summed_parameters(spectrum):
+    from gammapy.modeling.models import CompoundSpectralModel
+
+    if type(spectrum) is not CompoundSpectralModel:
+        return []
+    if spectrum.operator.__name__ != "mul":
+        return list(spectrum.parameters)
+    return [
+        *_summed_parameters(spectrum.model1),
+        *_summed_parameters(spectrum.model2),
+    ]
+
+
+def _hidden_parameters(spectrum):
+    """Parameters of the spectra inside scaled ones, which these do not list."""
+    from gammapy.modeling.models import CompoundSpectralModel, ScaleSpectralModel
+
+    if isinstance(spectrum, ScaleSpectralModel):
+        inner = spectrum.model
+        return [*inner.parameters, *_hidden_parameters(inner)]
+    if isinstance(spectrum, CompoundSpectralModel):
+        parts = (spectrum.model1, spectrum.model2)
+        return [par for part in parts for par in _hidden_parameters(part)]
+    return []
+
+
+def _why_not_prior(parameter, name):
+    from gammapy.modeling.models import GaussianPrior
+
+    prior = parameter.prior
+    if prior is None:
+        return ""
+    if type(prior) is not GaussianPrior:
+        return f"{name} has a {type(prior).__name__}"
+    if not (prior.sigma.value > 0 and prior.weight >= 0):
+        return f"the prior on {name} has no positive width or weight"
+    return ""

@@ -1,0 +1,849 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+r"""Exact maximum of the Cash likelihood over norms, by Newton's method.
+
+With the predicted counts :math:`m_i = F_i + \sum_k \theta_k T_{ki}`, the statistic of
+[1]_,
+
+.. math::
+    C = 2 \sum_i w_i (m_i - n_i \ln m_i) + \sum_k p_k (\theta_k - \mu_k)^2
+
+is convex in the norms :math:`\theta` while all :math:`m_i` are positive. Its gradient
+and its Hessian matrix are
+
+.. math::
+    g_k = 2 \sum_i w_i T_{ki} (1 - n_i / m_i) + 2 p_k (\theta_k - \mu_k),\quad
+    H_{kl} = 2 \sum_i w_i n_i T_{ki} T_{li} / m_i^2 + 2 p_k \delta_{kl}
+
+Each step minimises the quadratic model inside the bounds with an active set
+(algorithm 16.3 in [2]_) and goes along it as far as the statistic falls (algorithm 3.1
+there). The covariance is :math:`2 H^{-1}`.
+
+Gammapy counts a bin whose model is not positive as if it were 1e-25. An empty bin thus
+bends the statistic where its model gets zero, and the minimum may lie on such a bend.
+There, the bend is rounded off within a fraction of the errors, and the fraction made
+smaller until it does not matter.
+
+References
+----------
+.. [1] Cash (1979), ApJ 228, 939
+.. [2] Nocedal & Wright (2006), "Numerical Optimization", 2nd edition, Springer
+"""
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+import numpy as np
+from .linearity import NotLinearError
+from .templates import REACH, NormTemplates, cash_truncation
+
+__all__ = ["NormFit", "confidence_norm", "fit_norms"]
+
+#: Squared distance to the minimum at which to stop, in squared errors.
+TOLERANCE = 1e-12
+
+#: Distance below which a step that does not lower the statistic is rounding.
+NOISE = 1e-8
+
+#: Part of the way to where a bin with counts has no model, so that none gets there.
+TO_WALL = 0.99
+
+#: Part of the decrease which the gradient promises that a step must reach.
+ARMIJO = 1e-4
+
+#: Widths within which bends are rounded off, in errors.
+ROUNDINGS = 10.0 ** -np.arange(2, 9, 2)
+
+#: Distance from a bound at which slopes are taken, in errors.
+ASIDE = 1e-6
+
+#: Eigenvalue of the scaled Hessian below which a combination of norms is not known.
+DEGENERATE = 1e-10
+
+
+@dataclass
+class NormFit:
+    """Result of `fit_norms`.
+
+    Parameters
+    ----------
+    values : `~numpy.ndarray`
+        Norms, shape (n_norms,), in the units of the parameters.
+    covariance : `~numpy.ndarray`
+        Their covariance, shape (n_norms, n_norms). It is 0 for fixed norms, NaN for
+        those that the data do not determine. A norm at a bound has no correlations,
+        and its error is the distance at which the statistic rises by 1.
+    stat : float
+        Statistic, that of `Datasets.stat_sum`.
+    success : bool
+        Whether it converged and all norms are determined.
+    message : str
+        What went wrong, or that nothing did.
+    nfev : int
+        Number of evaluations of the statistic.
+    at_bound : `~numpy.ndarray` of bool
+        Norms that a bound keeps from a lower statistic, shape (n_norms,).
+    trace : list of tuple
+        Statistic and norms after each step.
+    """
+
+    values: np.ndarray
+    covariance: np.ndarray
+    stat: float
+    success: bool
+    message: str
+    nfev: int
+    at_bound: np.ndarray
+    trace: list = field(default_factory=list, repr=False)
+
+    @property
+    def errors(self):
+        """Errors of the norms from the covariance, shape (n_norms,)."""
+        return np.sqrt(np.diag(self.covariance))
+
+
+def fit_norms(templates, *, start=None, fixed=None, max_iter=200, store_trace=False):
+    """Minimise the statistic over norms.
+
+    Parameters
+    ----------
+    templates : `~gammapy.modeling.templates.NormTemplates`
+        Templates. No parameter is changed.
+    start : `~numpy.ndarray`, optional
+        Norms to start from, shape (n_norms,). Default is those with which the
+        templates were made.
+    fixed : dict, optional
+        Value of each norm that is not fitted, by `~gammapy.modeling.Parameter`. It may
+        lie outside its bounds. Default is None.
+    max_iter : int, optional
+        Largest number of steps. Default is 200.
+    store_trace : bool, optional
+        Whether to keep the norms after each step. Default is False.
+
+    Returns
+    -------
+    fit : `NormFit`
+        Values, covariance, statistic and whether it worked.
+
+    Raises
+    ------
+    ValueError
+        If a norm to start from or a fixed one is not a finite number, or no norm of
+        the templates.
+
+    Examples
+    --------
+    The statistic along a norm, with all others fitted:
+
+    >>> from gammapy.modeling.newton import fit_norms
+    >>> from gammapy.modeling.templates import NormTemplates
+    >>> templates = NormTemplates.from_datasets(datasets)  # doctest: +SKIP
+    >>> norm = templates.parameters[0]  # doctest: +SKIP
+    >>> [
+    ...     fit_norms(templates, fixed={norm: value}).stat for value in (0.9, 1.0, 1.1)
+    ... ]  # doctest: +SKIP
+    """
+    problem = _Problem.from_templates(templates, start, fixed, max_iter, store_trace)
+    problem.minimise()
+    return problem.result()
+
+
+# --- the statistic ---------------------------------------------------------
+
+
+class _Point:
+    """Norms, and what the statistic needs to know of them."""
+
+    def __init__(self, templates, norms, reach=None):
+        if templates.watch(norms, reach):
+            # Bends nearby are seen by the next point, too.
+            templates.watch(norms, reach)
+        self.norms = norms
+        self.templates = templates
+        self.npred = templates.npred(norms)
+
+    def refresh(self):
+        """Catch up with bins that the templates keep since this point was made."""
+        if self.npred.size != self.templates.counts.size:
+            self.npred = self.templates.npred(self.norms)
+
+    @cached_property
+    def stat(self):
+        """Statistic."""
+        return self.templates.stat_sum(self.norms)
+
+
+class _Statistic:
+    """Cash statistic with bends rounded off.
+
+    Parameters
+    ----------
+    templates : `NormTemplates`
+        Templates.
+    """
+
+    def __init__(self, templates):
+        self.templates = templates
+        self.rounding = 0.0
+        self.truncation, self.log_truncation = cash_truncation()
+        self.n_calls = 0
+        self.set_reach(np.zeros(templates.n_norms))
+
+    def set_reach(self, reach):
+        """Set the errors of the norms, roughly."""
+        self.reach = reach
+        self._n_rows = None
+
+    def point(self, norms):
+        """Point at some norms."""
+        return _Point(self.templates, norms, REACH * self.reach)
+
+    def _catch_up(self, *points):
+        """Look at the bins that the templates keep by now."""
+        t = self.templates
+        for point in points:
+            point.refresh()
+        if self._n_rows == t.counts.size:
+            return
+        self._n_rows = t.counts.size
+        self._transposed = t.matrix.T.tocsr()
+        self._seen = np.flatnonzero(t.counts)
+        self._counts = (t.weights * t.counts)[self._seen]
+        self._spread = (t.counts == 0) * (abs(t.matrix) @ self.reach)
+
+    def _bends(self, point):
+        """Bins below or on their bend, and where these are inside its rounding."""
+        width = self.rounding * self._spread
+        idx = np.flatnonzero(point.npred <= np.maximum(width, self.truncation))
+        npred, width = point.npred[idx], width[idx]
+        return idx, npred, width, npred > -width
+
+    def _bend_sum(self, point):
+        """What the bends add to the sum of the model."""
+        idx, npred, width, is_on = self._bends(point)
+        value = self.truncation - npred
+        value[is_on] = (width[is_on] - npred[is_on]) ** 2 / (4 * width[is_on])
+        return np.sum(self.templates.weights[idx] * value)
+
+    def is_on_bend(self, point):
+        """Whether rounding off matters at a point."""
+        self._catch_up(point)
+        return bool(self._bends(point)[-1].any())
+
+    def derivatives(self, point):
+        """Gradient and Hessian matrix."""
+        self._catch_up(point)
+        t = self.templates
+        slope, curvature = np.zeros((2, point.npred.size))
+        npred = point.npred[self._seen]
+        is_cut = npred <= self.truncation
+        npred = np.where(is_cut, np.inf, npred)
+        slope[self._seen] = -self._counts / npred
+        curvature[self._seen] = -slope[self._seen] / npred
+
+        idx, npred, width, is_on = self._bends(point)
+        slope[idx] -= t.weights[idx]
+        idx, npred, width = idx[is_on], npred[is_on], width[is_on]
+        slope[idx] += t.weights[idx] * (npred + width) / (2 * width)
+        curvature[idx] += t.weights[idx] / (2 * width)
+
+        gradient = t.sums + self._transposed @ slope
+        gradient += t.prior_precision * (point.norms - t.prior_mean)
+        weighted = t.matrix.copy()
+        weighted.data *= np.repeat(curvature, np.diff(t.matrix.indptr))
+        hessian = (self._transposed @ weighted).toarray()
+        hessian[np.diag_indices(t.n_norms)] += t.prior_precision
+        return 2 * gradient, 2 * hessian
+
+    def difference(self, new, old):
+        """Difference of the statistic at two points.
+
+        It is summed from the differences of each term: with many counts, that of the
+        sums would be rounding.
+        """
+        self.n_calls += 1
+        self._catch_up(new, old)
+        t = self.templates
+        step = new.norms - old.norms
+        total = t.sums @ step + self._bend_sum(new) - self._bend_sum(old)
+        total -= self._counts @ self._log_ratio(new, old)
+        mean = (new.norms + old.norms) / 2 - t.prior_mean
+        return 2 * (total + np.sum(t.prior_precision * mean * step))
+
+    def _log_ratio(self, new, old):
+        new, old = new.npred[self._seen], old.npred[self._seen]
+        is_cut = np.minimum(new, old) <= self.truncation
+        if not is_cut.any():
+            return np.log1p((new - old) / old)
+        ratio = np.log1p((new - old) / np.where(is_cut, np.inf, old))
+        ratio[is_cut] = self._log(new[is_cut]) - self._log(old[is_cut])
+        return ratio
+
+    def _log(self, npred):
+        logs = np.full(npred.shape, self.log_truncation)
+        return np.log(npred, out=logs, where=npred > self.truncation)
+
+    def to_wall(self, point, step):
+        """How far to go until a bin with counts has no model left."""
+        self._catch_up(point)
+        npred = point.npred[self._seen]
+        change = (self.templates.matrix @ step)[self._seen]
+        falls = (npred > self.truncation) & (change < 0)
+        return np.min(-npred[falls] / change[falls], initial=np.inf)
+
+
+# --- the minimum -----------------------------------------------------------
+
+
+class _Problem:
+    """Minimisation of the statistic over some of the norms inside their bounds."""
+
+    def __init__(self, templates, start, low, high, max_iter, store_trace):
+        self.templates = templates
+        self.low, self.high = low, high
+        self.is_free = low < high
+        self.max_iter = max_iter
+        self.trace = [] if store_trace else None
+        self.failure = ""
+        self.statistic = _Statistic(templates)
+        self.best = self._first_point(np.clip(start, low, high))
+
+    @classmethod
+    def from_templates(cls, templates, start, fixed, max_iter, store_trace):
+        """Problem of `fit_norms`."""
+        start = np.array(templates.values if start is None else start, dtype=float)
+        low, high = templates.minima.copy(), templates.maxima.copy()
+        indices = {id(par): idx for idx, par in enumerate(templates.parameters)}
+        for par, value in (fixed or {}).items():
+            if id(par) not in indices:
+                raise ValueError(f"{par.name!r} is no norm of these templates.")
+            idx = indices[id(par)]
+            start[idx] = low[idx] = high[idx] = value
+        for name, value in zip(templates.names, start, strict=True):
+            if not np.isfinite(value):
+                raise ValueError(f"{name} cannot be {value}.")
+        return cls(templates, start, low, high, max_iter, store_trace)
+
+    def _first_point(self, norms):
+        """The start, or a better one when counts have no model there."""
+        t = self.templates
+        point = self.statistic.point(norms)
+        is_lost = (t.counts > 0) & (point.npred <= self.statistic.truncation)
+        if not is_lost.any():
+            return point
+        sums = t.sums
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = np.sum(t.weights * t.counts) / np.sum(sums > 0) / sums
+        raised = np.where(self.is_free & (sums > 0), np.maximum(norms, share), norms)
+        other = self.statistic.point(np.clip(raised, self.low, self.high))
+        is_better = self.statistic.difference(other, point) < 0
+        return other if is_better else point
+
+    def minimise(self):
+        """Go to the minimum."""
+        self._set_reach()
+        for rounding in ROUNDINGS:
+            self.statistic.rounding = rounding
+            self._iterate()
+            if self.failure or not self.statistic.is_on_bend(self.best):
+                break
+            self._set_reach()
+
+    def _set_reach(self):
+        """Errors of the norms from the curvature or, without counts, from the sums."""
+        # The curvature of bends does not count, it is as high as one wants.
+        self.statistic.rounding = 0.0
+        hessian = self.statistic.derivatives(self.best)[1]
+        self.statistic.set_reach(self._scales(hessian))
+
+    def _scales(self, hessian):
+        curvature = np.diag(hessian) / 2
+        sums = abs(self.templates.sums)
+        with np.errstate(divide="ignore"):
+            scales = np.where(curvature > 0, curvature**-0.5, 1 / sums)
+        return np.where(np.isfinite(scales), scales, 1.0)
+
+    def _iterate(self):
+        for _ in range(self.max_iter):
+            gradient, hessian = self.statistic.derivatives(self.best)
+            step = self._newton_step(gradient, hessian)
+            distance = -gradient @ step
+            if not distance > TOLERANCE or not self._search(step, distance):
+                return
+            if self.trace is not None:
+                self.trace.append((self.best.stat, self.best.norms))
+        self.failure = f"No convergence in {self.max_iter} steps."
+
+    def _newton_step(self, gradient, hessian):
+        """Minimum of the quadratic model inside the bounds and not too far away."""
+        scales = self._scales(hessian)
+        norms = self.best.norms
+        far = 100 + 10 * abs(norms) / scales
+        low = np.maximum((self.low - norms) / scales, -far)
+        high = np.minimum((self.high - norms) / scales, far)
+        scaled = hessian * np.outer(scales, scales)
+        return scales * minimise_quadratic(gradient * scales, scaled, low, high)
+
+    def _search(self, step, distance):
+        """Go along a step until the statistic is lower; False when it is not."""
+        fraction = min(1.0, TO_WALL * self.statistic.to_wall(self.best, step))
+        for _ in range(60):
+            norms = np.clip(self.best.norms + fraction * step, self.low, self.high)
+            point = self.statistic.point(norms)
+            change = self.statistic.difference(point, self.best)
+            if change <= -ARMIJO * fraction * distance:
+                self.best = point
+                return True
+            if distance < NOISE:
+                return False
+            # The parabola through both values and the slope has its minimum here.
+            vertex = distance * fraction**2 / (2 * (change + fraction * distance))
+            fraction = np.clip(vertex, 0.1 * fraction, 0.5 * fraction)
+        self.failure = "No lower statistic along the last step."
+        return False
+
+    def result(self):
+        """Result at the best point."""
+        self.statistic.rounding = 0.0
+        gradient, hessian = self.statistic.derivatives(self._inside())
+        scales = self._scales(hessian)
+        at_bound = self._at_bound(gradient)
+        inner = self.is_free & ~at_bound
+        covariance, unknown = self._covariance(hessian, scales, inner)
+        for idx in np.flatnonzero(at_bound & self.is_free):
+            error = _rise(abs(gradient[idx]), hessian[idx, idx])
+            covariance[idx, idx] = error**2
+        message = self.failure or "Optimization terminated successfully."
+        if not self.failure and unknown.any():
+            message = self._describe(unknown)
+        return NormFit(
+            values=self.best.norms,
+            covariance=covariance,
+            stat=self.best.stat,
+            success=not self.failure and not unknown.any(),
+            message=message,
+            nfev=self.statistic.n_calls,
+            at_bound=at_bound,
+            trace=self.trace or [],
+        )
+
+    def _inside(self):
+        """The best point, or one next to it when it is at a bound.
+
+        At the bound itself the statistic may have a bend.
+        """
+        norms, change = self.best.norms, ASIDE * self.statistic.reach
+        norms = np.where(norms <= self.low, norms + change, norms)
+        norms = np.where(norms >= self.high, norms - change, norms)
+        norms = np.where(self.is_free, norms, self.best.norms)
+        return self.statistic.point(np.clip(norms, self.low, self.high))
+
+    def _at_bound(self, gradient):
+        is_low = (self.best.norms <= self.low) & (gradient > 0)
+        is_high = (self.best.norms >= self.high) & (gradient < 0)
+        return self.is_free & (is_low | is_high)
+
+    def _covariance(self, hessian, scales, inner):
+        """Covariance, and which norms the data do not determine."""
+        covariance = np.zeros(hessian.shape)
+        unknown = np.zeros(inner.shape, dtype=bool)
+        if not inner.any():
+            return covariance, unknown
+        idx = np.flatnonzero(inner)
+        scale = scales[idx]
+        scaled = hessian[np.ix_(idx, idx)] * np.outer(scale, scale) / 2
+        eigenvalues, vectors = np.linalg.eigh(scaled)
+        is_null = eigenvalues < DEGENERATE
+        unknown[idx] = np.any(abs(vectors[:, is_null]) > 1e-3, axis=1)
+        inverse = (vectors[:, ~is_null] / eigenvalues[~is_null]) @ vectors[
+            :, ~is_null
+        ].T
+        covariance[np.ix_(idx, idx)] = inverse * np.outer(scale, scale)
+        covariance[unknown] = np.nan
+        covariance[:, unknown] = np.nan
+        return covariance, unknown
+
+    def _describe(self, unknown):
+        names = [self.templates.names[_] for _ in np.flatnonzero(unknown)]
+        if len(names) == 1:
+            return f"The data do not determine {names[0]}."
+        return (
+            f"The data do not determine {', '.join(names)} at the same time: freeze, "
+            "bound or constrain some of them."
+        )
+
+
+def _rise(slope, curvature):
+    """Distance at which a parabola with this slope and curvature has risen by 1."""
+    if slope == 0 and curvature == 0:
+        return np.nan
+    return 2 / (slope + np.sqrt(slope**2 + 2 * curvature))
+
+
+def minimise_quadratic(gradient, hessian, low, high):
+    """Minimum of g x + x H x / 2 between bounds around 0.
+
+    Parameters
+    ----------
+    gradient, hessian : `~numpy.ndarray`
+        Shapes (n,) and (n, n). The matrix has no negative eigenvalues and a diagonal
+        of about 2.
+    low, high : `~numpy.ndarray`
+        Bounds, not above and not below 0.
+
+    Returns
+    -------
+    x : `~numpy.ndarray`
+        The minimum, shape (n,). Along directions without curvature it goes some way
+        down.
+    """
+    x = np.zeros(gradient.shape)
+    is_held = (low == 0) & (gradient >= 0) | (high == 0) & (gradient <= 0)
+    is_held |= low == high
+    for _ in range(10 * x.size + 10):
+        slope = gradient + hessian @ x
+        free = np.flatnonzero(~is_held)
+        step = np.zeros(x.shape)
+        step[free] = _solve(hessian[np.ix_(free, free)], -slope[free])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            room = np.where(step < 0, (low - x) / step, (high - x) / step)
+        room[step == 0] = np.inf
+        blocking = np.argmin(room) if x.size else None
+        if x.size and room[blocking] < 1:
+            x = x + room[blocking] * step
+            x[blocking] = low[blocking] if step[blocking] < 0 else high[blocking]
+            is_held[blocking] = True
+            continue
+        x = np.clip(x + step, low, high)
+        slope = gradient + hessian @ x
+        pull = np.where(x <= low, -slope, slope) * is_held * (low < high)
+        if not np.any(pull > 1e-12 * (1 + abs(gradient))):
+            break
+        is_held[np.argmax(pull)] = False
+    return x
+
+
+def _solve(matrix, right):
+    """Solve linear equations of a matrix that may be singular."""
+    if right.size == 0:
+        return right
+    eigenvalues, vectors = np.linalg.eigh(matrix)
+    parts = vectors.T @ right
+    is_null = eigenvalues < 1e-12
+    # What rounding leaves along a direction without curvature is no reason to move.
+    weak = np.where(abs(parts) > 1e-7, 1e3 * parts, 0.0)
+    eigenvalues = np.where(is_null, 1.0, eigenvalues)
+    return vectors @ np.where(is_null, weak, parts / eigenvalues)
+
+
+# --- confidence ------------------------------------------------------------
+
+
+def confidence_norm(templates, fit, parameter, *, sigma=1, reoptimize=True):
+    r"""Asymmetric errors of a norm from the profile of the statistic, as by MINOS.
+
+    The statistic :math:`P(x)`, minimised over all other norms with the norm at
+    :math:`x`, is followed to where it has risen by :math:`\sigma^2`, by Newton's
+    method: its derivative is the gradient of the statistic at that minimum.
+
+    Parameters
+    ----------
+    templates : `~gammapy.modeling.templates.NormTemplates`
+        Templates.
+    fit : `NormFit`
+        Fit of all norms.
+    parameter : `~gammapy.modeling.Parameter`
+        The norm.
+    sigma : float, optional
+        Number of standard deviations. Default is 1.
+    reoptimize : bool, optional
+        Whether the other norms are fitted, or stay as they are. Default is True.
+
+    Returns
+    -------
+    result : dict
+        "errp", "errn" (NaN when there is none, the distance to a bound that is
+        closer), "success", "message", "nfev".
+
+    Raises
+    ------
+    ValueError
+        If the parameter is no norm of the templates.
+    """
+    index = _index(templates, parameter)
+    result = {"success": True, "message": "Confidence terminated successfully."}
+    nfev = 0
+    for key, sign in (("errp", 1), ("errn", -1)):
+        profile = _Profile(templates, fit, index, sigma, reoptimize)
+        result[key], problem = profile.crossing(sign)
+        nfev += profile.nfev
+        if problem:
+            result |= {"success": False, "message": problem}
+    return result | {"nfev": nfev}
+
+
+def _index(templates, parameter):
+    for idx, par in enumerate(templates.parameters):
+        if par is parameter:
+            return idx
+    raise ValueError(
+        f"{parameter.name!r} is no norm of these templates, which have "
+        f"{', '.join(templates.names)}."
+    )
+
+
+class _Profile:
+    """Rise of the statistic along a norm above its minimum, less what is wanted."""
+
+    def __init__(self, templates, fit, index, sigma, reoptimize):
+        self.templates = templates
+        self.fit = fit
+        self.index = index
+        self.rise = sigma**2
+        self.reoptimize = reoptimize
+        self.nfev = 0
+        self.norms = fit.values
+
+    def __call__(self, value):
+        """Rise, and its derivative."""
+        low, high = self.templates.minima.copy(), self.templates.maxima.copy()
+        if not self.reoptimize:
+            low, high = self.fit.values.copy(), self.fit.values.copy()
+        low[self.index] = high[self.index] = value
+        covariance = self.fit.covariance[self.index]
+        change = covariance / covariance[self.index]
+        start = self.norms + np.nan_to_num(change) * (value - self.norms[self.index])
+        start[self.index] = value
+        problem = _Problem(self.templates, start, low, high, 200, False)
+        problem.minimise()
+        self.norms = problem.best.norms
+        statistic = problem.statistic
+        statistic.rounding = 0.0
+        minimum = statistic.point(self.fit.values)
+        rise = statistic.difference(problem.best, minimum) - self.rise
+        self.nfev += statistic.n_calls
+        return rise, statistic.derivatives(problem.best)[0][self.index]
+
+    def crossing(self, sign):
+        """Distance to where it is zero, and what is wrong with it."""
+        best, name = self.fit.values[self.index], self.templates.names[self.index]
+        bounds = self.templates.minima, self.templates.maxima
+        bound = abs(bounds[int(sign > 0)][self.index] - best)
+        error = self.fit.errors[self.index]
+        if not error > 0:
+            return np.nan, f"The fit has no error of {name} to start from."
+        inner, outer = 0.0, bound
+        distance = min(np.sqrt(self.rise) * error, bound)
+        for _ in range(100):
+            rise, slope = self(best + sign * distance)
+            if abs(rise) < 1e-9 * self.rise:
+                return distance, ""
+            if rise < 0 and distance >= bound:
+                # MINOS ends there, too.
+                return distance, ""
+            inner, outer = (distance, outer) if rise < 0 else (inner, distance)
+            slope *= sign
+            distance = distance - rise / slope if slope > 0 else np.inf
+            if not inner < distance < outer:
+                distance = min(2 * inner, bound) if outer == bound else np.inf
+            if not inner < distance < outer and outer != bound:
+                distance = (inner + outer) / 2
+            if outer - inner < 1e-12 * outer:
+                return outer, ""
+        return np.nan, f"The statistic does not rise enough along {name}."
+
+
+# --- backend of Fit --------------------------------------------------------
+
+
+class NewtonOptimizer:
+    """What a fit leaves for the steps that follow it, in factors of the parameters.
+
+    Parameters
+    ----------
+    fit : `NormFit`
+        The fit.
+    parameters : `~gammapy.modeling.Parameters`
+        Free parameters, in the order of the fit.
+    """
+
+    def __init__(self, fit, parameters):
+        self.fit = fit
+        self.covariance = _to_factors(fit.covariance, parameters, fit.values)
+
+
+def optimize_newton(parameters, function, store_trace=False, **kwargs):
+    """Optimiser of the backend "newton" of `~gammapy.modeling.Fit`.
+
+    Parameters
+    ----------
+    parameters : `~gammapy.modeling.Parameters`
+        Parameters with the values to start from.
+    function : callable
+        Method ``stat_sum`` of the datasets.
+    store_trace : bool, optional
+        Whether to keep the statistic and norms of each step. Default is False.
+    **kwargs : dict
+        Option ``max_iter`` of `fit_norms`.
+
+    Returns
+    -------
+    result : (factors, info, optimizer)
+        Factors of the free parameters, information, and a `NewtonOptimizer`.
+
+    Raises
+    ------
+    NotLinearError
+        If the model is not linear in its free parameters; it says why.
+    """
+    templates = _templates_of(function, parameters)
+    fit = fit_norms(templates, store_trace=store_trace, **kwargs)
+    free = templates.parameters
+    factors = [_factor(*_) for _ in zip(free, fit.values, strict=True)]
+    names = [f"par-{idx}" for idx in range(len(free))]
+    trace = [
+        {"total_stat": stat, **dict(zip(names, norms, strict=True))}
+        for stat, norms in fit.trace
+    ]
+    info = {
+        "success": fit.success,
+        "message": fit.message,
+        "nfev": fit.nfev,
+        "trace": trace,
+    }
+    return factors, info, NewtonOptimizer(fit, free)
+
+
+def covariance_newton(parameters, function, *, minuit=None):
+    """Covariance of the backend "newton" of `~gammapy.modeling.Fit`.
+
+    Parameters
+    ----------
+    parameters : `~gammapy.modeling.Parameters`
+        Parameters at the minimum.
+    function : callable
+        Method ``stat_sum`` of the datasets.
+    minuit : `NewtonOptimizer`, optional
+        What the fit left, when there was one just now, by the name that `Fit` has for
+        it. Another optimiser than this one is ignored. Default is None.
+
+    Returns
+    -------
+    result : (matrix, info)
+        Covariance of the factors of the free parameters, and information.
+    """
+    if not isinstance(minuit, NewtonOptimizer):
+        templates = _templates_of(function, parameters)
+        problem = _Problem.from_templates(templates, None, None, 0, False)
+        minuit = NewtonOptimizer(problem.result(), templates.parameters)
+    matrix = minuit.covariance
+    if np.isfinite(matrix).all():
+        return matrix, {"success": True, "message": "Hessian inverted successfully."}
+    return matrix, {"success": False, "message": minuit.fit.message}
+
+
+def confidence_newton(parameters, function, parameter, sigma, reoptimize=True):
+    """Confidence intervals of the backend "newton" of `~gammapy.modeling.Fit`.
+
+    Parameters
+    ----------
+    parameters : `~gammapy.modeling.Parameters`
+        Parameters.
+    function : callable
+        Method ``stat_sum`` of the datasets.
+    parameter : `~gammapy.modeling.Parameter`
+        Free parameter of interest.
+    sigma : float
+        Number of standard deviations.
+    reoptimize : bool, optional
+        Whether the other norms are fitted. Default is True.
+
+    Returns
+    -------
+    result : dict
+        Result of `confidence_norm`, in factors.
+    """
+    templates = _templates_of(function, parameters)
+    result = confidence_norm(
+        templates,
+        fit_norms(templates),
+        parameters[parameter],
+        sigma=sigma,
+        reoptimize=reoptimize,
+    )
+    for key in ("errp", "errn"):
+        # Fit multiplies it by the scale again.
+        result[key] /= parameter.scale
+    return result
+
+
+@contextmanager
+def reusing_newton(fit, optimize_result):
+    """Give the covariance step of a fit what its optimiser found.
+
+    Making the templates a second time would take as long as the fit.
+
+    Parameters
+    ----------
+    fit : `~gammapy.modeling.Fit`
+        Fit. Its ``covariance_opts`` are changed for a while.
+    optimize_result : `~gammapy.modeling.fit.OptimizeResult` or None
+        Result of its optimiser.
+    """
+    options = fit.covariance_opts
+    optimizer = getattr(optimize_result, "minuit", None)
+    if options.get("backend", fit.backend) == "newton" and isinstance(
+        optimizer, NewtonOptimizer
+    ):
+        fit.covariance_opts = options | {"minuit": optimizer}
+    try:
+        yield
+    finally:
+        fit.covariance_opts = options
+
+
+def with_newton(register):
+    """Register of the backends of `~gammapy.modeling.Fit`, with this one."""
+    backends = {
+        "optimize": optimize_newton,
+        "covariance": covariance_newton,
+        "confidence": confidence_newton,
+    }
+    return {
+        task: {**functions, "newton": backends[task]}
+        for task, functions in register.items()
+    }
+
+
+def _templates_of(function, parameters):
+    from gammapy.datasets import Datasets
+
+    datasets = getattr(function, "__self__", None)
+    if not isinstance(datasets, Datasets) or function.__name__ != "stat_sum":
+        raise NotLinearError(
+            "The backend 'newton' fits the statistic of datasets, so the function must "
+            f"be their method stat_sum, not {function!r}."
+        )
+    return NormTemplates.from_datasets(datasets, list(parameters.free_parameters))
+
+
+def _factor(parameter, value):
+    """Factor of a value that is not rounded to beyond the bounds."""
+    factor = float(parameter.transform(value))
+    for bound, sign in ((parameter.min, 1), (parameter.max, -1)):
+        if value != bound:
+            continue
+        while sign * (parameter.inverse_transform(factor) - bound) < 0:
+            factor = np.nextafter(factor, sign * np.copysign(np.inf, parameter.scale))
+    return factor
+
+
+def _to_factors(covariance, parameters, values):
+    """Covariance of the factors from that of the values."""
+    slopes = np.array(
+        [
+            par._inverse_transform_derivative(par.transform(value))
+            for par, value in zip(parameters, values, strict=True)
+        ]
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return covariance / np.outer(slopes, slopes)

@@ -1,0 +1,721 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+r"""Models that are linear in their free parameters, as templates.
+
+When only norms are free, the predicted counts of bin :math:`i` are
+
+.. math::
+    m_i = F_i + \sum_k \theta_k T_{ki}
+
+with the norms :math:`\theta_k`, and templates :math:`T_{ki}` and a fixed part
+:math:`F_i` that are computed once. The Cash statistic needs the sums of the templates,
+and bin by bin only the bins with counts.
+"""
+
+import math
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+import numpy as np
+from scipy.sparse import csr_matrix, vstack
+from gammapy.utils.compilation import get_fit_statistics_compiled
+from .linearity import (
+    NotLinearError,
+    free_parameters,
+    parameter_name,
+    unique_models,
+    why_not_linear,
+)
+
+__all__ = ["NormTemplates"]
+
+#: Datasets with fewer bins are kept bin by bin, sums would not make them faster.
+N_BINS_SUMMED = 2000
+
+#: Bins that are gone through at a time, so that they stay in the processor's cache.
+N_BINS_CHUNK = 2**17
+
+#: A bin is kept from being summed when it may get negative within so many errors.
+REACH = 3
+
+#: What bins that are not followed may change the statistic by, relative.
+NEGLIGIBLE = 1e-12
+
+
+# --- one dataset -----------------------------------------------------------
+
+
+@dataclass
+class Term:
+    """Counts that one component predicts, for a norm of 1.
+
+    They are ``data * factor``. Bins outside ``into`` are 0.
+    """
+
+    name: str
+    index: int | None  # of the norm, None for what is fixed
+    data: np.ndarray  # shape (n_energy, n_lat, n_lon) of the cutout
+    factor: np.ndarray  # shape (n_energy,)
+    into: tuple  # slices of the cutout in the map
+
+    def values(self, energies):
+        """Predicted counts in some energy bins, of the cutout."""
+        return self.data[energies] * self.factor[energies, np.newaxis, np.newaxis]
+
+    def at(self, idx):
+        """Where the cutout has the bins with these indices, and its counts there."""
+        inside = np.arange(idx[0].size)
+        local = list(idx)
+        for axis, part in enumerate(self.into, start=1):
+            if part.start is None:
+                continue
+            local[axis] = local[axis] - part.start
+            keep = (local[axis] >= 0) & (local[axis] < part.stop - part.start)
+            local, inside = [_[keep] for _ in local], inside[keep]
+        return inside, self.data[tuple(local)] * self.factor[local[0]]
+
+    def sums(self, energies, weights):
+        """Weighted sums for each energy bin."""
+        cutout = weights[(slice(None), *self.into)]
+        total = _plane_sums(self.data[energies], cutout)
+        if not np.isfinite(total).all():
+            # Outside the mask anything goes; inside, Gammapy would count it as 0.
+            data = np.where(cutout > 0, self.data[energies], 0.0)
+            n_broken = np.sum(~np.isfinite(data))
+            if n_broken:
+                raise NotLinearError(
+                    f"{n_broken} bins inside the mask have predicted counts of "
+                    f"{self.name!r} that are not finite; mask them with mask_safe."
+                )
+            total = _plane_sums(data, cutout)
+        return total * self.factor[energies]
+
+    def low(self, energies, weights):
+        """Lower bound of the counts in each energy bin, for norms of 0 or more."""
+        is_cutout = any(part.start is not None for part in self.into)
+        low = np.min(self.data[energies], axis=(1, 2)) * self.factor[energies]
+        if np.all(low != 0) and np.isfinite(low).all() and np.all(self.factor > 0):
+            return np.minimum(low, 0) if is_cutout else low
+        # A background is zero outside the masks only, and inside it outweighs the
+        # noise that convolutions leave in empty parts of sources.
+        inside = weights[(slice(None), *self.into)] > 0
+        low = np.min(self.values(energies), axis=(1, 2), where=inside, initial=np.inf)
+        low[np.isinf(low)] = 0
+        return np.minimum(low, 0) if is_cutout else low
+
+
+def _plane_sums(data, weights):
+    """Sums of products over each plane."""
+    shape = (len(data), -1)
+    with np.errstate(invalid="ignore"):
+        return np.vecdot(data.reshape(shape), weights.reshape(shape))
+
+
+@dataclass
+class DatasetTerms:
+    """What the templates keep of a dataset: its model, term by term, and its mask."""
+
+    name: str
+    axis: object  # energy axis
+    shape: tuple  # (n_energy, n_lat, n_lon)
+    terms: list
+    mask: np.ndarray | None
+    is_weighted: bool
+
+    @classmethod
+    def from_dataset(cls, dataset, indices):
+        """Make the terms of a dataset, with the index of each norm by its id."""
+        mask = dataset.mask
+        return cls(
+            name=dataset.name,
+            axis=dataset.counts.geom.axes["energy"],
+            shape=dataset.counts.data.shape,
+            terms=[*_source_terms(dataset, indices), *_background(dataset, indices)],
+            mask=None if mask is None else mask.data,
+            is_weighted=dataset.stat_type == "cash_weighted",
+        )
+
+    def weights(self, energies):
+        """Weight of each bin in the statistic, 0 outside the masks."""
+        shape = (len(range(self.shape[0])[energies]), *self.shape[1:])
+        if self.mask is None:
+            return np.ones(shape)
+        mask = np.broadcast_to(self.mask, self.shape)[energies]
+        if self.is_weighted:
+            return np.where(mask > 0, mask, 0.0).astype(float)
+        return (mask != 0).astype(float)
+
+    def chunks(self):
+        """Slices of energy bins that are gone through at a time."""
+        step = max(1, N_BINS_CHUNK // math.prod(self.shape[1:]))
+        for start in range(0, self.shape[0], step):
+            yield slice(start, min(start + step, self.shape[0]))
+
+
+def _source_terms(dataset, indices):
+    from gammapy.datasets.reduction import npred_sources
+
+    for name, data, into, part in npred_sources(dataset, ()):
+        spectrum = dataset.models[name].spectral_model
+        index, value = _norm_of(spectrum, indices)
+        yield Term(
+            name=name,
+            index=index,
+            data=data[(slice(None), *part)],
+            factor=np.full(len(data), 1 / value),
+            into=into,
+        )
+
+
+def _background(dataset, indices):
+    if dataset.background is None:
+        return
+    data = dataset.background.data
+    unit = dataset.background.unit
+    if unit != "":
+        data = dataset.background.quantity.to_value("")
+    factor, index, name = np.ones(len(data)), None, f"background of {dataset.name}"
+    model = dataset.background_model
+    if model is not None:
+        name = model.name
+        index, value = _norm_of(model.spectral_model, indices)
+        values = model.evaluate_geom(geom=dataset.background.geom)
+        values = np.asarray(getattr(values, "value", values)) / value
+        if values.size == len(data):
+            factor = values.reshape(-1).astype(float)
+        else:
+            data = data * values
+    everything = (slice(None), slice(None))
+    yield Term(name=name, index=index, data=data, factor=factor, into=everything)
+
+
+def _norm_of(spectrum, indices):
+    """Index and value of the norm of a spectrum; None and 1 when it is fixed."""
+    if spectrum is not None:
+        for par in spectrum.parameters:
+            if id(par) in indices:
+                return indices[id(par)], par.value
+    return None, 1.0
+
+
+@contextmanager
+def _norms_not_zero(parameters):
+    """Set norms that are 0 to another value for a while.
+
+    The evaluators give zeros for them, and there is nothing to divide by.
+    """
+    changed = [(par, par.value) for par in parameters if par.value == 0]
+    try:
+        for par, _ in changed:
+            par.value = _reference(par)
+        yield
+    finally:
+        for par, value in changed:
+            par.value = value
+
+
+def _reference(parameter):
+    """A value other than 0, of the size of usual ones to keep clear of underflow."""
+    for value in (parameter.error, parameter.scale):
+        if np.isfinite(value) and value > 0:
+            return value
+    return 1.0
+
+
+# --- all datasets ----------------------------------------------------------
+
+
+class _Rows:
+    """Bins that are kept one by one, while they are collected."""
+
+    def __init__(self, n_norms):
+        self.n_norms = n_norms
+        self.n_rows = 0
+        self.columns = {_: [] for _ in ("counts", "weights", "fixed", "plane", "bin")}
+        self.triplets = ([], [], [])
+
+    def add(self, dataset, first_plane, idx, counts, weights):
+        """Add the bins with these indices in the cube of a dataset."""
+        fixed = np.zeros(idx[0].size)
+        for term in dataset.terms:
+            inside, values = term.at(idx)
+            if term.index is None:
+                fixed[inside] += values
+                continue
+            self.triplets[0].append(values)
+            self.triplets[1].append(inside + self.n_rows)
+            self.triplets[2].append(np.full(inside.size, term.index))
+        rows = {
+            "counts": counts.astype(float),
+            "weights": weights,
+            "fixed": fixed,
+            "plane": first_plane + idx[0],
+            "bin": np.ravel_multi_index(idx[1:], dataset.shape[1:]),
+        }
+        for name, values in rows.items():
+            self.columns[name].append(values)
+        self.n_rows += idx[0].size
+
+    def finish(self):
+        """Columns and matrix."""
+        columns = {
+            name: np.concatenate(values) if values else np.zeros(0)
+            for name, values in self.columns.items()
+        }
+        for name in ("plane", "bin"):
+            columns[name] = columns[name].astype(int)
+        return columns, _to_csr(self.triplets, (self.n_rows, self.n_norms))
+
+
+def _to_csr(triplets, shape):
+    values, rows, columns = [
+        np.concatenate(_) if len(_) else np.zeros(0) for _ in triplets
+    ]
+    matrix = csr_matrix((values, (rows.astype(int), columns.astype(int))), shape=shape)
+    matrix.sum_duplicates()
+    return matrix
+
+
+@dataclass
+class Planes:
+    """Sums over each energy bin of each dataset, and bounds of what was summed."""
+
+    dataset: np.ndarray  # shape (n_planes,)
+    energy: np.ndarray  # shape (n_planes,)
+    sums: csr_matrix  # shape (n_planes, n_norms)
+    low: csr_matrix
+    is_summed: csr_matrix
+    sums_fixed: np.ndarray
+    low_fixed: np.ndarray
+    n_bins: np.ndarray
+
+    def select(self, keep):
+        """Some of the planes."""
+        return replace(self, **{name: _[keep] for name, _ in vars(self).items()})
+
+
+class _Sums:
+    """Sums and bounds of the planes, while they are collected."""
+
+    def __init__(self, n_norms):
+        self.n_norms = n_norms
+        self.triplets = {_: ([], [], []) for _ in ("sums", "low", "is_summed")}
+        self.columns = {
+            _: [] for _ in ("dataset", "energy", "sums_fixed", "low_fixed", "n_bins")
+        }
+        self.n_planes = 0
+
+    def add(self, number, dataset, energies, weights, is_summed):
+        """Add some energy bins of a dataset, whose bins are summed or kept."""
+        planes = np.arange(weights.shape[0]) + self.n_planes
+        sums_fixed, low_fixed = np.zeros((2, planes.size))
+        for term in dataset.terms:
+            entries = {"sums": term.sums(energies, weights)}
+            if is_summed:
+                entries["low"] = term.low(energies, weights)
+                entries["is_summed"] = np.ones(planes.size)
+            if term.index is None:
+                sums_fixed += entries["sums"]
+                low_fixed += entries.get("low", 0.0)
+                continue
+            for name, values in entries.items():
+                self.triplets[name][0].append(values)
+                self.triplets[name][1].append(planes)
+                self.triplets[name][2].append(np.full(planes.size, term.index))
+        columns = {
+            "dataset": np.full(planes.size, number),
+            "energy": np.arange(energies.start, energies.stop),
+            "sums_fixed": sums_fixed,
+            "low_fixed": low_fixed,
+            "n_bins": np.count_nonzero(weights, axis=(1, 2)),
+        }
+        for name, values in columns.items():
+            self.columns[name].append(values)
+        self.n_planes += planes.size
+
+    def finish(self):
+        """The planes."""
+        shape = (self.n_planes, self.n_norms)
+        matrices = {name: _to_csr(_, shape) for name, _ in self.triplets.items()}
+        columns = {name: np.concatenate(_) for name, _ in self.columns.items()}
+        return Planes(**columns, **matrices)
+
+
+@dataclass
+class Anchor:
+    """Norms at which the summed bins of a plane are positive, and how fast they fall.
+
+    ``low`` and ``high`` are bounds of the relative change of a bin with each norm.
+    """
+
+    norms: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+    def holds(self, norms):
+        """Whether all bins are positive at other norms, too."""
+        step = norms - self.norms
+        return 1 + np.sum(np.minimum(step * self.low, step * self.high)) >= 0
+
+
+@dataclass
+class NormTemplates:
+    r"""Templates of the norms of datasets.
+
+    The predicted counts are :math:`m_i = F_i + \sum_k \theta_k T_{ki}`. Bins with
+    counts are kept one by one; of all others only sums are needed as long as they are
+    positive. `watch` finds those that may not be and keeps them, too, so that
+    `stat_sum` is what `Datasets.stat_sum` gives, for any norms.
+
+    Make them with `from_datasets`. They are a picture of the datasets: whoever changes
+    counts, masks, background, models or other parameters makes new ones. They hold on
+    to the arrays of predicted counts that the datasets had at the time.
+
+    Parameters
+    ----------
+    parameters : list of `~gammapy.modeling.Parameter`
+        The norms. Only their identity is used, never their present value.
+    names : list of str
+        Names of the norms for messages.
+    values, minima, maxima : `~numpy.ndarray`
+        Norms when the templates were made, and their bounds. Shape (n_norms,).
+    prior_mean, prior_precision : `~numpy.ndarray`
+        Gaussian priors, the precision is :math:`w/\sigma^2`. Shape (n_norms,).
+    constant : float
+        What priors add to the statistic, whatever the norms are.
+    datasets : list of `DatasetTerms`
+        The terms of the model of each dataset.
+    planes : `Planes`
+        Sums for each energy bin of each dataset.
+    counts, weights, fixed : `~numpy.ndarray`
+        Counts, weight and fixed part of the bins that are kept. Shape (n_rows,).
+    plane, bin : `~numpy.ndarray`
+        Where these bins are: index of the plane, and flat index in it.
+    matrix : `~scipy.sparse.csr_matrix`
+        Templates in these bins, shape (n_rows, n_norms).
+
+    Examples
+    --------
+    >>> from gammapy.modeling.newton import fit_norms
+    >>> from gammapy.modeling.templates import NormTemplates
+    >>> templates = NormTemplates.from_datasets(datasets)  # doctest: +SKIP
+    >>> fit_norms(templates).values  # doctest: +SKIP
+    >>> high = templates.slice_by_energy("10 TeV", "100 TeV")  # doctest: +SKIP
+    >>> fit_norms(high).values  # doctest: +SKIP
+    """
+
+    parameters: list
+    names: list
+    values: np.ndarray
+    minima: np.ndarray
+    maxima: np.ndarray
+    prior_mean: np.ndarray
+    prior_precision: np.ndarray
+    constant: float
+    datasets: list
+    planes: Planes
+    counts: np.ndarray
+    weights: np.ndarray
+    fixed: np.ndarray
+    plane: np.ndarray
+    bin: np.ndarray
+    matrix: csr_matrix
+    anchors: dict = field(default_factory=dict)
+
+    @classmethod
+    def from_datasets(cls, datasets, parameters=None):
+        """Make templates: each component is evaluated once.
+
+        Parameters
+        ----------
+        datasets : `~gammapy.datasets.Datasets`
+            Datasets with models. They are left as they are.
+        parameters : list of `~gammapy.modeling.Parameter`, optional
+            Norms to make templates of, free or frozen. All others stay at their
+            present value. Default is the free ones.
+
+        Returns
+        -------
+        templates : `NormTemplates`
+            Templates.
+
+        Raises
+        ------
+        NotLinearError
+            If the model is not linear in these parameters, see `why_not_linear`, or
+            not finite.
+        ValueError
+            If there is nothing to fit, or counts or bounds make no sense.
+        """
+        if parameters is None:
+            parameters = free_parameters(datasets)
+        reason = why_not_linear(datasets, parameters)
+        if reason:
+            raise NotLinearError(f"Not linear in norms: {reason}.")
+        parameters = list(parameters)
+        models = unique_models(datasets)
+        norms = _describe_norms(parameters, models)
+        indices = {id(par): idx for idx, par in enumerate(parameters)}
+        rows, sums = _Rows(len(parameters)), _Sums(len(parameters))
+        kept = []
+        with _norms_not_zero(parameters):
+            for number, dataset in enumerate(datasets):
+                kept.append(DatasetTerms.from_dataset(dataset, indices))
+                _collect(number, kept[-1], dataset.counts.data, rows, sums)
+        columns, matrix = rows.finish()
+        templates = cls(
+            parameters=parameters,
+            datasets=kept,
+            planes=sums.finish(),
+            matrix=matrix,
+            **norms,
+            **columns,
+        )
+        if not templates.planes.n_bins.any():
+            names = [dataset.name for dataset in datasets]
+            raise ValueError(f"The masks of datasets {names} hide all of their bins.")
+        return templates
+
+    @property
+    def n_norms(self):
+        """Number of norms."""
+        return len(self.parameters)
+
+    @property
+    def sums(self):
+        """Sum of each template, shape (n_norms,)."""
+        return np.asarray(self.planes.sums.sum(axis=0)).ravel()
+
+    def slice_by_energy(self, energy_min, energy_max):
+        """Templates of the energy bins inside a range.
+
+        Parameters
+        ----------
+        energy_min, energy_max : `~astropy.units.Quantity` or str
+            Energy range. Bins belong to it when both their edges do.
+
+        Returns
+        -------
+        templates : `NormTemplates`
+            Templates, which share the arrays of these ones.
+
+        Raises
+        ------
+        ValueError
+            If no bin of any dataset is inside.
+        """
+        from gammapy.datasets.reduction import bins_within, parse_energy_range
+
+        bounds = parse_energy_range(energy_min, energy_max)
+        inside = [bins_within(dataset.axis, *bounds) for dataset in self.datasets]
+        planes = self.planes
+        keep = np.array(
+            [inside[d][e] for d, e in zip(planes.dataset, planes.energy, strict=True)]
+        )
+        if not keep.any():
+            raise ValueError(f"No energy bin lies inside {energy_min} to {energy_max}.")
+        number = np.cumsum(keep) - 1
+        rows = keep[self.plane]
+        return replace(
+            self,
+            planes=planes.select(keep),
+            counts=self.counts[rows],
+            weights=self.weights[rows],
+            fixed=self.fixed[rows],
+            plane=number[self.plane[rows]],
+            bin=self.bin[rows],
+            matrix=self.matrix[rows],
+            anchors={number[_]: a for _, a in self.anchors.items() if keep[_]},
+        )
+
+    def npred(self, norms):
+        """Predicted counts of the bins that are kept, negative ones too."""
+        return self.fixed + self.matrix @ norms
+
+    def stat_sum(self, norms):
+        """Statistic of the datasets with other norms.
+
+        Parameters
+        ----------
+        norms : `~numpy.ndarray`
+            Values of the norms, shape (n_norms,), in the units of the parameters.
+
+        Returns
+        -------
+        stat : float
+            What `Datasets.stat_sum` gives with these norms.
+        """
+        norms = np.asarray(norms, dtype=float)
+        self.watch(norms)
+        truncation, log_truncation = cash_truncation()
+        npred = self.npred(norms)
+        is_cut = npred <= truncation
+        total = self.planes.sums_fixed.sum() + self.sums @ norms
+        total += np.sum((self.weights * (truncation - npred))[is_cut])
+        logs = np.full(npred.shape, log_truncation)
+        np.log(npred, out=logs, where=~is_cut)
+        total -= np.sum(self.weights * self.counts * logs)
+        return 2 * total + self.prior_stat_sum(norms)
+
+    def prior_stat_sum(self, norms):
+        """What the priors add to the statistic."""
+        pulls = self.prior_precision * (norms - self.prior_mean) ** 2
+        return self.constant + np.sum(pulls)
+
+    def watch(self, norms, reach=None):
+        """Keep each bin that is negative with these norms, or may soon be.
+
+        Bounds tell for whole energy bins that they are positive. The others are
+        evaluated, once for all norms nearby.
+
+        Parameters
+        ----------
+        norms : `~numpy.ndarray`
+            Values of the norms, shape (n_norms,).
+        reach : `~numpy.ndarray`, optional
+            Change of the norms that is nearby. Default is None, no change.
+
+        Returns
+        -------
+        n_new : int
+            Number of bins that were not kept before.
+        """
+        planes = self.planes
+        low = planes.low @ np.maximum(norms, 0) + planes.low_fixed
+        total = np.maximum(planes.sums @ norms + planes.sums_fixed, 1)
+        is_suspect = low * planes.n_bins < -NEGLIGIBLE * total
+        is_suspect |= planes.is_summed @ (norms < 0.0).astype(float) > 0
+        suspects = np.flatnonzero(is_suspect)
+        suspects = [
+            _
+            for _ in suspects
+            if not (_ in self.anchors and self.anchors[_].holds(norms))
+        ]
+        if len(suspects) == 0:
+            return 0
+        reach = np.zeros(self.n_norms) if reach is None else reach
+        rows = _Rows(self.n_norms)
+        for plane in suspects:
+            self._watch_plane(plane, norms, reach, rows)
+        self._append(rows)
+        return rows.n_rows
+
+    def _watch_plane(self, plane, norms, reach, rows):
+        dataset = self.datasets[self.planes.dataset[plane]]
+        energy = self.planes.energy[plane]
+        energies = slice(energy, energy + 1)
+        weights = dataset.weights(energies)[0]
+        is_summed = weights > 0
+        is_summed.ravel()[self.bin[self.plane == plane]] = False
+
+        templates = {}
+        npred, change = np.zeros((2, *weights.shape))
+        for term in dataset.terms:
+            values = term.values(energies)[0]
+            if term.index is None:
+                npred[term.into] += values
+                continue
+            template = templates.setdefault(term.index, np.zeros(weights.shape))
+            template[term.into] += values
+        for index, template in templates.items():
+            npred += norms[index] * template
+            change += abs(reach[index] * template)
+
+        new = np.nonzero(is_summed & (npred <= change))
+        idx = (np.full(new[0].size, energy), *new)
+        rows.add(dataset, plane - energy, idx, np.zeros(new[0].size), weights[new])
+        is_summed[new] = False
+        low, high = np.zeros((2, self.n_norms))
+        for index, template in templates.items():
+            ratio = template[is_summed] / npred[is_summed]
+            low[index] = np.min(ratio, initial=0)
+            high[index] = np.max(ratio, initial=0)
+        self.anchors[plane] = Anchor(norms=norms.copy(), low=low, high=high)
+
+    def _append(self, rows):
+        columns, matrix = rows.finish()
+        for name, values in columns.items():
+            setattr(self, name, np.concatenate([getattr(self, name), values]))
+        self.matrix = vstack([self.matrix, matrix], format="csr")
+
+
+def cash_truncation():
+    """Smallest model of the Cash statistic and its logarithm, as Gammapy takes them.
+
+    The compiled function has the logarithm with the precision of a float32.
+    """
+    compiled = get_fit_statistics_compiled()
+    truncation = compiled["TRUNCATION_VALUE"]
+    stat = compiled["cash_sum_compiled"](np.ones(1), np.zeros(1))
+    return truncation, truncation - stat / 2
+
+
+def _collect(number, dataset, counts, rows, sums):
+    """Add the bins and the sums of one dataset."""
+    is_summed = counts.size > N_BINS_SUMMED
+    for energies in dataset.chunks():
+        weights = dataset.weights(energies)
+        part = counts[energies]
+        n_broken = np.sum(~np.isfinite(part) & (weights > 0))
+        if n_broken:
+            raise ValueError(
+                f"Dataset {dataset.name!r} has {n_broken} bins inside its mask with "
+                "counts that are not finite; mask them with mask_safe."
+            )
+        first_plane = sums.n_planes - energies.start
+        sums.add(number, dataset, energies, weights, is_summed)
+        keep = weights > 0
+        if is_summed:
+            keep &= part > 0
+        idx = np.unravel_index(np.flatnonzero(keep), keep.shape)
+        selected = np.maximum(part[idx], 0)
+        into = (idx[0] + energies.start, *idx[1:])
+        rows.add(dataset, first_plane, into, selected, weights[idx])
+
+
+def _describe_norms(parameters, models):
+    """Names, values, bounds and priors of the norms."""
+    names = [parameter_name(models, par) for par in parameters]
+    values = np.array([par.value for par in parameters], dtype=float)
+    bounds = [_bounds(par, name) for par, name in zip(parameters, names, strict=True)]
+    minima, maxima = np.array(bounds, dtype=float).reshape(-1, 2).T
+    for name, value in zip(names, values, strict=True):
+        if not np.isfinite(value):
+            raise ValueError(f"{name} is {value}; set it to a number to start from.")
+    mean, precision = np.zeros((2, len(parameters)))
+    constant = 0.0
+    indices = {id(par): idx for idx, par in enumerate(parameters)}
+    # A linked parameter counts once for each of its models, as in Datasets.stat_sum.
+    occurrences = Counter(par for model in models for par in model.parameters)
+    for par, number in occurrences.items():
+        if par.prior is None:
+            continue
+        if id(par) not in indices:
+            constant += number * par.prior_stat_sum()
+            continue
+        idx, prior = indices[id(par)], par.prior
+        mean[idx], sigma = prior.mu.value, prior.sigma.value
+        precision[idx] = number * prior.weight / sigma**2
+        constant += number * prior.weight * prior.evaluate(mean[idx], mean[idx], sigma)
+    return {
+        "names": names,
+        "values": values,
+        "minima": minima,
+        "maxima": maxima,
+        "prior_mean": mean,
+        "prior_precision": precision,
+        "constant": float(constant),
+    }
+
+
+def _bounds(parameter, name):
+    low = -np.inf if np.isnan(parameter.min) else parameter.min
+    high = np.inf if np.isnan(parameter.max) else parameter.max
+    if parameter.scale_transform != "lin":
+        # Its square root or logarithm is what other optimisers vary.
+        low = max(low, 0.0)
+    if low > high or low == np.inf or high == -np.inf:
+        raise ValueError(
+            f"The bounds of {name} are reversed: min is {parameter.min} and max is "
+            f"{parameter.max}."
+        )
+    return low, high
