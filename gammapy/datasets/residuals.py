@@ -16,6 +16,7 @@ from gammapy.stats.residuals import (
     compute_sqrt_ts_on_off,
 )
 from gammapy.utils.parallel import N_JOBS_DEFAULT, run_multiprocessing
+from gammapy.utils.pbar import progress_bar
 from .convolution import convolve_images, make_kernel
 from .grids import (
     common_image_geom,
@@ -579,7 +580,7 @@ class SpectralResiduals:
             for model in datasets.models
             if not is_background(model) and model.name not in exclude
         }
-        for dataset in datasets:
+        for dataset in progress_bar(datasets, desc="Spectra"):
             if not apply_mask:
                 dataset = without_mask_fit(dataset)
             for plane in iter_planes(dataset, axis_mask, exclude=exclude):
@@ -837,7 +838,7 @@ def _reduce_all(tasks, n_jobs, backend):
     """Reduced datasets, one at a time unless several processes share them."""
     n_jobs = N_JOBS_DEFAULT if n_jobs is None else n_jobs
     if n_jobs == 1:
-        return (_reduce_dataset(*_) for _ in tasks)
+        return (_reduce_dataset(*_) for _ in progress_bar(tasks, desc="Residuals"))
     return run_multiprocessing(
         _reduce_dataset,
         tasks,

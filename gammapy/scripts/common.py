@@ -1,0 +1,189 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""What the commands for judging a fit share: input, errors in one line, output."""
+
+import logging
+import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+import click
+import numpy as np
+from astropy.io import fits
+import matplotlib.pyplot as plt
+from gammapy.datasets import (
+    Datasets,
+    MapDataset,
+    MapDatasetOnOff,
+    SpectrumDataset,
+    SpectrumDatasetOnOff,
+)
+from gammapy.modeling.models import Models
+from gammapy.utils import pbar
+
+__all__ = []
+
+log = logging.getLogger(__name__)
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+DPI = 150
+YAML_SUFFIXES = (".yaml", ".yml")
+
+
+class InputError(click.ClickException):
+    """Bad input: one line on stderr and the exit code 2."""
+
+    exit_code = 2
+
+    def __init__(self, message):
+        super().__init__(" ".join(str(message).split()))
+
+
+class OneLineCommand(click.Command):
+    """Command whose usage errors are a line, not the usage and a line."""
+
+    def parse_args(self, ctx, args):
+        """Parse the arguments; an `InputError` when they are not valid."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            message = error.format_message().rstrip()
+            raise InputError(f"{message} See {ctx.command_path} --help.") from error
+
+
+@contextmanager
+def input_errors(what="", kinds=(ValueError, TypeError)):
+    """Turn errors of these kinds into an `InputError`, the log has the traceback."""
+    try:
+        yield
+    except kinds as error:
+        log.debug("The error in full:", exc_info=True)
+        text = str(error) or error.__class__.__name__
+        if isinstance(error, KeyError):
+            text = f"it lacks {error}"
+        raise InputError(f"{what}: {text}" if what else text) from error
+
+
+@contextmanager
+def show_progress():
+    """Show the progress bars of Gammapy."""
+    before = pbar.SHOW_PROGRESS_BAR
+    pbar.SHOW_PROGRESS_BAR = True
+    try:
+        yield
+    finally:
+        pbar.SHOW_PROGRESS_BAR = before
+
+
+def is_yaml(path):
+    """Whether a file is YAML, by its name."""
+    return path.suffix.lower() in YAML_SUFFIXES
+
+
+def read_datasets(path, path_models=None):
+    """Read datasets and their models.
+
+    Parameters
+    ----------
+    path : `~pathlib.Path`
+        File of `~gammapy.datasets.Datasets.write`, or FITS file of one dataset.
+    path_models : `~pathlib.Path`, optional
+        File of models. Default is None, no models.
+
+    Returns
+    -------
+    datasets : `~gammapy.datasets.Datasets`
+        Datasets.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read, whatever the reason.
+    """
+    log.info(f"Reading {path}")
+    # What is wrong with a file shows in errors of any kind.
+    with input_errors(f"Cannot read datasets from {path}", Exception):
+        if is_yaml(path):
+            # Not lazily: what is wrong with the files has to show here.
+            datasets = Datasets.read(path, lazy=False)
+        else:
+            datasets = Datasets([_read_dataset(path)])
+    if path_models is not None:
+        with input_errors(f"Cannot read models from {path_models}", Exception):
+            models = Models.read(path_models)
+            _warn_unknown_datasets(models, datasets)
+            datasets.models = models
+    return datasets
+
+
+def _read_dataset(path):
+    """Dataset of one FITS file, whose extensions say of which kind it is."""
+    with fits.open(path) as hdulist:
+        names = {_.name for _ in hdulist}
+    if "SPECTRUM" in names:
+        return SpectrumDatasetOnOff.read(path)
+    if "COUNTS" not in names:
+        raise ValueError("it has no counts")
+    is_on_off = "ACCEPTANCE" in names
+    if "COUNTS_REGION" in names:
+        return (SpectrumDatasetOnOff if is_on_off else SpectrumDataset).read(path)
+    return (MapDatasetOnOff if is_on_off else MapDataset).read(path)
+
+
+def _warn_unknown_datasets(models, datasets):
+    for model in models:
+        named = np.atleast_1d(model.datasets_names or []).tolist()
+        if named and not set(named) & set(datasets.names):
+            log.warning(
+                f"Model {model.name!r} is of {', '.join(named)}, not of the datasets "
+                f"{', '.join(datasets.names)}: it is not used."
+            )
+
+
+def check_absent(paths, overwrite):
+    """Raise an `InputError` when one of the files to write exists."""
+    existing = [str(_) for _ in paths if _.exists()]
+    if existing and not overwrite:
+        n_more = len(existing) - 1
+        exist = f"and {n_more} more exist" if n_more else "exists"
+        raise InputError(
+            f"{existing[0]} {exist}: choose another place, or use --overwrite."
+        )
+
+
+def figure_writer(figure):
+    """Function that writes a figure to a path, for `write_files`."""
+
+    def write(path):
+        figure.savefig(path, dpi=DPI)
+        plt.close(figure)
+
+    return write
+
+
+def write_files(folder, writers):
+    """Write all files or none.
+
+    Parameters
+    ----------
+    folder : `~pathlib.Path`
+        Folder of the files, made when it is missing.
+    writers : dict
+        By file name a function that writes to the path that it is given.
+    """
+    with input_errors(f"Cannot write to {folder}", OSError):
+        missing = [_ for _ in (folder, *folder.parents) if not _.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+        # In the same folder, so that moving is renaming.
+        unfinished = Path(tempfile.mkdtemp(dir=folder, prefix=".unfinished-"))
+        try:
+            for name, write in writers.items():
+                write(unfinished / name)
+            for name in writers:
+                (unfinished / name).replace(folder / name)
+        except BaseException:
+            shutil.rmtree(unfinished)
+            for path in missing:
+                path.rmdir()
+            raise
+        unfinished.rmdir()

@@ -1,0 +1,8 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+
+
+def add_subcommands():
+    _upstream_add_subcommands()
+    from .residuals import cli_residuals
+
+    cli.add_command(cli_residuals)

@@ -1,0 +1,413 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""The command ``gammapy residuals``."""
+
+import logging
+import warnings
+from dataclasses import dataclass
+from functools import reduce
+from operator import or_
+from pathlib import Path
+import click
+import numpy as np
+import astropy.units as u
+from astropy.table import Table
+from regions import LineSkyRegion, PixelRegion, Regions, SkyRegion, TextSkyRegion
+import matplotlib
+from gammapy.datasets import Datasets, SpatialResiduals, SpectralResiduals
+from gammapy.datasets.grids import parse_region
+from gammapy.datasets.reduction import STAT_KINDS
+from gammapy.modeling.nuisance import is_at_limit, unique_parameter_names
+from gammapy.stats.residuals import RESIDUAL_METHODS
+from gammapy.visualization import plot_spatial_residuals, plot_spectral_residuals
+from gammapy.visualization.models import select_components
+from gammapy.visualization.residuals import PANELS, format_energy_range
+from .common import (
+    FILE,
+    InputError,
+    OneLineCommand,
+    check_absent,
+    figure_writer,
+    input_errors,
+    read_datasets,
+    show_progress,
+    write_files,
+)
+
+__all__ = ["cli_residuals"]
+
+log = logging.getLogger(__name__)
+
+WITHOUT_AREA = (LineSkyRegion, TextSkyRegion)
+KERNELS = ("tophat", "gauss", "point-source", "none")
+
+# All that the command may write; what it does not is no longer of the same fit.
+MAPS, MAPS_FIGURE = "spatial_residuals.fits", "spatial_residuals.png"
+SPECTRUM, SPECTRUM_FIGURE = "spectral_residuals.ecsv", "spectral_residuals.png"
+PARAMETERS = "parameters.ecsv"
+OUTPUTS = (MAPS, MAPS_FIGURE, SPECTRUM, SPECTRUM_FIGURE, PARAMETERS)
+
+
+class QuantityType(click.ParamType):
+    """Number with a unit, not negative."""
+
+    name = "quantity"
+
+    def __init__(self, what, example):
+        self.what = what
+        self.example = example
+
+    def convert(self, value, param, ctx):
+        """Quantity of a text."""
+        try:
+            quantity = u.Quantity(value)
+            number = quantity.to_value(u.Quantity(self.example).unit)
+        except (TypeError, ValueError):  # the error of units is one of these
+            number = None
+        if number is None or np.ndim(number) or not 0 <= number < np.inf:
+            self.fail(f"{value!r} is not {self.what} such as {self.example!r}.")
+        return quantity
+
+
+class PanelsType(click.ParamType):
+    """Names of panels, separated by commas."""
+
+    name = "names"
+
+    def convert(self, value, param, ctx):
+        """List of names of a text."""
+        panels = [_.strip() for _ in value.split(",")]
+        for panel in panels:
+            if panel not in PANELS:
+                self.fail(f"{panel!r} is not one of {', '.join(PANELS)}.")
+        return panels
+
+
+class RegionType(click.ParamType):
+    """DS9 file or text with sky regions, of which the union counts."""
+
+    name = "region"
+
+    def convert(self, value, param, ctx):
+        """Sky region of a file or text."""
+        is_file = Path(value).is_file()
+        if not is_file and value.endswith(".reg"):
+            self.fail(f"There is no file {value!r}.")
+        parse = Regions.read if is_file else Regions.parse
+        # Lines that it cannot read are skipped with a warning.
+        with warnings.catch_warnings(record=True, action="always") as skipped:
+            try:
+                regions = parse(value, format="ds9")
+            except (AttributeError, IndexError, OSError, TypeError, ValueError) as err:
+                self.fail(f"{value!r} is no region: {err}")
+        for warning in skipped if regions else []:
+            log.warning(str(warning.message))
+        return self._union(value, regions)
+
+    def _union(self, value, regions):
+        if any(isinstance(_, PixelRegion) for _ in regions):
+            self.fail(
+                f"{value!r} is in pixels; needed are coordinates on the sky, as in "
+                "'galactic;circle(344.2, -0.15, 0.3)'."
+            )
+        if any(not _.meta.get("include", True) for _ in regions):
+            self.fail(f"{value!r} excludes regions ('-'); only their union counts.")
+        # Notes and lines have no area.
+        regions = [_ for _ in regions if not isinstance(_, WITHOUT_AREA)]
+        if not regions:
+            self.fail(f"{value!r} has no region.")
+        region = reduce(or_, regions)
+        try:
+            parse_region(region)
+        except ValueError as error:
+            self.fail(str(error))
+        return region
+
+
+ENERGY = QuantityType("an energy", "2 TeV")
+
+
+@click.command(
+    "residuals",
+    cls=OneLineCommand,
+    short_help="Residuals of datasets in sigma: maps, spectra, figures, a summary",
+    context_settings={"show_default": True},
+)
+@click.argument("datasets", type=FILE)
+@click.argument("models", type=FILE, required=False)
+@click.option("--energy-min", type=ENERGY, help="Lowest energy, such as '2 TeV'.")
+@click.option("--energy-max", type=ENERGY, help="Highest energy, such as '20 TeV'.")
+@click.option(
+    "--region",
+    type=RegionType(),
+    help="Region that the spectrum is of, and that the maps outline: a DS9 file or a"
+    " text such as 'galactic;circle(344.2, -0.15, 0.3)'.  [default: all pixels]",
+)
+@click.option(
+    "--kernel",
+    type=click.Choice(KERNELS),
+    default="tophat",
+    help="Sum of the pixels around each one: those within the radius, weighted with a"
+    " Gaussian, or with the filter matched to a point source.",
+)
+@click.option(
+    "--radius",
+    type=QuantityType("an angle", "0.1 deg"),
+    default="0.1 deg",
+    help="Radius of the top-hat, or sigma of the Gaussian.",
+)
+@click.option(
+    "--method",
+    type=click.Choice(RESIDUAL_METHODS),
+    default="significance",
+    help="Residuals of the spectrum.",
+)
+@click.option(
+    "--panels",
+    type=PanelsType(),
+    default="counts,npred,significance,distribution",
+    help=f"Panels of the maps, of: {', '.join(PANELS)}.",
+)
+@click.option(
+    "--exclude",
+    metavar="NAME",
+    multiple=True,
+    help="Component to leave out of the model: what would one see without it? Can be"
+    " given several times.",
+)
+@click.option(
+    "--dataset",
+    "names",
+    metavar="NAME",
+    multiple=True,
+    help="Dataset to look at, can be given several times.  [default: all]",
+)
+@click.option("--no-mask-fit", is_flag=True, help="Look beyond the fit range, too.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=1,
+    help="Number of processes that share the datasets.",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default="residuals",
+    help="Folder of the results.",
+)
+@click.option(
+    "--overwrite", is_flag=True, help="Replace the results that the folder has."
+)
+def cli_residuals(datasets, models, names, out, overwrite, **options):
+    """Residuals of a fit: where do the counts differ from the model, and by how much?
+
+    DATASETS is a file that Datasets.write made (YAML), or the FITS file of one
+    dataset. MODELS is the file of the fitted models (YAML); without it the counts are
+    compared with the background alone. Several datasets are looked at jointly, with
+    masks and energy range respected. The folder of the results gets
+
+    \b
+      spatial_residuals.fits   maps, for SpatialResiduals.read; not of spectra
+      spectral_residuals.ecsv  table, one row per energy bin
+      parameters.ecsv          table of the model parameters
+      *_residuals.png          figures of both
+
+    and what there is to say in a few lines is printed: mean and width of the
+    significance (0 and 1 if the model holds), and the worst pixel with the model
+    component that is nearest.
+
+    \b
+    Examples
+    --------
+      gammapy residuals datasets.yaml models.yaml --energy-min "2 TeV"
+      gammapy residuals datasets.yaml models.yaml --exclude "HESS J1708-443" \\
+          --region source.reg --kernel gauss --radius "0.07 deg" --out without
+    """
+    check_absent([out / _ for _ in OUTPUTS], overwrite)
+    matplotlib.use("agg")
+    datasets = select_datasets(read_datasets(datasets, models), names)
+    results = compute(datasets, **options)
+    log.info("Drawing")
+    writers = results.writers()
+    write_files(out, writers)
+    for name in set(OUTPUTS) - set(writers):
+        (out / name).unlink(missing_ok=True)
+    for line in results.summary():
+        click.echo(line)
+    click.echo(f"Written to {out}: {', '.join(writers)}")
+
+
+def select_datasets(datasets, names=()):
+    """Datasets of the given names that have counts."""
+    unknown = [_ for _ in names if _ not in datasets.names]
+    if unknown:
+        raise InputError(
+            f"There is no dataset {unknown[0]!r}; there are "
+            f"{', '.join(datasets.names)}."
+        )
+    chosen = [_ for _ in datasets if not names or _.name in names]
+    counted = [_ for _ in chosen if _.stat_type in STAT_KINDS]
+    if left_out := [_.name for _ in chosen if _ not in counted]:
+        log.warning(f"Datasets that have no counts are left out: {', '.join(left_out)}")
+    if not counted:
+        raise InputError("None of the datasets has counts to compare with a model.")
+    return Datasets(counted)
+
+
+def compute(
+    datasets, *, region, kernel, radius, method, panels, exclude, no_mask_fit, jobs,
+    energy_min, energy_max,
+):  # fmt: skip
+    """Residuals of the datasets, an `InputError` for what they cannot be made of."""
+    options = {
+        "energy_min": energy_min,
+        "energy_max": energy_max,
+        "exclude": list(exclude),
+        "apply_mask": not no_mask_fit,
+    }
+    maps = [_ for _ in datasets if not _.counts.geom.is_region]
+    if maps and len(maps) < len(datasets):
+        log.warning(f"The maps are those of {', '.join(_.name for _ in maps)} alone.")
+    spatial = None
+    with show_progress(), input_errors():
+        spectral = SpectralResiduals.from_datasets(datasets, region, **options)
+        if maps:
+            spatial = SpatialResiduals.from_datasets(
+                Datasets(maps),
+                kernel=None if kernel == "none" else kernel,
+                correlation_radius=radius,
+                n_jobs=jobs,
+                **options,
+            )
+    return Results(
+        models=datasets.models,
+        spatial=spatial,
+        spectral=spectral,
+        region=region,
+        method=method,
+        panels=panels,
+        exclude=list(exclude),
+    )
+
+
+@dataclass
+class Results:
+    """What the command writes and prints."""
+
+    models: object
+    spatial: SpatialResiduals | None
+    spectral: SpectralResiduals
+    region: SkyRegion | None
+    method: str
+    panels: list
+    exclude: list
+
+    def writers(self):
+        """By file name a function that writes to a path; all is drawn already."""
+        writers = {}
+        if self.spatial is not None:
+            axes = plot_spatial_residuals(
+                self.spatial, panels=self.panels, region=self.region
+            )
+            writers[MAPS] = self.spatial.write
+            writers[MAPS_FIGURE] = figure_writer(axes[self.panels[0]].figure)
+        axes = plot_spectral_residuals(self.spectral, method=self.method)
+        writers[SPECTRUM] = self.spectral.to_table(self.method).write
+        writers[SPECTRUM_FIGURE] = figure_writer(axes[0].figure)
+        if self.models:
+            writers[PARAMETERS] = parameters_table(self.models).write
+        return writers
+
+    def summary(self):
+        """Lines to print."""
+        yield f"Datasets: {', '.join(self.spectral.datasets_names)}"
+        if self.spatial is not None:
+            yield from summarize_maps(self.spatial, self.exclude)
+        yield summarize_spectrum(self.spectral)
+        if self.models:
+            yield summarize_parameters(self.models)
+
+
+def parameters_table(models):
+    """Table of the parameters, with the numbers as they are."""
+    table = models.to_parameters_table()
+    for name in table.colnames:
+        if table[name].dtype.kind == "f":
+            table[name].info.format = None
+    return Table(table)
+
+
+def summarize_maps(residuals, exclude=()):
+    """Lines on the spread of the significance and on the worst pixel."""
+    row = residuals.distribution()[0]
+    energies = format_energy_range(*residuals.energy_axis.edges)
+    radius = residuals.correlation_radius
+    kernel = residuals.kernel or "single pixels"
+    yield f"Maps: {energies}, {kernel}{'' if radius is None else f' of {radius}'}"
+    yield (
+        f"Significance: mean {row['mean']:.2f} +- {row['mean_err']:.2f}, "
+        f"width {row['std']:.2f} +- {row['std_err']:.2f} "
+        f"in {row['n_trials']:.0f} independent trials (0 and 1 if the model holds)"
+    )
+    found = worst_pixel(residuals)
+    if found is None:
+        return
+    sigma, position = found
+    line = f"Worst pixel: {sigma:+.1f} sigma at {show_position(position)}"
+    nearest = nearest_component(position, residuals.models)
+    if nearest is not None:
+        name, separation = nearest
+        what = f"{name} (left out)" if name in exclude else name
+        line += f"; nearest component: {what}, {separation.deg:.2f} deg away"
+    yield line
+
+
+def worst_pixel(residuals):
+    """Highest significance, up or down, and its position; None when there is none."""
+    image = residuals.sqrt_ts.sum_over_axes(keepdims=False)
+    known = ~np.isnan(image.data)
+    if not known.any():
+        return None
+    size = np.where(known, np.abs(image.data), -1)
+    idx = np.unravel_index(np.argmax(size), size.shape)
+    return image.data[idx], image.geom.get_coord().skycoord[idx]
+
+
+def show_position(position):
+    """Position in degrees, with its frame."""
+    lon, lat = position.data.lon.deg, position.data.lat.deg
+    return f"{lon:.3f}, {lat:+.3f} deg ({position.frame.name})"
+
+
+def nearest_component(position, models):
+    """Name and separation of the component next to a position, or None."""
+    separations = [
+        (_.name, position.separation(_.position))
+        for _ in select_components(models)
+        if hasattr(_.spatial_model, "lon_0")
+    ]
+    return min(separations, key=lambda _: _[1], default=None)
+
+
+def summarize_spectrum(residuals):
+    """Line on the significance of the energy bins."""
+    table = residuals.to_table("significance")[residuals.mask]
+    sqrt_ts = np.asarray(table["sqrt_ts"])
+    worst = table[np.nanargmax(np.abs(sqrt_ts))]
+    energies = format_energy_range(
+        *(u.Quantity(worst[_], table[_].unit) for _ in ("e_min", "e_max"))
+    )
+    where = "" if residuals.region is None else " of the region"
+    return (
+        f"Spectrum{where}: sum of sigma^2 {np.nansum(sqrt_ts**2):.1f} in "
+        f"{len(table)} bins; worst {worst['sqrt_ts']:+.1f} sigma at {energies}"
+    )
+
+
+def summarize_parameters(models):
+    """Line on the number of parameters, and on those at a bound."""
+    parameters = models.parameters.unique_parameters
+    free = parameters.free_parameters
+    names = unique_parameter_names(models)
+    at_limit = [names[id(_)] for _ in free if is_at_limit(_, _.error)]
+    line = f"Parameters: {len(parameters)}, of which {len(free)} are free"
+    return f"{line}; at a limit: {', '.join(at_limit)}" if at_limit else line
