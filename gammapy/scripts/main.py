@@ -3,6 +3,8 @@
 
 def add_subcommands():
     _upstream_add_subcommands()
+    from .nuisance import cli_nuisance
     from .residuals import cli_residuals
 
+    cli.add_command(cli_nuisance)
     cli.add_command(cli_residuals)
