@@ -21,13 +21,6 @@ FORMAT = 1
 
 def write_spatial_residuals(residuals, filename, overwrite=False):
     """Write to a FITS file, see `SpatialResiduals.write`."""
-    path = make_path(filename)
-    if path.is_dir() or not path.parent.is_dir():
-        what = "is a folder" if path.is_dir() else "is in a folder that does not exist"
-        raise OSError(f"File {str(path)!r} {what}.")
-    if path.exists() and not overwrite:
-        raise OSError(f"File {str(path)!r} exists; overwrite=True replaces it.")
-
     hdulist = fits.HDUList([fits.PrimaryHDU()])
     for name, map_ in residuals._maps.items():
         hdulist.extend(map_.to_hdulist(hdu=name)[1:])
@@ -36,25 +29,37 @@ def write_spatial_residuals(residuals, filename, overwrite=False):
     # A header has no room for a text of any length, and a column has.
     table = Table({"meta": [json.dumps(meta).encode()]})
     hdulist.append(fits.BinTableHDU(table, name=META))
+    write_hdulist(hdulist, filename, overwrite)
 
-    write_whole(path, lambda unfinished: hdulist.writeto(unfinished, overwrite=True))
 
-
-def write_whole(path, write):
-    """Write a file that is there as a whole or not at all.
+def write_hdulist(hdulist, filename, overwrite=False):
+    """Write a FITS file that is there as a whole or not at all.
 
     Parameters
     ----------
-    path : `~pathlib.Path`
-        Path of the file; a link keeps pointing to it.
-    write : callable
-        Function that writes to the path that it is given, which has the same suffixes.
+    hdulist : `~astropy.io.fits.HDUList`
+        What to write.
+    filename : `pathlib.Path` or str
+        File name; what a link points to is replaced, not the link.
+    overwrite : bool, optional
+        Whether to replace an existing file. Default is False.
+
+    Raises
+    ------
+    OSError
+        If the file exists and is not to be replaced, or has no folder.
     """
+    path = make_path(filename)
+    if path.is_dir() or not path.parent.is_dir():
+        what = "is a folder" if path.is_dir() else "is in a folder that does not exist"
+        raise OSError(f"File {str(path)!r} {what}.")
+    if path.exists() and not overwrite:
+        raise OSError(f"File {str(path)!r} exists; overwrite=True replaces it.")
     path = path.resolve()
-    name = f".{os.getpid()}-unfinished-{path.name}"
-    unfinished = path.with_name(name)
+    # The same suffixes, by which a file is compressed or not.
+    unfinished = path.with_name(f".{os.getpid()}-unfinished-{path.name}")
     try:
-        write(unfinished)
+        hdulist.writeto(unfinished, overwrite=True)
         unfinished.replace(path)
     except BaseException:
         unfinished.unlink(missing_ok=True)

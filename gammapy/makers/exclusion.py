@@ -1,0 +1,400 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Exclusion masks found in the data themselves."""
+
+import logging
+from dataclasses import dataclass
+from numbers import Integral, Real
+import numpy as np
+import scipy.ndimage as ndi
+import astropy.units as u
+from astropy.io import fits
+from astropy.table import Table
+from gammapy.datasets import MapDataset
+from gammapy.datasets.convolution import convolve_images, make_kernel
+from gammapy.datasets.grids import common_image_geom, image_slices, place
+from gammapy.datasets.reduction import (
+    bins_within,
+    is_background,
+    iter_planes,
+    joint_alpha,
+    joint_stat_kind,
+    local_datasets,
+    parse_energy_range,
+    range_of_bins,
+)
+from gammapy.datasets.residuals_io import write_hdulist
+from gammapy.maps import Map, WcsNDMap
+from gammapy.stats.residuals import compute_sqrt_ts_on_off
+from gammapy.utils.pbar import progress_bar
+from .background import RingBackgroundMaker
+
+__all__ = ["ExclusionMaskMaker", "ExclusionMaskResult"]
+
+log = logging.getLogger(__name__)
+
+LABEL = "exclusion_mask"
+
+# Neighbours of a pixel, those at its corners included.
+NEIGHBOURS = np.ones((3, 3), dtype=bool)
+
+# What a Fourier transform leaves where there is nothing, relative to the maximum.
+ROUNDING = 1e-9
+
+
+class ExclusionMaskMaker:
+    """Find the regions that a background measurement has to leave out.
+
+    Each round measures the background in a ring around each position, outside the
+    regions that are excluded so far, and excludes those where the significance of the
+    excess is high: pixels above ``threshold_high``, and pixels above ``threshold_low``
+    that are connected to them. It ends when nothing new is found. What is excluded
+    stays excluded, so that the rounds come to an end.
+
+    Parameters
+    ----------
+    correlation_radius : `~astropy.units.Quantity` or str, optional
+        Radius within which counts are summed for the significance. Default is
+        "0.1 deg".
+    r_in, width : `~astropy.units.Quantity` or str, optional
+        Inner radius and width of the ring; it should be larger than the sources.
+        Default is "0.5 deg" and "0.3 deg".
+    threshold_high, threshold_low : float, optional
+        Significances in standard deviations. Default is 5 and 3.
+    dilation : `~astropy.units.Quantity` or str, optional
+        Margin around what is found. Default is "0 deg".
+    energy_min, energy_max : `~astropy.units.Quantity` or str, optional
+        Energy range. A bin counts when it lies inside. Default is all energies.
+    n_rounds_max : int, optional
+        Largest number of rounds. Default is 10.
+    mask : `~gammapy.maps.WcsNDMap`, optional
+        Exclusion mask to start with, False in regions that are excluded whatever the
+        data say. Default is None.
+
+    Examples
+    --------
+    >>> from gammapy.makers import ExclusionMaskMaker, FoVBackgroundMaker
+    >>> maker = ExclusionMaskMaker(energy_min="1 TeV", dilation="0.1 deg")
+    >>> result = maker.run(datasets)  # doctest: +SKIP
+    >>> result.write("exclusion_mask.fits")  # doctest: +SKIP
+    >>> maker = FoVBackgroundMaker(exclusion_mask=result.mask)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        correlation_radius="0.1 deg",
+        r_in="0.5 deg",
+        width="0.3 deg",
+        *,
+        threshold_high=5,
+        threshold_low=3,
+        dilation="0 deg",
+        energy_min=None,
+        energy_max=None,
+        n_rounds_max=10,
+        mask=None,
+    ):
+        self.correlation_radius = _parse_angle("correlation_radius", correlation_radius)
+        self.r_in = _parse_angle("r_in", r_in)
+        self.width = _parse_angle("width", width)
+        self.threshold_high = threshold_high
+        self.threshold_low = threshold_low
+        self.dilation = _parse_angle("dilation", dilation)
+        self.energy_min, self.energy_max = parse_energy_range(energy_min, energy_max)
+        self.n_rounds_max = n_rounds_max
+        self.mask = mask
+        self._check()
+
+    def _check(self):
+        """Raise an error that names the option that is not valid."""
+        if not (self.width > 0 * u.deg and self.dilation >= 0 * u.deg):
+            raise ValueError(
+                f"width {self.width} must be above 0, and dilation {self.dilation} "
+                "not below."
+            )
+        if not 0 * u.deg < self.correlation_radius <= self.r_in:
+            raise ValueError(
+                f"correlation_radius {self.correlation_radius} is not between 0 and "
+                f"r_in {self.r_in}: the ring must lie around what it is compared with."
+            )
+        thresholds = self.threshold_low, self.threshold_high
+        if not all(isinstance(_, Real) for _ in thresholds):
+            raise TypeError(f"Thresholds must be numbers, not {thresholds}.")
+        if not 0 < self.threshold_low <= self.threshold_high:
+            raise ValueError(
+                f"threshold_low {self.threshold_low} is not between 0 and "
+                f"threshold_high {self.threshold_high}."
+            )
+        if not isinstance(self.n_rounds_max, Integral) or self.n_rounds_max < 1:
+            raise ValueError(f"n_rounds_max must be 1 or more: {self.n_rounds_max!r}")
+        if self.mask is not None and not getattr(self.mask, "is_mask", False):
+            raise TypeError("mask must be a boolean map, False where it excludes.")
+
+    def run(self, datasets):
+        """Find the exclusion mask of datasets, jointly.
+
+        The masks of each dataset and the energy range apply before anything is summed.
+        Each dataset has its own rings; their counts and acceptances are added. Models
+        of sources play no role, the background of each dataset is the acceptance.
+
+        Parameters
+        ----------
+        datasets : `~gammapy.datasets.Datasets` or `~gammapy.datasets.MapDataset`
+            Datasets with counts and background on one pixel grid, a list of them, or
+            one dataset. They are not changed.
+
+        Returns
+        -------
+        result : `ExclusionMaskResult`
+            Mask, significance, and a table of the rounds.
+
+        Raises
+        ------
+        ValueError
+            If the datasets are not on one pixel grid, are fully masked, or have no
+            background, and if no position has a ring.
+        TypeError
+            If a dataset is no map, or has OFF counts already.
+        """
+        datasets = local_datasets(datasets)
+        _check_datasets(datasets)
+        geom = common_image_geom(datasets)
+        weights = make_kernel("tophat", self.correlation_radius, geom)
+        images = [
+            _image_dataset(_, self.energy_min, self.energy_max)
+            for _ in progress_bar(datasets, desc="Images")
+        ]
+        start = self._start(geom)
+        found = np.zeros(geom.data_shape, dtype=bool)
+        rows, is_stable = [], False
+        while not is_stable and len(rows) < self.n_rounds_max:
+            mask = Map.from_geom(geom, data=~(start | self._dilate(found, geom)))
+            sqrt_ts = self._significance(images, mask, weights)
+            larger = found | _hysteresis(
+                sqrt_ts, self.threshold_low, self.threshold_high
+            )
+            is_stable = np.array_equal(larger, found)
+            excluded = start | self._dilate(larger, geom)
+            rows.append(_round_row(len(rows) + 1, excluded, mask, sqrt_ts))
+            found = larger
+        if not is_stable:
+            log.warning(
+                f"The exclusion mask still grows after {self.n_rounds_max} rounds: "
+                "raise n_rounds_max, or take a wider ring."
+            )
+        return ExclusionMaskResult(
+            mask=Map.from_geom(geom, data=~excluded),
+            sqrt_ts=Map.from_geom(geom, data=sqrt_ts),
+            rounds=_rounds_table(rows),
+            is_stable=is_stable,
+        )
+
+    def _start(self, geom):
+        """Pixels that are excluded whatever the data say."""
+        if self.mask is None:
+            return np.zeros(geom.data_shape, dtype=bool)
+        mask = self.mask
+        if not mask.geom.is_image:
+            mask = mask.reduce_over_axes(func=np.logical_and)
+        # Beyond the mask nothing is known, so nothing is excluded.
+        return mask.get_by_coord({"skycoord": geom.get_coord().skycoord}) == 0
+
+    def _dilate(self, found, geom):
+        if self.dilation == 0 * u.deg:
+            return found
+        structure = geom.binary_structure(width=self.dilation, kernel="disk")
+        return ndi.binary_dilation(found, structure=np.squeeze(structure))
+
+    def _significance(self, images, mask, weights):
+        """Joint significance of the excess over the rings, NaN without a ring."""
+        maker = RingBackgroundMaker(self.r_in, self.width, exclusion_mask=mask)
+        sums = 0
+        for image in images:
+            sums = sums + _place_sums(maker.run(image), mask.geom)
+        sums = dict(zip(SUMMED, sums, strict=True))
+        has_ring = sums.pop("coverage") > 0
+        if not has_ring.any():
+            raise ValueError(
+                f"No position has a ring of {self.r_in} with the width {self.width} "
+                "inside the maps and outside the excluded regions; take a narrower one."
+            )
+        summed = convolve_images(np.stack([*sums.values()]), weights)
+        summed = dict(zip(sums, summed, strict=True))
+        # The rings of neighbours share their counts: of the off counts there is one
+        # ring, of all else the sum.
+        n_pixels = convolve_images(has_ring[np.newaxis].astype(float), weights)[0]
+        for name in ("counts_off", "acceptance_off"):
+            summed[name] = summed[name] / np.where(n_pixels > 0, n_pixels, 1)
+        arrays = {_: np.where(has_ring, summed[_], np.nan) for _ in summed}
+        alpha = joint_alpha(arrays)
+        return compute_sqrt_ts_on_off(arrays["counts"], arrays["counts_off"], alpha, 0)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ExclusionMaskResult:
+    """Exclusion mask and how it was found, from `ExclusionMaskMaker.run`.
+
+    Parameters
+    ----------
+    mask : `~gammapy.maps.WcsNDMap`
+        Exclusion mask, an image, False in the excluded regions.
+    sqrt_ts : `~gammapy.maps.WcsNDMap`
+        Significance of the excess in the last round, NaN where there is no ring.
+    rounds : `~astropy.table.Table`
+        One row per round: round, n_pixels (excluded after it), n_new, n_regions, area,
+        and mean, std and max of the significance outside them.
+    is_stable : bool
+        Whether the last round found nothing new.
+    """
+
+    mask: WcsNDMap
+    sqrt_ts: WcsNDMap
+    rounds: Table
+    is_stable: bool
+
+    def write(self, filename, *, overwrite=False):
+        """Write to a FITS file.
+
+        The mask is its first image, which is what `~gammapy.maps.Map.read` reads, as 0
+        and 1: FITS has no boolean images, so ``mask.data.astype(bool)`` makes it a mask
+        again. The extensions SQRT_TS and ROUNDS have the rest.
+
+        Parameters
+        ----------
+        filename : `pathlib.Path` or str
+            File name.
+        overwrite : bool, optional
+            Whether to replace an existing file. Default is False.
+
+        Raises
+        ------
+        OSError
+            If the file exists and is not to be replaced.
+        """
+        hdulist = self.mask.to_hdulist()
+        hdulist += self.sqrt_ts.to_hdulist(hdu="SQRT_TS")[1:]
+        hdulist.append(fits.BinTableHDU(self.rounds, name="ROUNDS"))
+        write_hdulist(hdulist, filename, overwrite)
+
+    def __str__(self):
+        last = self.rounds[-1]
+        state = "stable" if self.is_stable else "not stable"
+        return (
+            f"{self.__class__.__name__}\n\n"
+            f"  rounds       : {len(self.rounds)}, {state}\n"
+            f"  excluded     : {last['n_pixels']} pixels, {last['n_regions']} "
+            f"region(s), {last['area']:.3g} deg2\n"
+            f"  significance : {last['mean']:.3f} (mean), {last['std']:.3f} (width), "
+            f"{last['max']:.2f} (highest) outside\n"
+        )
+
+
+#: What is added of all datasets; the off counts times alpha are the background.
+SUMMED = (
+    "counts",
+    "npred_background",
+    "counts_off",
+    "acceptance",
+    "acceptance_off",
+    "coverage",
+)
+
+
+def _parse_angle(name, value):
+    try:
+        return u.Quantity(value).to("deg")
+    except (TypeError, ValueError) as error:  # that of units is one of these
+        raise ValueError(f"{name} is not an angle: {value!r}") from error
+
+
+def _check_datasets(datasets):
+    if joint_stat_kind(datasets) == "wstat":
+        raise TypeError(
+            f"Datasets {', '.join(datasets.names)} have OFF counts already: give the "
+            "datasets before a ring was taken."
+        )
+    for dataset in datasets:
+        if dataset.background is None:
+            raise ValueError(
+                f"Dataset {dataset.name!r} has no background, which is the acceptance "
+                "of the rings."
+            )
+
+
+def _image_dataset(dataset, energy_min, energy_max):
+    """Counts and background inside the masks and the energy range as one image."""
+    axis = dataset.counts.geom.axes["energy"]
+    bins = bins_within(axis, energy_min, energy_max)
+    range_of_bins(axis, bins, dataset.name, energy_min, energy_max)
+    sources = [_.name for _ in dataset.models or [] if not is_background(_)]
+    geom = dataset.counts.geom.to_image().to_cube([axis.squash()])
+    counts, background, used = np.zeros((3, *geom.data_shape))
+    for plane in iter_planes(dataset, bins, exclude=sources):
+        counts[0] += plane.weights * plane.counts
+        background[0] += plane.weights * plane.npred_background
+        used[0] += plane.weights
+    return MapDataset(
+        counts=Map.from_geom(geom, data=counts),
+        background=Map.from_geom(geom, data=background),
+        mask_safe=Map.from_geom(geom, data=used > 0),
+        name=dataset.name,
+    )
+
+
+def _place_sums(dataset, geom):
+    """Arrays of an on-off image in those of a larger image, 0 where it has no ring."""
+    off = {
+        name: _without_rounding(getattr(dataset, name).data[0])
+        for name in ("counts_off", "acceptance_off")
+    }
+    used = dataset.mask_safe.data[0] & (off["acceptance_off"] > 0)
+    acceptance = dataset.acceptance.data[0]
+    alpha = np.divide(acceptance, off["acceptance_off"], where=used, out=0 * acceptance)
+    arrays = {
+        "counts": dataset.counts.data[0],
+        "npred_background": alpha * off["counts_off"],
+        "acceptance": acceptance,
+        "coverage": used,
+        **off,
+    }
+    sums = np.stack([np.where(used, arrays[_], 0.0) for _ in SUMMED])
+    return place(
+        sums, geom.data_shape, *image_slices(geom, dataset.counts.geom.to_image())
+    )
+
+
+def _without_rounding(values):
+    return np.where(values > ROUNDING * np.max(values), values, 0.0)
+
+
+def _hysteresis(image, low, high):
+    """Pixels above the low threshold that are connected to one above the high."""
+    return ndi.binary_propagation(
+        image > high, structure=NEIGHBOURS, mask=(image > low) | (image > high)
+    )
+
+
+def _rounds_table(rows):
+    table = Table(rows)
+    for name in ("area", "mean", "std", "max"):
+        table[name].info.format = ".4g"
+    return table
+
+
+def _round_row(number, excluded, mask, sqrt_ts):
+    """Row of the table of rounds, which is logged, too."""
+    outside = sqrt_ts[~excluded & np.isfinite(sqrt_ts)]
+    solid_angle = mask.geom.solid_angle().to_value("deg2")
+    row = {
+        "round": number,
+        "n_pixels": int(excluded.sum()),
+        "n_new": int(np.sum(excluded & mask.data)),
+        "n_regions": int(ndi.label(excluded, structure=NEIGHBOURS)[1]),
+        "area": np.sum(solid_angle[excluded]) * u.deg**2,
+        "mean": float(outside.mean()) if outside.size else np.nan,
+        "std": float(outside.std()) if outside.size else np.nan,
+        "max": float(outside.max()) if outside.size else np.nan,
+    }
+    values = {_: getattr(value, "value", value) for _, value in row.items()}
+    words = [f"{name}={value:.4g}" for name, value in values.items()]
+    log.info(" ".join([LABEL, *words]))
+    return row
