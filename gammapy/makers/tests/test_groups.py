@@ -1,0 +1,100 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+import tracemalloc
+import pytest
+from numpy.testing import assert_allclose
+import astropy.units as u
+from astropy.coordinates import SkyCoord
+from gammapy.data import DataStore, ObservationGroups
+from gammapy.datasets import MapDataset
+from gammapy.makers import (
+    DatasetsMaker,
+    FoVBackgroundMaker,
+    MapDatasetMaker,
+    SafeMaskMaker,
+    stack_groups,
+)
+from gammapy.maps import MapAxis, WcsGeom
+from gammapy.utils.testing import requires_data
+
+TARGET = SkyCoord(228.53, -59.16, unit="deg")
+
+
+def get_observations(n_runs):
+    data_store = DataStore.from_dir("$GAMMAPY_DATA/hess-dl3-dr1")
+    table = data_store.obs_table
+    pointings = SkyCoord(table["RA_PNT"], table["DEC_PNT"], unit="deg")
+    obs_ids = table["OBS_ID"][pointings.separation(TARGET) < 1.5 * u.deg]
+    return data_store.get_observations(obs_ids[:n_runs])
+
+
+def get_reference():
+    axis = MapAxis.from_energy_bounds("0.5 TeV", "50 TeV", nbin=6)
+    energy_true = MapAxis.from_energy_bounds(
+        "0.3 TeV", "80 TeV", nbin=8, name="energy_true"
+    )
+    geom = WcsGeom.create(skydir=TARGET, width=4, binsz=0.1, axes=[axis])
+    return MapDataset.create(geom, energy_axis_true=energy_true, name="reference")
+
+
+def get_makers():
+    return [
+        MapDatasetMaker(),
+        SafeMaskMaker(methods=["offset-max"], offset_max="1.5 deg"),
+        FoVBackgroundMaker(energy_min="1 TeV", debug=True),
+    ]
+
+
+@requires_data()
+def test_stack_groups():
+    observations = get_observations(3)
+    groups = ObservationGroups.from_observations(
+        observations, TARGET, zenith=["35 deg", "39 deg", "41 deg"]
+    )
+    reference = get_reference()
+    datasets = stack_groups(groups, observations, reference, get_makers(), n_jobs=1)
+    assert datasets.names == groups.names == ["zenith-35-39", "zenith-39-41"]
+    assert reference.counts.data.sum() == 0
+
+    # As by hand: each run alone, stacked afterwards.
+    maker = DatasetsMaker(get_makers(), stack_datasets=False)
+    runs = maker.run(get_reference(), observations)
+    expected = [[runs[0], runs[2]], [runs[1]]]
+    for dataset, of_group in zip(datasets, expected, strict=True):
+        stacked = get_reference()
+        for run in of_group:
+            stacked.stack(run)
+        assert dataset.counts.data.sum() > 1000
+        assert_allclose(dataset.counts.data, stacked.counts.data)
+        assert_allclose(dataset.background.data, stacked.background.data)
+        assert_allclose(dataset.exposure.data, stacked.exposure.data)
+
+    table = FoVBackgroundMaker.nuisance(datasets)
+    assert table["obs_id"].tolist() == ["20136", "20151", "20137"]
+    of_runs = FoVBackgroundMaker.nuisance(runs)
+    assert_allclose(sorted(table["norm"]), sorted(of_runs["norm"]))
+
+
+def peak_memory(n_runs):
+    """Highest memory in use while runs are reduced, and what is left, in bytes."""
+    observations = get_observations(n_runs)
+    groups = ObservationGroups.from_observations(
+        observations, TARGET, zenith=["35 deg", "37 deg", "41 deg"]
+    )
+    reference, makers = get_reference(), get_makers()
+    tracemalloc.start()
+    try:
+        datasets = stack_groups(groups, observations, reference, makers, n_jobs=1)
+        return tracemalloc.get_traced_memory()[1], datasets
+    finally:
+        tracemalloc.stop()
+
+
+@requires_data()
+@pytest.mark.long
+def test_memory_is_that_of_one_run():
+    peak_memory(2)  # fills caches
+    few, datasets = peak_memory(5)
+    assert len(datasets) == 2
+    many, datasets = peak_memory(20)
+    assert len(FoVBackgroundMaker.nuisance(datasets)) == 20
+    assert_allclose(many, few, rtol=0.1)

@@ -1,0 +1,80 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Draw observations."""
+
+import numpy as np
+import matplotlib.pyplot as plt
+
+__all__ = ["plot_observation_groups"]
+
+# Share of the range of the values that is left free around them.
+MARGIN = 0.08
+
+
+def plot_observation_groups(groups, ax=None):
+    """Draw observations in the plane of offset and zenith angle, with the bins.
+
+    Each group has a colour; the legend says how many runs it has and their live time.
+    Runs outside all bins are crosses.
+
+    Parameters
+    ----------
+    groups : `~gammapy.data.ObservationGroups`
+        Groups of observations; without bins, to choose some, a single group.
+    ax : `~matplotlib.axes.Axes`, optional
+        Axes. Default is those of a new figure.
+
+    Returns
+    -------
+    ax : `~matplotlib.axes.Axes`
+        The axes.
+
+    Examples
+    --------
+    >>> from gammapy.visualization import plot_observation_groups
+    >>> analysis.get_observations()  # doctest: +SKIP
+    >>> plot_observation_groups(analysis.get_observation_groups())  # doctest: +SKIP
+    """
+    if ax is None:
+        _, ax = plt.subplots(figsize=(7.5, 5), layout="constrained")
+    _plot_bins(groups.edges, ax)
+    summary = groups.summary()
+    for idx, row in enumerate(summary):
+        label = f"{row['group']}: {row['n_runs']} runs, {row['livetime']:.1f} h"
+        label = label.replace(": 1 runs", ": 1 run")
+        _plot_runs(groups, row["group"], ax, marker="o", color=f"C{idx}", label=label)
+    if groups.ungrouped:
+        label = f"outside all bins: {len(groups.ungrouped)}"
+        _plot_runs(groups, "", ax, marker="x", color="dimgray", label=label)
+    ax.set_xlim(*_limits(groups.table["offset"], groups.edges.get("offset")))
+    ax.set_ylim(*_limits(groups.table["zenith"], groups.edges.get("zenith")))
+    ax.set_xlabel("Offset [deg]")
+    ax.set_ylabel("Zenith angle [deg]")
+    # Beside the axes, for runs can be anywhere in them.
+    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize="small")
+    return ax
+
+
+def _plot_bins(edges, ax):
+    """Lines at the edges of the bins."""
+    style = {"color": "gray", "linestyle": "--", "linewidth": 1, "zorder": 1}
+    for value in edges.get("zenith", []):
+        ax.axhline(value.to_value("deg"), **style)
+    for value in edges.get("offset", []):
+        ax.axvline(value.to_value("deg"), **style)
+
+
+def _plot_runs(groups, name, ax, **style):
+    """Markers of the runs of one group."""
+    runs = groups.table[groups.table["group"] == name]
+    x, y = (runs[_].quantity.to_value("deg") for _ in ("offset", "zenith"))
+    ax.plot(x, y, linestyle="none", markersize=6, alpha=0.75, **style)
+
+
+def _limits(column, edges):
+    """Limits that show all runs and bins, with some room around."""
+    values = column.quantity.to_value("deg")
+    if edges is not None:
+        values = np.append(values, edges.to_value("deg"))
+    low, high = values.min(), values.max()
+    margin = MARGIN * (high - low) or 0.5
+    return low - margin, high + margin
