@@ -1,0 +1,156 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+from pydantic import model_serializer, model_validator
+from .sections import (
+    ModelsType,
+    RegionType,
+    ResidualsConfig,
+    StackType,
+    added,
+    explain_errors,
+    without_defaults,
+)
+
+
+def deep_update(d, u):
+    """Update a nested dictionary in place; sections replace what is not a section."""
+    for key, value in u.items():
+        if isinstance(value, Mapping) and not isinstance(d.get(key, {}), Mapping):
+            d[key] = {}
+    return _upstream_deep_update(d, u)
+
+
+class GammapyBaseConfig:
+    @model_validator(mode="wrap")
+    @classmethod
+    def _explain_errors(cls, value, handler):
+        return explain_errors(cls, value, handler)
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, handler):
+        return without_defaults(self, handler)
+
+
+class FluxPointsConfig:
+    """Flux points, see `~gammapy.estimators.FluxPointsEstimator`.
+
+    Attributes
+    ----------
+    energy : `EnergyAxisConfig`
+        Energy bins: min, max and nbins.
+    source : str
+        Name of the model component.
+    parameters : dict
+        More options of the estimator.
+    debug : bool
+        Whether to keep and log the values of the other parameters in each bin.
+    """
+
+    debug: bool = added(False)
+
+
+class FitConfig:
+    """Fit of the models to the datasets.
+
+    Attributes
+    ----------
+    fit_range : `EnergyRangeConfig`
+        Energy range: min and max. It restricts the ``mask_fit`` of the datasets.
+    models : `~pathlib.Path` or dict
+        Models to start from when the datasets have none but that of the background: a
+        file, which is never written, or what would be in it.
+    debug : bool
+        Whether the fit logs each step and its profiles keep nuisance values, see
+        `~gammapy.modeling.Fit`.
+    """
+
+    models: Optional[ModelsType] = added()
+    debug: bool = added(False)
+
+
+class BackgroundConfig:
+    """Background of each run.
+
+    Attributes
+    ----------
+    method : {"reflected", "fov_background", "ring"}
+        Which maker to use.
+    exclusion : `~pathlib.Path`
+        File with an exclusion mask, False where there are sources.
+    exclusion_regions : list of str
+        Regions with sources, such as "icrs;circle(83.63, 22.01, 0.3)", instead of a
+        file.
+    energy_min, energy_max : `~astropy.units.Quantity`
+        Energy range to normalise in, see `~gammapy.makers.FoVBackgroundMaker`.
+    debug : bool
+        Whether to keep and log what was fitted for each run. It is written as a table
+        beside the datasets.
+    parameters : dict
+        More options of the maker.
+    """
+
+    exclusion_regions: Optional[List[RegionType]] = added()
+    energy_min: Optional[EnergyType] = added()
+    energy_max: Optional[EnergyType] = added()
+    debug: bool = added(False)
+
+
+class DatasetsConfig:
+    """Data reduction.
+
+    Attributes
+    ----------
+    type : {"1d", "3d"}
+        Spectra or maps.
+    stack : bool or `StackConfig`
+        Whether to stack all runs, or in which bins: ``by``, with edges or a number of
+        bins of ``zenith`` and ``offset``.
+    geom : `GeomConfig`
+        Geometry.
+    map_selection : list of str
+        Maps to make: "counts", "exposure", "background", "psf", "edisp".
+    background : `BackgroundConfig`
+        Background.
+    safe_mask : `SafeMaskConfig`
+        Safe data range.
+    on_region : `SpatialCircleConfig`
+        Region of a spectrum: frame, lon, lat and radius.
+    containment_correction : bool
+        Whether to correct the exposure of a spectrum for what the region misses.
+    """
+
+    stack: StackType = True
+
+
+class AnalysisConfig:
+    """Configuration of an `Analysis`, read from and written to YAML files.
+
+    Attributes
+    ----------
+    general : `GeneralConfig`
+        Logging, output folder, files and processes.
+    observations : `ObservationsConfig`
+        Which observations to select.
+    datasets : `DatasetsConfig`
+        Data reduction: geometry, background, safe data range, stacking.
+    fit : `FitConfig`
+        Fit: energy range, models to start from.
+    flux_points : `FluxPointsConfig`
+        Flux points.
+    excess_map : `ExcessMapConfig`
+        Excess map.
+    light_curve : `LightCurveConfig`
+        Light curve.
+    residuals : `ResidualsConfig`
+        Residuals of the fit: maps and spectrum.
+
+    Examples
+    --------
+    >>> from gammapy.analysis import AnalysisConfig
+    >>> config = AnalysisConfig()
+    >>> config.datasets.stack = {"by": {"zenith": ["20 deg", "40 deg", "60 deg"]}}
+    >>> config.datasets.background.energy_min = "1 TeV"
+    >>> print(config.datasets.background.energy_min)
+    1.0 TeV
+    """
+
+    residuals: ResidualsConfig = added(ResidualsConfig())

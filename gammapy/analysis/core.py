@@ -1,0 +1,155 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+from .products import make_folders, write_products, write_tables
+from .session import (
+    compute_residuals,
+    extract_groups,
+    group_observations,
+    is_in_bins,
+    options_as_parameters,
+    reduce_groups,
+    run_fit,
+)
+
+
+class Analysis:
+    """Analysis from a configuration: observations, datasets, fit, results.
+
+    Attributes hold what the steps made: ``observations``, ``observation_groups``,
+    ``datasets``, ``fit_result``, ``spatial_residuals``, ``spectral_residuals``,
+    ``flux_points``.
+
+    Parameters
+    ----------
+    config : dict or `~gammapy.analysis.AnalysisConfig`
+        Configuration.
+
+    Examples
+    --------
+    >>> from gammapy.analysis import Analysis, AnalysisConfig
+    >>> config = AnalysisConfig.read("config.yaml")  # doctest: +SKIP
+    >>> analysis = Analysis(config)  # doctest: +SKIP
+    >>> analysis.get_observations()  # doctest: +SKIP
+    >>> analysis.get_datasets()  # doctest: +SKIP
+    >>> analysis.run_fit()  # doctest: +SKIP
+    >>> analysis.get_residuals()  # doctest: +SKIP
+    >>> analysis.write()  # doctest: +SKIP
+    """
+
+    # Also of an analysis that was pickled before there were these.
+    observation_groups = None
+    spatial_residuals = None
+    spectral_residuals = None
+
+    def get_observation_groups(self):
+        """Group the observations in the bins of ``datasets.stack.by``.
+
+        Only their headers are read: `~gammapy.visualization.plot_observation_groups`
+        shows the runs and the bins before anything is reduced.
+
+        Returns
+        -------
+        groups : `~gammapy.data.ObservationGroups`
+            Groups, also the attribute ``observation_groups``; a single one without
+            bins.
+        """
+        self.observation_groups = group_observations(
+            self.config, self.observations, self._create_geometry()
+        )
+        return self.observation_groups
+
+    def get_datasets(self):
+        """Reduce the observations, each run or stacked, see ``datasets.stack``.
+
+        A progress bar can be shown.
+        """
+        # Bins can have changed since the groups were looked at.
+        self.observation_groups = None
+        if is_in_bins(self.config) and self.observations:
+            self.get_observation_groups()
+        return self._upstream_Analysis_get_datasets()
+
+    def _create_background_maker(self):
+        with options_as_parameters(self, make_geom=self._create_geometry):
+            return self._upstream_Analysis__create_background_maker()
+
+    def _map_making(self):
+        if not is_in_bins(self.config):
+            return self._upstream_Analysis__map_making()
+        self.datasets = reduce_groups(
+            self.config,
+            self.observation_groups,
+            self.observations,
+            self._create_reference_dataset(),
+            [
+                self._create_dataset_maker(),
+                self._create_safe_mask_maker(),
+                self._create_background_maker(),
+            ],
+        )
+
+    def _spectrum_extraction(self):
+        if not is_in_bins(self.config):
+            return self._upstream_Analysis__spectrum_extraction()
+
+        def extract():
+            self._upstream_Analysis__spectrum_extraction()
+            return self.datasets
+
+        self.datasets = extract_groups(self.observation_groups, self, extract)
+
+    def write_datasets(self, overwrite=True, write_covariance=True):
+        """Write the datasets, and beside them tables of what they were made of.
+
+        With ``general.datasets_file: NAME.yaml`` these are NAME_background.ecsv (what
+        the background of each run was fitted to, with ``datasets.background.debug``)
+        and for bins of runs NAME_groups.ecsv and NAME_groups.png.
+
+        Parameters
+        ----------
+        overwrite : bool, optional
+            Whether to replace existing files. Default is True.
+        write_covariance : bool, optional
+            Whether to write the covariance of the models. Default is True.
+        """
+        make_folders(self.config)
+        self._upstream_Analysis_write_datasets(overwrite, write_covariance)
+        write_tables(self, self.config.general.datasets_file, overwrite=overwrite)
+
+    def run_fit(self):
+        """Fit the models to the datasets, within ``fit.fit_range``.
+
+        A ``mask_fit`` that a dataset has is kept: the range takes bins from it. Without
+        a model of a source, ``fit.models`` is read.
+        """
+        self.fit_result = run_fit(self, self.config)
+
+    def get_residuals(self):
+        """Residuals of the fit, see the section ``residuals``.
+
+        They become the attributes ``spatial_residuals`` (None for spectra) and
+        ``spectral_residuals``; `Analysis.write` makes tables and pictures of them.
+        """
+        self.spatial_residuals, self.spectral_residuals = compute_residuals(
+            self, self.config
+        )
+
+    def get_flux_points(self):
+        with options_as_parameters(self):
+            return self._upstream_Analysis_get_flux_points()
+
+    def write(self, outdir=None, *, overwrite=True):
+        """Write all results there are.
+
+        Parameters
+        ----------
+        outdir : str or `~pathlib.Path`, optional
+            Folder, made when missing. Default is ``general.outdir``.
+        overwrite : bool, optional
+            Whether to replace existing files. Default is True.
+
+        Returns
+        -------
+        paths : list of `~pathlib.Path`
+            The files.
+        """
+        return write_products(self, outdir, overwrite=overwrite)

@@ -1,0 +1,199 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Options that 2.1 did not have, in both configurations, and what errors say."""
+
+import pytest
+import yaml
+from pydantic import ValidationError
+import astropy.units as u
+from gammapy.analysis import AnalysisConfig
+from gammapy.workflow import WorkflowConfig
+
+both = pytest.mark.parametrize("cls", [AnalysisConfig, WorkflowConfig])
+
+OPTIONS = """
+datasets:
+    stack: {by: {zenith: [35 deg, 36.7 deg, 41 deg], offset: 2}}
+    background:
+        exclusion_regions: ["icrs;circle(228.53, -59.16, 0.5)"]
+        energy_min: 1 TeV
+        energy_max: 10 TeV
+        debug: true
+fit:
+    models: {components: []}
+    debug: true
+flux_points: {debug: true}
+residuals:
+    energy_edges: [1 TeV, 3 TeV, 10 TeV]
+    kernel: gauss
+    correlation_radius: 0.2 deg
+    region: icrs;circle(228.53, -59.16, 0.3)
+    panels: [counts, diff/model]
+    method: diff
+    exclude: [a]
+    apply_mask: false
+"""
+
+
+def keys(data):
+    """All keys of nested dictionaries, as dotted names."""
+    for key, value in data.items():
+        yield key
+        if isinstance(value, dict):
+            yield from (f"{key}.{_}" for _ in keys(value))
+
+
+def as_dict(config):
+    data = yaml.safe_load(config.to_yaml())
+    data.pop("metadata")
+    return data
+
+
+@both
+def test_options_are_written_only_when_set(cls, tmp_path):
+    config = cls()
+    old = set(keys(as_dict(config)))
+    added = {"fit.models", "fit.debug", "flux_points.debug", "residuals"}
+    background = {"exclusion_regions", "energy_min", "energy_max", "debug"}
+    added |= {f"datasets.background.{_}" for _ in background}
+    assert not added & old
+    assert as_dict(config)["datasets"]["stack"] is True
+    config.datasets.stack = False
+    assert as_dict(config)["datasets"]["stack"] is False
+    config.residuals.kernel = "gauss"
+    assert as_dict(config)["residuals"] == {"kernel": "gauss"}
+    config.residuals.kernel = "tophat"
+    assert "residuals" not in as_dict(config)
+
+    config = cls.from_yaml(OPTIONS)
+    assert added <= set(keys(as_dict(config)))
+    config.write(tmp_path / "config.yaml")
+    assert as_dict(cls.read(tmp_path / "config.yaml")) == as_dict(config)
+    given = yaml.safe_load(OPTIONS)
+    assert as_dict(config)["residuals"].keys() == given["residuals"].keys()
+    by = {"zenith": ["35.0 deg", "36.7 deg", "41.0 deg"], "offset": 2}
+    assert as_dict(config)["datasets"]["stack"] == {"by": by}
+
+
+@both
+def test_update(cls):
+    config = cls(datasets={"stack": False})
+    config = config.update("datasets: {stack: {by: {zenith: 2}}}")
+    assert config.datasets.stack.by.zenith == 2
+    config = config.update("residuals: {energy_min: 1 TeV}")
+    assert config.datasets.stack.by.zenith == 2
+    assert config.residuals.energy_min == 1 * u.TeV
+    assert config.update("datasets: {stack: false}").datasets.stack is False
+
+
+@both
+@pytest.mark.parametrize(
+    ("text", "key", "message"),
+    [
+        ("residual: {}", "residual", "did you mean 'residuals'; keys are general, obs"),
+        (
+            "datasets: {stak: true}",
+            "datasets.stak",
+            "did you mean 'stack'; keys are t",
+        ),
+        ("fit: 3", "fit", "Give keys of fit_range, models, debug"),
+        ("datasets: {stack: maybe}", "datasets.stack", "Give true, false, or bins of"),
+        ("datasets: {stack: {by: {}}}", "datasets.stack", "zenith, offset or both"),
+        ("datasets: {stack: {zenith: 2}}", "datasets.stack.zenith", "keys are by"),
+        (
+            "datasets: {stack: {by: {zenit: 2}}}",
+            "datasets.stack.by.zenit",
+            "did you mean 'zenith'; keys are zenith, offset",
+        ),
+        (
+            "datasets: {stack: {by: {zenith: [1, 2]}}}",
+            "datasets.stack.by.zenith",
+            "such as [20 deg, 40 deg, 60 deg], not [1, 2]",
+        ),
+        (
+            "datasets: {background: {method: fov}}",
+            "datasets.background.method",
+            "'reflected', 'fov_background' or 'ring'",
+        ),
+        (
+            "datasets: {background: {energy_min: 1 Tev}}",
+            "datasets.background.energy_min",
+            "give an energy such as '1 TeV'",
+        ),
+        (
+            "datasets: {background: {energy_min: [{}]}}",
+            "datasets.background.energy_min",
+            "give an energy such as '1 TeV'",
+        ),
+        (
+            "datasets: {background: {exclusion_regions: [circle]}}",
+            "datasets.background.exclusion_regions.0",
+            "Invalid region: 'circle'",
+        ),
+        ("fit: {models: {}}", "fit.models", "components: [...]"),
+        (
+            "fit: {fit_range: {mn: 1 TeV}}",
+            "fit.fit_range.mn",
+            "did you mean 'min'; keys are min, max",
+        ),
+        (
+            "residuals: {kernel: disk}",
+            "residuals.kernel",
+            "'tophat', 'gauss', 'point-source' or 'none'",
+        ),
+        (
+            "residuals: {panels: [count]}",
+            "residuals.panels.0",
+            "'counts', 'npred', ",
+        ),
+        (
+            "residuals: {method: chi}",
+            "residuals.method",
+            "'diff', 'diff/model', ",
+        ),
+        (
+            "residuals: {region: 3}",
+            "residuals.region",
+            "'icrs;circle(83.63, 22.",
+        ),
+        (
+            "residuals: {correlation_radius: 1 foo}",
+            "residuals.correlation_radius",
+            "give an angle such as '0.5 deg'",
+        ),
+        (
+            "residuals: {energy_min: 1 TeV, energy_edges: [1 TeV, 2 TeV]}",
+            "residuals",
+            "give energy_edges or energy_min and energy_max",
+        ),
+    ],
+)
+def test_errors_name_key_and_values(cls, text, key, message):
+    with pytest.raises(ValidationError) as error:
+        cls.from_yaml(text)
+    lines = str(error.value).splitlines()
+    assert key in lines
+    assert message in lines[lines.index(key) + 1]
+
+
+def test_errors_of_assignments():
+    config = AnalysisConfig()
+    with pytest.raises(ValidationError, match="did you mean 'method'; keys are method"):
+        config.datasets.background.methd = "ring"
+    with pytest.raises(ValidationError, match="'fov_background' or 'ring'"):
+        config.datasets.background.method = "fov"
+    assert config.datasets.background.method is None
+
+
+def test_all_errors_at_once():
+    with pytest.raises(ValidationError) as error:
+        AnalysisConfig.from_yaml("{general: {n_jobs: two, outdr: x}, fitt: {}}")
+    names = [".".join(_["loc"]) for _ in error.value.errors()]
+    assert names == ["general.n_jobs", "general.outdr", "fitt"]
+
+
+def test_steps():
+    with pytest.raises(ValidationError, match="'fitt' is no step; choose of data-sel"):
+        WorkflowConfig.from_yaml("general: {steps: [fitt]}")
+    steps = ["observation-groups", "residuals", "write"]
+    config = WorkflowConfig(general={"steps": steps})
+    assert config.general.steps == steps

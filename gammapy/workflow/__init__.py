@@ -1,0 +1,15 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+from .steps import (
+    ObservationGroupsWorkflowStep,
+    ResidualsWorkflowStep,
+    WriteWorkflowStep,
+)
+
+WORKFLOW_STEP_REGISTRY = Registry(
+    [
+        *_upstream_WORKFLOW_STEP_REGISTRY,
+        ObservationGroupsWorkflowStep,
+        ResidualsWorkflowStep,
+        WriteWorkflowStep,
+    ]
+)

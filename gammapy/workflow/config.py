@@ -1,0 +1,71 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+from pydantic import field_validator, model_serializer, model_validator
+from gammapy.analysis.sections import (
+    ModelsType,
+    RegionType,
+    ResidualsConfig,
+    StackType,
+    added,
+    explain_errors,
+    without_defaults,
+)
+
+
+def deep_update(d, u):
+    """Update a nested dictionary in place; sections replace what is not a section."""
+    for key, value in u.items():
+        if isinstance(value, Mapping) and not isinstance(d.get(key, {}), Mapping):
+            d[key] = {}
+    return _upstream_deep_update(d, u)
+
+
+class WorkflowStepEnum:
+    observation_groups = "observation-groups"
+    residuals = "residuals"
+    write = "write"
+
+
+class GammapyBaseConfig:
+    @model_validator(mode="wrap")
+    @classmethod
+    def _explain_errors(cls, value, handler):
+        return explain_errors(cls, value, handler)
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, handler):
+        return without_defaults(self, handler)
+
+
+class FluxPointsConfig:
+    debug: bool = added(False)
+
+
+class FitConfig:
+    models: Optional[ModelsType] = added()
+    debug: bool = added(False)
+
+
+class BackgroundConfig:
+    exclusion_regions: Optional[List[RegionType]] = added()
+    energy_min: Optional[EnergyType] = added()
+    energy_max: Optional[EnergyType] = added()
+    debug: bool = added(False)
+
+
+class DatasetsConfig:
+    stack: StackType = True
+
+
+class GeneralConfig:
+    @field_validator("steps")
+    @classmethod
+    def _steps_are_known(cls, steps):
+        known = [_.value for _ in WorkflowStepEnum]
+        for step in steps:
+            if step not in known:
+                raise ValueError(f"{step!r} is no step; choose of {', '.join(known)}")
+        return steps
+
+
+class WorkflowConfig:
+    residuals: ResidualsConfig = added(ResidualsConfig())

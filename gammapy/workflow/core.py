@@ -1,0 +1,75 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+from gammapy.analysis.products import make_folders, write_products, write_tables
+
+
+class Workflow:
+    # Also of a workflow that was pickled before there were these.
+    observation_groups = None
+    spatial_residuals = None
+    spectral_residuals = None
+
+    def run(self, steps=None, overwrite=None, **kwargs):
+        """Run steps.
+
+        Parameters
+        ----------
+        steps : list of str, optional
+            Steps. Default is ``general.steps``, with ``general.overwrite``.
+        overwrite : bool or list of bool, optional
+            Whether the steps replace what there is; True for those that a list does
+            not reach. Default is True.
+        **kwargs
+            Options of the steps.
+        """
+        if steps is None:
+            general = self.config.general
+            steps, overwrite = general.steps, general.overwrite
+        if isinstance(overwrite, list):
+            overwrite = overwrite + [True] * (len(steps) - len(overwrite))
+        return self._upstream_Workflow_run(steps, overwrite, **kwargs)
+
+    def get_observation_groups(self):
+        """Group the observations, see `Analysis.get_observation_groups`.
+
+        Returns
+        -------
+        groups : `~gammapy.data.ObservationGroups`
+            Groups, also the attribute ``observation_groups``.
+        """
+        self.run(steps=["observation-groups"])
+        return self.observation_groups
+
+    def get_residuals(self):
+        """Residuals of the fit, see `Analysis.get_residuals`."""
+        self.run(steps=["residuals"])
+
+    def write_datasets(self, overwrite=True, write_covariance=True):
+        """Write the datasets and tables, see `Analysis.write_datasets`.
+
+        Parameters
+        ----------
+        overwrite : bool, optional
+            Whether to replace existing files. Default is True.
+        write_covariance : bool, optional
+            Whether to write the covariance of the models. Default is True.
+        """
+        make_folders(self.config)
+        self._upstream_Workflow_write_datasets(overwrite, write_covariance)
+        write_tables(self, self.config.general.datasets_file, overwrite=overwrite)
+
+    def write(self, outdir=None, *, overwrite=True):
+        """Write all results there are, see `Analysis.write`.
+
+        Parameters
+        ----------
+        outdir : str or `~pathlib.Path`, optional
+            Folder, made when missing. Default is ``general.outdir``.
+        overwrite : bool, optional
+            Whether to replace existing files. Default is True.
+
+        Returns
+        -------
+        paths : list of `~pathlib.Path`
+            The files.
+        """
+        return write_products(self, outdir, overwrite=overwrite)
