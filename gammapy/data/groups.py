@@ -253,8 +253,8 @@ def _describe(observations, target):
     offsets = [_.separation(target).deg for _ in pointings]
     table["zenith"] = u.Quantity([_zenith(_) for _ in observations])
     table["offset"] = np.ravel(offsets) * u.deg
-    livetimes = [_.observation_live_time_duration for _ in observations]
-    table["livetime"] = u.Quantity(livetimes)
+    durations = [_.observation_live_time_duration for _ in observations]
+    table["livetime"] = u.Quantity(durations)
     return table
 
 

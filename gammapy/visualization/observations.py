@@ -49,8 +49,14 @@ def plot_observation_groups(groups, ax=None):
     ax.set_ylim(*_limits(groups.table["zenith"], groups.edges.get("zenith")))
     ax.set_xlabel("Offset [deg]")
     ax.set_ylabel("Zenith angle [deg]")
-    # Beside the axes, for runs can be anywhere in them.
-    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize="small")
+    # Below the axes, for runs can be anywhere in them, and names are long.
+    ax.legend(
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.12),
+        ncols=1 if len(summary) < 4 else 2,
+        fontsize="small",
+        frameon=False,
+    )
     return ax
 
 

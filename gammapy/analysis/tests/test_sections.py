@@ -178,7 +178,7 @@ def test_errors_name_key_and_values(cls, text, key, message):
 def test_errors_of_assignments():
     config = AnalysisConfig()
     with pytest.raises(ValidationError, match="did you mean 'method'; keys are method"):
-        config.datasets.background.methd = "ring"
+        config.datasets.background.methods = "ring"
     with pytest.raises(ValidationError, match="'fov_background' or 'ring'"):
         config.datasets.background.method = "fov"
     assert config.datasets.background.method is None

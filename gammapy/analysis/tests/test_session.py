@@ -316,8 +316,8 @@ def test_errors(which):
     ("parameters", "message"),
     [
         (
-            {"metod": "fit"},
-            "FoVBackgroundMaker has no option 'metod'; options are m",
+            {"methods": "fit"},
+            "FoVBackgroundMaker has no option 'methods'; options are m",
         ),
         ({"debug": False}, "'debug' is given twice, as datasets.background.debug"),
     ],
