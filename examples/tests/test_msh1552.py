@@ -87,7 +87,7 @@ def test_fit_residuals_and_flux_points(results):
 
     points = FluxPoints.read(folder / "flux_points.ecsv")
     table = points.to_table(sed_type="dnde")
-    assert_allclose(table["sqrt_ts"], [20, 12.5, 3.2], rtol=0.05)
+    assert_allclose(table["sqrt_ts"], [19.7, 12.2, 3.4], rtol=0.02)
     nuisance = Table.read(folder / "flux_points_nuisance.ecsv")
     norms = nuisance["zenith-35-36.7-bkg.spectral.norm"]
     assert len(norms) == 3 and np.all(np.abs(norms - 1) < 0.2)
