@@ -227,7 +227,7 @@ def make_exclusion_mask(regions, geom):
         )
     else:
         image = geom.to_image()
-    return image.region_mask([parse_region(_).region for _ in regions], inside=False)
+    return image.region_mask([parse_region(_) for _ in regions], inside=False)
 
 
 def background_table(config, datasets):
