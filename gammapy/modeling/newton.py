@@ -33,6 +33,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 import numpy as np
+import astropy.units as u
 from .linearity import NotLinearError
 from .templates import REACH, NormTemplates, cash_truncation
 
@@ -154,9 +155,7 @@ class _Point:
     """Norms, and what the statistic needs to know of them."""
 
     def __init__(self, templates, norms, reach=None):
-        if templates.watch(norms, reach):
-            # Bends nearby are seen by the next point, too.
-            templates.watch(norms, reach)
+        templates.watch(norms, reach)
         self.norms = norms
         self.templates = templates
         self.npred = templates.npred(norms)
@@ -215,7 +214,7 @@ class _Statistic:
         width = self.rounding * self._spread
         idx = np.flatnonzero(point.npred <= np.maximum(width, self.truncation))
         npred, width = point.npred[idx], width[idx]
-        return idx, npred, width, npred > -width
+        return idx, npred, width, (npred > -width) & (width > 0)
 
     def _bend_sum(self, point):
         """What the bends add to the sum of the model."""
@@ -271,11 +270,12 @@ class _Statistic:
 
     def _log_ratio(self, new, old):
         new, old = new.npred[self._seen], old.npred[self._seen]
-        is_cut = np.minimum(new, old) <= self.truncation
-        if not is_cut.any():
+        is_close = (new > self.truncation) & (old > self.truncation) & (new > old / 2)
+        if is_close.all():
             return np.log1p((new - old) / old)
-        ratio = np.log1p((new - old) / np.where(is_cut, np.inf, old))
-        ratio[is_cut] = self._log(new[is_cut]) - self._log(old[is_cut])
+        ratio = np.log1p((new - old) / np.where(is_close, old, np.inf))
+        rest = ~is_close
+        ratio[rest] = self._log(new[rest]) - self._log(old[rest])
         return ratio
 
     def _log(self, npred):
@@ -317,6 +317,7 @@ class _Problem:
             if id(par) not in indices:
                 raise ValueError(f"{par.name!r} is no norm of these templates.")
             idx = indices[id(par)]
+            value = u.Quantity(value, par.unit).value
             start[idx] = low[idx] = high[idx] = value
         for name, value in zip(templates.names, start, strict=True):
             if not np.isfinite(value):
@@ -324,19 +325,22 @@ class _Problem:
         return cls(templates, start, low, high, max_iter, store_trace)
 
     def _first_point(self, norms):
-        """The start, or a better one when counts have no model there."""
+        """The start, or a better one when it is far from all counts."""
         t = self.templates
-        point = self.statistic.point(norms)
+        n_counts = np.sum(t.weights * t.counts)
+        with np.errstate(over="ignore", invalid="ignore"):
+            point = self.statistic.point(norms)
+            excess = t.sums @ norms + t.planes.sums_fixed.sum() - n_counts
         is_lost = (t.counts > 0) & (point.npred <= self.statistic.truncation)
-        if not is_lost.any():
+        if abs(excess) <= 10 * (n_counts + 1) and not is_lost.any():
             return point
-        sums = t.sums
-        with np.errstate(divide="ignore", invalid="ignore"):
-            share = np.sum(t.weights * t.counts) / np.sum(sums > 0) / sums
-        raised = np.where(self.is_free & (sums > 0), np.maximum(norms, share), norms)
-        other = self.statistic.point(np.clip(raised, self.low, self.high))
-        is_better = self.statistic.difference(other, point) < 0
-        return other if is_better else point
+        share = n_counts / max(1, np.sum(t.sums > 0))
+        shares = np.divide(share, t.sums, out=norms.copy(), where=t.sums > 0)
+        shares = np.where(self.is_free, shares, norms)
+        other = self.statistic.point(np.clip(shares, self.low, self.high))
+        with np.errstate(over="ignore", invalid="ignore"):
+            is_worse = self.statistic.difference(other, point) >= 0
+        return point if is_worse else other
 
     def minimise(self):
         """Go to the minimum."""
@@ -353,18 +357,33 @@ class _Problem:
         # The curvature of bends does not count, it is as high as one wants.
         self.statistic.rounding = 0.0
         hessian = self.statistic.derivatives(self.best)[1]
-        self.statistic.set_reach(self._scales(hessian))
+        largest = self._largest_errors()
+        self.statistic.set_reach(np.minimum(self._scales(hessian), largest))
+
+    def _largest_errors(self):
+        """Errors that no norm can exceed at a minimum without bends.
+
+        The gradient is 0 there, and the Cauchy-Schwarz inequality gives this for any
+        other norms; a larger error means that nothing is known of the norm.
+        """
+        t = self.templates
+        sums = abs(t.sums)
+        errors = np.ones(sums.shape)
+        total = np.sqrt(1 + np.sum(t.weights * t.counts))
+        return np.divide(total, sums, out=errors, where=sums > 0)
 
     def _scales(self, hessian):
+        """Errors from the curvature, where there is any."""
         curvature = np.diag(hessian) / 2
-        sums = abs(self.templates.sums)
-        with np.errstate(divide="ignore"):
-            scales = np.where(curvature > 0, curvature**-0.5, 1 / sums)
-        return np.where(np.isfinite(scales), scales, 1.0)
+        scales = self._largest_errors()
+        return np.power(curvature, -0.5, out=scales, where=curvature > 0)
 
     def _iterate(self):
         for _ in range(self.max_iter):
             gradient, hessian = self.statistic.derivatives(self.best)
+            if not (np.isfinite(gradient).all() and np.isfinite(hessian).all()):
+                self.failure = "The statistic is not finite."
+                return
             step = self._newton_step(gradient, hessian)
             distance = -gradient @ step
             if not distance > TOLERANCE or not self._search(step, distance):
@@ -405,7 +424,7 @@ class _Problem:
         """Result at the best point."""
         self.statistic.rounding = 0.0
         gradient, hessian = self.statistic.derivatives(self._inside())
-        scales = self._scales(hessian)
+        scales = np.minimum(self._scales(hessian), self._largest_errors())
         at_bound = self._at_bound(gradient)
         inner = self.is_free & ~at_bound
         covariance, unknown = self._covariance(hessian, scales, inner)

@@ -105,9 +105,8 @@ class Term:
 
 def _plane_sums(data, weights):
     """Sums of products over each plane."""
-    shape = (len(data), -1)
     with np.errstate(invalid="ignore"):
-        return np.vecdot(data.reshape(shape), weights.reshape(shape))
+        return np.einsum("eij,eij->e", data, weights)
 
 
 @dataclass
