@@ -432,7 +432,8 @@ class _Problem:
             error = _rise(abs(gradient[idx]), hessian[idx, idx])
             covariance[idx, idx] = error**2
         message = self.failure or "Optimization terminated successfully."
-        if not self.failure and unknown.any():
+        if unknown.any():
+            # Where nothing is known there may be nowhere to go, either.
             message = self._describe(unknown)
         return NormFit(
             values=self.best.norms,

@@ -73,6 +73,14 @@ def make_map(name="map", n_bins=4, n_pixels=25):
     return dataset
 
 
+def make_background(counts):
+    """A spectrum with a background of 180 counts alone, and its norm."""
+    dataset = make_spectrum()
+    dataset.models = [FoVBackgroundModel(dataset_name="set")]
+    dataset.counts.data[:, 0, 0] = counts
+    return Datasets([dataset]), dataset.models[0].spectral_model.norm
+
+
 def make_source(name="src", index=2.0, amplitude=1e-12, **kwargs):
     spectrum = PowerLawSpectralModel(
         index=index, amplitude=amplitude * u.Unit("cm-2 s-1 TeV-1")
@@ -283,10 +291,8 @@ def test_all_kinds_of_components(spectra):
 
 
 def test_one_norm_is_the_ratio_of_the_sums():
-    dataset = make_spectrum()
-    dataset.models = [FoVBackgroundModel(dataset_name="set")]
-    dataset.counts.data[:, 0, 0] = [10, 20, 0, 7, 1, 50]
-    fit = fit_norms(NormTemplates.from_datasets(Datasets([dataset])))
+    datasets, _ = make_background([10, 20, 0, 7, 1, 50])
+    fit = fit_norms(NormTemplates.from_datasets(datasets))
     assert fit.success
     assert_allclose(fit.values, 88 / 180, rtol=1e-10)
     assert_allclose(fit.errors, np.sqrt(88) / 180, rtol=1e-6)
@@ -309,13 +315,8 @@ def test_huge_counts(scale):
     assert_allclose((fit.values - expected) / fit.errors, 0, atol=1e-4)
 
 
-def test_prior_alone():
-    """Without counts in the masks' reach of a norm, its prior is all there is."""
-    dataset = make_spectrum()
-    dataset.models = [FoVBackgroundModel(dataset_name="set")]
-    dataset.counts.data += 25
-    datasets = Datasets([dataset])
-    (norm,) = free(datasets)
+def test_prior_that_is_stronger_than_the_counts():
+    datasets, norm = make_background(25)
     norm.prior = GaussianPrior(mu=1.3, sigma=1e-6)
     fit = fit_norms(NormTemplates.from_datasets(datasets))
     assert_allclose(fit.values, 1.3, atol=1e-9)
@@ -323,11 +324,7 @@ def test_prior_alone():
 
 
 def test_bound_that_is_hit():
-    dataset = make_spectrum()
-    dataset.models = [FoVBackgroundModel(dataset_name="set")]
-    dataset.counts.data += 15
-    datasets = Datasets([dataset])
-    (norm,) = free(datasets)
+    datasets, norm = make_background(15)
     norm.min = 0.7
     fit = fit_norms(NormTemplates.from_datasets(datasets))
     assert fit.success
@@ -341,10 +338,7 @@ def test_bound_that_is_hit():
 
 
 def test_no_counts_end_at_the_bound():
-    dataset = make_spectrum()
-    dataset.models = [FoVBackgroundModel(dataset_name="set")]
-    datasets = Datasets([dataset])
-    (norm,) = free(datasets)
+    datasets, norm = make_background(0)
     norm.min = 0
     fit = fit_norms(NormTemplates.from_datasets(datasets))
     assert fit.success
