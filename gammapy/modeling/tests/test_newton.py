@@ -627,6 +627,9 @@ def check_against_minuit(seed):
         np.nanmin(abs(norm - np.array([par.min, par.max, np.inf]))) < error
         for par, norm, error in fitted
     ]
+    if any(abs(par.value - norm) > 5e-5 * error for par, norm, error in fitted):
+        # Its estimate of the distance to the minimum was wrong: once more from there.
+        minuit.optimize(datasets)
     for par, norm, error in fitted:
         assert abs(par.value - norm) < 1e-4 * error
         if not any(is_near):
