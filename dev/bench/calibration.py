@@ -207,7 +207,7 @@ def moments_with_errors(means, squares):
 
 def number_of_images(kernel, n_trials, n_min):
     """Images that hold a number of independent kernels."""
-    n_pixels = np.prod(GEOM.to_image().data_shape) * len(kernel_weights(kernel))
+    n_pixels = np.prod(GEOM.to_image().data_shape)
     return max(int(np.ceil(n_trials * effective_pixels(kernel) / n_pixels)), n_min)
 
 
