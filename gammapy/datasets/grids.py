@@ -62,9 +62,10 @@ def check_wcs(dataset):
 def parse_region(region):
     """One sky region of a region, a list of them, or a string in the DS9 format.
 
-    Raises a ValueError that names what is no region, and a TypeError for one in pixels.
+    None stays None. Raises a ValueError that names what is no region, and a TypeError
+    for one in pixels.
     """
-    if isinstance(region, SkyRegion):
+    if region is None or isinstance(region, SkyRegion):
         return region
     if isinstance(region, PixelRegion):
         raise TypeError(

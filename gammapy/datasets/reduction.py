@@ -26,6 +26,10 @@ EDGE_TOLERANCE = 1e-6
 STAT_KINDS = {"cash": "cash", "cash_weighted": "cash", "wstat": "wstat"}
 
 
+#: What on-off datasets have besides counts.
+OFF_ARRAYS = ("counts_off", "acceptance", "acceptance_off")
+
+
 def joint_stat_kind(datasets):
     """Return "cash" or "wstat", the statistic of all datasets.
 
@@ -42,15 +46,12 @@ def joint_stat_kind(datasets):
                 f"Dataset {dataset.name!r} has the statistic {dataset.stat_type!r}: "
                 f"residuals need counts, so one of {', '.join(STAT_KINDS)}."
             )
-        if dataset.counts is None:
-            raise ValueError(f"Dataset {dataset.name!r} has no counts.")
+        check_data(dataset)
         if dataset.counts.unit != "":
             raise ValueError(
                 f"Counts of dataset {dataset.name!r} have the unit "
                 f"{str(dataset.counts.unit)!r}: only plain numbers are Poisson counts."
             )
-        if dataset.stat_type == "wstat":
-            _check_off(dataset)
         kinds.setdefault(STAT_KINDS[dataset.stat_type], []).append(dataset.name)
 
     if len(kinds) > 1:
@@ -62,8 +63,11 @@ def joint_stat_kind(datasets):
     return next(iter(kinds))
 
 
-def _check_off(dataset):
-    for name in ("counts_off", "acceptance", "acceptance_off"):
+def check_data(dataset):
+    """Raise a ValueError when a dataset lacks its counts or off counts."""
+    if dataset.counts is None:
+        raise ValueError(f"Dataset {dataset.name!r} has no counts.")
+    for name in OFF_ARRAYS if dataset.stat_type == "wstat" else ():
         if getattr(dataset, name) is None:
             raise ValueError(f"On-off dataset {dataset.name!r} has no {name}.")
 
@@ -138,6 +142,15 @@ def range_of_bins(axis, mask, dataset_name, energy_min, energy_max):
     return axis.edges[idx[0]], axis.edges[idx[-1] + 1]
 
 
+def bins_of_range(dataset, energy_min=None, energy_max=None):
+    """Mask of the energy bins of a dataset inside a range; an error without any."""
+    axis = dataset.counts.geom.axes["energy"]
+    energies = parse_energy_range(energy_min, energy_max)
+    mask = bins_within(axis, *energies)
+    range_of_bins(axis, mask, dataset.name, *energies)
+    return mask
+
+
 def _show_bound(energy):
     return "any energy" if energy is None else f"{energy:.4g}"
 
@@ -190,14 +203,7 @@ class Plane:
 
 
 #: Arrays of a `Plane` that are summed with its weights.
-SUMMED = (
-    "counts",
-    "npred",
-    "npred_background",
-    "counts_off",
-    "acceptance",
-    "acceptance_off",
-)
+SUMMED = ("counts", "npred", "npred_background", *OFF_ARRAYS)
 
 
 def iter_planes(dataset, bins, *, exclude=()):
@@ -338,8 +344,7 @@ def _measured_background(dataset, idx):
     `MapDatasetOnOff.npred_background` is profiled with the on counts, so it would
     hide half of what there is to see.
     """
-    names = ("counts_off", "acceptance", "acceptance_off")
-    off = {name: getattr(dataset, name).data[idx] for name in names}
+    off = {name: getattr(dataset, name).data[idx] for name in OFF_ARRAYS}
     unit = dataset.acceptance.unit / dataset.acceptance_off.unit
     with np.errstate(divide="ignore", invalid="ignore"):
         alpha = off["acceptance"] / off["acceptance_off"] * unit.to("")

@@ -8,18 +8,10 @@ from gammapy.stats.residuals import (
     compute_residuals,
     compute_sqrt_ts_on_off,
 )
-from .reduction import (
-    bins_within,
-    iter_planes,
-    joint_alpha,
-    parse_energy_range,
-    range_of_bins,
-)
+from .reduction import bins_of_range, check_data, iter_planes, joint_alpha
 from .smoothing import Smoothing
 
 __all__ = []
-
-OFF_ARRAYS = ("counts_off", "acceptance", "acceptance_off")  # of on-off datasets
 
 
 def residual_map(
@@ -69,15 +61,11 @@ def residual_image(
 def _check_arguments(dataset, method, smooth):
     """Smoothing or None; a ValueError, before anything is evaluated, for bad input."""
     check_residual_method(method)
-    is_on_off = dataset.stat_type == "wstat"
-    for name in ("counts", *(OFF_ARRAYS if is_on_off else ())):
-        if getattr(dataset, name) is None:
-            raise ValueError(
-                f"Dataset {dataset.name!r} has no {name}, which its residuals need."
-            )
+    check_data(dataset)
     if not smooth:
         return None
     smoothing = Smoothing.create(dataset.counts.geom, **smooth)
+    is_on_off = dataset.stat_type == "wstat"
     if is_on_off and method == "significance" and not smoothing.is_sum:
         raise ValueError(
             f"The significance of the on-off dataset {dataset.name!r} needs sums of "
@@ -89,14 +77,10 @@ def _check_arguments(dataset, method, smooth):
 
 def _masked_arrays(dataset, energy_min, energy_max):
     """Arrays of shape (n_energy, n_lat, n_lon) that can be summed, 0 where masked."""
-    axis = dataset.counts.geom.axes["energy"]
-    energies = parse_energy_range(energy_min, energy_max)
-    axis_mask = bins_within(axis, *energies)
-    range_of_bins(axis, axis_mask, dataset.name, *energies)
     # These are there also when all is masked.
     names = ("counts", "npred", "variance", "coverage")
     arrays = {name: np.zeros(dataset.data_shape) for name in names}
-    for plane in iter_planes(dataset, axis_mask):
+    for plane in iter_planes(dataset, bins_of_range(dataset, energy_min, energy_max)):
         for name, values in plane.summands():
             if name not in arrays:
                 arrays[name] = np.zeros(dataset.data_shape)

@@ -12,6 +12,7 @@ from astropy.visualization import quantity_support
 import matplotlib.pyplot as plt
 from gammapy.maps import Map, RegionGeom
 from gammapy.stats.residuals import check_residual_method
+from .grids import parse_region
 from .residual_maps import residual_image
 from .utils import get_axes
 
@@ -121,11 +122,7 @@ def plot_residual_panels(
 
     Of these, "models" is for the map alone.
     """
-    from gammapy.visualization.residuals import (
-        _check_plain_axes,
-        _parse_region,
-        _plot_region,
-    )
+    from gammapy.visualization.residuals import _check_plain_axes, _plot_region
 
     shared = {name: value for name, value in shared.items() if value is not None}
     kwargs_spatial = shared | (kwargs_spatial or {})
@@ -134,7 +131,7 @@ def plot_residual_panels(
 
     if ax_spectral is not None:
         _check_plain_axes(ax_spectral)
-    region = _parse_region(kwargs_spectral.get("region"))
+    region = parse_region(kwargs_spectral.get("region"))
     draw_spatial = prepare_residuals_spatial(dataset, **kwargs_spatial)
     draw_spectral = prepare_residuals_spectral(dataset, **kwargs_spectral)
     with closing_new_figures():
@@ -161,11 +158,7 @@ def plot_joint_residuals(
 ):
     """Draw `Datasets.plot_residuals`."""
     from gammapy.visualization.models import check_wcs_axes
-    from gammapy.visualization.residuals import (
-        _check_plain_axes,
-        _parse_region,
-        _table,
-    )
+    from gammapy.visualization.residuals import _check_plain_axes, _table
     from .residuals import SpectralResiduals
 
     if ax_spectral is not None:
@@ -175,7 +168,7 @@ def plot_joint_residuals(
     spectral = common | {"region": region} | both | (kwargs_spectral or {})
     spectral_method = spectral.pop("method")
     check_residual_method(spectral_method)
-    _parse_region(spectral["region"])
+    parse_region(spectral["region"])
     residuals = SpectralResiduals.from_datasets(datasets, **spectral)
     table = _table(residuals, spectral_method)
     draw_spectral = partial(_draw_joint_points, residuals, table)
@@ -341,12 +334,11 @@ def _prepare_joint_map(datasets, method, **options):
     """Function that draws the joint residuals on axes, and their geometry."""
     from gammapy.visualization import plot_spatial_residuals
     from gammapy.visualization.models import select_components
-    from gammapy.visualization.residuals import _parse_region
     from .residuals import SpatialResiduals
 
     check_residual_method(method)
     style = {_: options.pop(_) for _ in MAP_STYLE if _ in options}
-    _parse_region(style["region"])
+    parse_region(style["region"])
     residuals = SpatialResiduals.from_datasets(datasets, **options)
     if residuals.energy_axis.nbin > 1:
         raise ValueError(

@@ -28,6 +28,7 @@ from .grids import (
 )
 from .matched_filter import MatchedFilter, source_of_kernel
 from .reduction import (
+    bins_of_range,
     bins_within,
     is_background,
     iter_planes,
@@ -563,12 +564,9 @@ class SpectralResiduals:
         datasets = local_datasets(datasets)
         joint_stat_kind(datasets)
         exclude = parse_names(datasets, exclude)
-        if region is not None:
-            region = parse_region(region)
+        region = parse_region(region)
         axis = _common_energy_axis(datasets)
-        energies = parse_energy_range(energy_min, energy_max)
-        axis_mask = bins_within(axis, *energies)
-        range_of_bins(axis, axis_mask, datasets[0].name, *energies)
+        axis_mask = bins_of_range(datasets[0], energy_min, energy_max)
         region_masks = {_.name: _region_mask(_, region) for _ in datasets}
         if not any(np.any(_) for _ in region_masks.values()):
             raise ValueError(f"No pixel of the datasets has its centre in {region}.")
@@ -823,12 +821,14 @@ def _reduce_dataset(dataset, edges, exclude, apply_mask, source):
     for idx, group in enumerate(groups):
         for plane in iter_planes(dataset, group, exclude=exclude):
             bins.append(plane.idx)
-            np.add(reduced.used[idx], plane.weights, out=reduced.used[idx])
             if matched is None:
                 reduced.add(idx, plane.summands())
             else:
+                np.add(reduced.used[idx], plane.weights, out=reduced.used[idx])
                 reduced.add(idx, matched.apply(plane))
                 reduced.moments[idx] += matched.moments(plane)
+    if bins and matched is None:
+        reduced.used = reduced.images["coverage"]
     if bins:
         reduced.energies = axis.edges[[min(bins), max(bins) + 1]]
     return reduced

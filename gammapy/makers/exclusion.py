@@ -13,14 +13,14 @@ from gammapy.datasets import MapDataset
 from gammapy.datasets.convolution import convolve_images, make_kernel
 from gammapy.datasets.grids import common_image_geom, image_slices, place
 from gammapy.datasets.reduction import (
-    bins_within,
+    bins_of_range,
     is_background,
     iter_planes,
     joint_alpha,
     joint_stat_kind,
     local_datasets,
     parse_energy_range,
-    range_of_bins,
+    parse_quantity,
 )
 from gammapy.datasets.residuals_io import write_hdulist
 from gammapy.maps import Map, WcsNDMap
@@ -300,10 +300,7 @@ SUMMED = (
 
 
 def _parse_angle(name, value):
-    try:
-        return u.Quantity(value).to("deg")
-    except (TypeError, ValueError) as error:  # that of units is one of these
-        raise ValueError(f"{name} is not an angle: {value!r}") from error
+    return parse_quantity(name, value, "deg").to("deg")
 
 
 def _check_datasets(datasets):
@@ -323,8 +320,7 @@ def _check_datasets(datasets):
 def _image_dataset(dataset, energy_min, energy_max):
     """Counts and background inside the masks and the energy range as one image."""
     axis = dataset.counts.geom.axes["energy"]
-    bins = bins_within(axis, energy_min, energy_max)
-    range_of_bins(axis, bins, dataset.name, energy_min, energy_max)
+    bins = bins_of_range(dataset, energy_min, energy_max)
     sources = [_.name for _ in dataset.models or [] if not is_background(_)]
     geom = dataset.counts.geom.to_image().to_cube([axis.squash()])
     counts, background, used = np.zeros((3, *geom.data_shape))

@@ -115,7 +115,10 @@ def plot_spatial_residuals(
     """
     panels = _check_panels(panels)
     _check_limits(vmin, vmax, vsig)
-    region = _parse_region(region)
+    # The subpackage maps loads this one, so datasets can only be loaded here.
+    from gammapy.datasets.grids import parse_region
+
+    region = parse_region(region)
     residuals = _spatial_residuals(datasets, options)
     components = select_components(residuals.models, models)
     n_groups = residuals.energy_axis.nbin
@@ -228,7 +231,9 @@ def plot_spectral_residuals(
     >>> region = "galactic;circle(344.2, -0.15, 0.3)"
     >>> axes = plot_spectral_residuals(datasets, region)  # doctest: +SKIP
     """
-    _parse_region(region)
+    from gammapy.datasets.grids import parse_region
+
+    parse_region(region)
     residuals = _spectral_residuals(datasets, region, options)
     table, counts_table = (_table(residuals, _) for _ in (method, "diff"))
     # Components that were left out of the model are known, but have no curve.
@@ -581,16 +586,6 @@ def _extend(data, vmin, vmax):
     with np.errstate(invalid="ignore"):
         low, high = np.any(data < vmin), np.any(data > vmax)
     return {(0, 0): "neither", (1, 0): "min", (0, 1): "max", (1, 1): "both"}[low, high]
-
-
-def _parse_region(region):
-    """Sky region as one; errors come here, before anything is drawn."""
-    if region is None:
-        return None
-    # The subpackage maps loads this one, so datasets can only be loaded here.
-    from gammapy.datasets.grids import parse_region
-
-    return parse_region(region)
 
 
 def _plot_region(region, ax):
