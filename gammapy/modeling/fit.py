@@ -1,21 +1,23 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 import contextlib
-import itertools
 import numpy as np
 from astropy.table import Table
 from gammapy.modeling.utils import _parse_datasets
-from gammapy.utils.pbar import progress_bar
 from .covariance import Covariance
-from .newton import reusing_newton, with_newton
+from .newton_backend import (
+    ModelsAtNorms,
+    fit_datasets,
+    reusing_newton,
+    with_newton,
+)
 from .nuisance import (
-    add_pulls,
-    best_fit_values,
     factor_covariance,
     fit_row,
     log_row,
-    stack_rows,
     unique_parameter_names,
+    with_unit,
 )
+from .scans import Scan
 
 
 class Registry:
@@ -27,10 +29,12 @@ class Fit:
 
     Parameters
     ----------
-    backend : {"minuit", "newton", "scipy", "sherpa"}
+    backend : {"minuit", "newton", "scipy", "sherpa"}, optional
         Optimiser. "newton" is for models that are linear in their free parameters,
         see `~gammapy.modeling.linearity.why_not_linear`: it is exact and far faster,
-        and raises an error for others. Default is "minuit".
+        and raises an error for others. Default is None: "minuit". Then, without any of
+        the options below, scans and the estimators that make many fits of such models
+        take "newton" for them by themselves, and say so at level DEBUG.
     optimize_opts, covariance_opts, confidence_opts : dict, optional
         Options of the optimiser, the covariance and the confidence intervals, passed
         to the backend. An entry "backend" takes another backend for that step.
@@ -47,12 +51,13 @@ class Fit:
         Default is False.
     """
 
-    #: Also of a fit that was pickled before there was this option.
+    # Also of a fit that was pickled before there were these.
     debug = False
+    _settings_not_asked = None
 
     def __init__(
         self,
-        backend="minuit",
+        backend=None,
         # options of the steps of a fit
         optimize_opts=None,
         covariance_opts=None,
@@ -61,13 +66,68 @@ class Fit:
         *,
         debug=False,
     ):
+        options = (optimize_opts, covariance_opts, confidence_opts)
         self._upstream_Fit___init__(
-            backend, optimize_opts, covariance_opts, confidence_opts, store_trace
+            "minuit" if backend is None else backend, *options, store_trace
         )
         self.debug = debug
+        if backend is None and all(_ is None for _ in options):
+            self._settings_not_asked = self._settings()
+
+    @classmethod
+    def not_asked_for(cls, **options):
+        """Fit that somebody's code chose, so that nobody asked for its backend.
+
+        Parameters
+        ----------
+        **options : dict
+            Options of `Fit`.
+
+        Returns
+        -------
+        fit : `Fit`
+            A fit for which `Fit.is_automatic` holds.
+        """
+        fit = cls(**options)
+        fit._settings_not_asked = fit._settings()
+        return fit
+
+    @property
+    def is_automatic(self):
+        """Whether no backend and no options of one were asked for.
+
+        Scans, flux points and background normalisations then take the backend "newton"
+        where only norms are free.
+        """
+        is_own = type(self).optimize is not Fit.optimize
+        return not is_own and self._settings_not_asked == self._settings()
+
+    def _settings(self):
+        """Backends and their options, a dict."""
+        steps = ("optimize", "covariance", "confidence")
+        options = {step: dict(getattr(self, f"{step}_opts")) for step in steps}
+        return {"backend": self.backend, **options}
+
+    def step_backend(self, step):
+        """Backend of a step.
+
+        Parameters
+        ----------
+        step : {"optimize", "covariance", "confidence"}
+            The step.
+
+        Returns
+        -------
+        backend : str
+            Name of the backend.
+        """
+        return getattr(self, f"{step}_opts").get("backend", self.backend)
 
     def optimize(self, datasets):
-        result = self._upstream_Fit_optimize(datasets)
+        if self.step_backend("optimize") == "newton":
+            result = fit_datasets(datasets, self.store_trace, **self.optimize_opts)
+        else:
+            result = self._upstream_Fit_optimize(datasets)
         if self.debug:
             models = _parse_datasets(datasets)[0].models
             log_row(log, "optimize", fit_row(models, result))
@@ -106,8 +166,7 @@ class Fit:
         result = self._upstream_Fit_confidence(datasets, parameter, sigma, reoptimize)
         if self.debug:
             datasets, parameters = _parse_datasets(datasets=datasets)
-            backend = self.confidence_opts.get("backend", self.backend)
-            refit = reoptimize or backend == "minuit"
+            refit = reoptimize or self.step_backend("confidence") == "minuit"
             for end, key, sign in [("lower", "errn", -1), ("upper", "errp", 1)]:
                 with _restored(datasets.parameters, self):
                     par = parameters[parameter]
@@ -122,24 +181,37 @@ class Fit:
         if not np.isfinite(parameter.value):
             row = fit_row(models, message=message, errors={}, skip=models.parameters)
         elif refit:
-            row = fit_row(models, self._fit_nuisance(datasets))
+            row = fit_row(models, self.fit_nuisance(datasets))
         else:
             kept = "The other parameters were kept."
             row = fit_row(models, result_without_fit(datasets, self.backend, kept))
         name = unique_parameter_names(models)[id(parameter)]
-        identify = {"end": end, name: _scanned_value(parameter)}
+        identify = {"end": end, name: with_unit(parameter.value, parameter.unit)}
         log_row(log, "confidence", row, identify=identify)
 
     def covariance(self, datasets, optimize_result=None):
         with reusing_newton(self, optimize_result):
             return self._upstream_Fit_covariance(datasets, optimize_result)
 
-    def stat_profile(self, datasets, parameter, reoptimize=False, *, debug=None):
+    def stat_profile(
+        self,
+        datasets,
+        parameter,
+        reoptimize=False,
+        *,
+        debug=None,
+        n_jobs=None,
+        parallel_backend=None,
+    ):
         """Fit statistic along the scan values of one parameter.
 
         The values come from the parameter: ``scan_values``, or ``scan_min``,
         ``scan_max`` and ``scan_n_values``. All parameters are put back at the end,
         whatever happens. A progress bar can be shown.
+
+        Where only norms are fitted and no backend was asked for, this takes
+        milliseconds, see `Fit`. Other fits start at each value from the parameters as
+        they were before.
 
         Parameters
         ----------
@@ -153,18 +225,25 @@ class Fit:
         debug : bool, optional
             Whether to return and log the fitted values of the other parameters.
             Default is None, the setting of the fit.
+        n_jobs : int, optional
+            Number of processes for fits that are not of norms. The numbers are the same
+            for any. Default is None: one, or what
+            `~gammapy.utils.parallel.multiprocessing_manager` says.
+        parallel_backend : {"multiprocessing", "ray"}, optional
+            How to run them. Default is None: "multiprocessing".
 
         Returns
         -------
         profile : dict
             "NAME_scan" (values, shape (n_values,), NAME is the unique name of the
             parameter), "stat_scan" (statistic, same shape), "fit_results" (one
-            `OptimizeResult` per value; empty without ``reoptimize``), and with
-            ``debug`` and ``reoptimize`` "nuisance", an `~astropy.table.Table` with
-            one row per value: the value, stat, success, message, nfev, at_limit, and
-            of each fitted parameter its value, error and pull: the difference from
-            the value before the scan in units of the error then. Its
-            ``meta["best_fit"]`` has these values and errors.
+            `OptimizeResult` per value; empty without ``reoptimize``; from another
+            process its ``minuit`` is None), and with ``debug`` and ``reoptimize``
+            "nuisance", an `~astropy.table.Table` with one row per value: the value,
+            stat, success, message, nfev, at_limit, and of each fitted parameter its
+            value, error and pull: the difference from the value before the scan in
+            units of the error then. Its ``meta["best_fit"]`` has these values and
+            errors.
 
         Examples
         --------
@@ -175,11 +254,22 @@ class Fit:
         >>> profile["nuisance"].pprint()  # doctest: +SKIP
         """
         datasets, parameters = _parse_datasets(datasets=datasets)
-        parameter = parameters[parameter]
+        scanned = [parameters[parameter]]
         debug = self.debug if debug is None else debug
-        return self._scan(datasets, [parameter], reoptimize, debug, "stat_profile")
+        scan = Scan(self, datasets, scanned, reoptimize, debug, "stat_profile")
+        return scan.run(n_jobs, parallel_backend)
 
-    def stat_surface(self, datasets, x, y, reoptimize=False, *, debug=None):
+    def stat_surface(
+        self,
+        datasets,
+        x,
+        y,
+        reoptimize=False,
+        *,
+        debug=None,
+        n_jobs=None,
+        parallel_backend=None,
+    ):
         """Fit statistic on the grid of the scan values of two parameters.
 
         It takes as many evaluations, or fits, as the grid has points. See also
@@ -197,6 +287,8 @@ class Fit:
         debug : bool, optional
             Whether to return and log the fitted values of the other parameters.
             Default is None, the setting of the fit.
+        n_jobs, parallel_backend : optional
+            As in `Fit.stat_profile`.
 
         Returns
         -------
@@ -208,56 +300,23 @@ class Fit:
         datasets, parameters = _parse_datasets(datasets=datasets)
         scanned = [parameters[x], parameters[y]]
         debug = self.debug if debug is None else debug
-        return self._scan(datasets, scanned, reoptimize, debug, "stat_surface")
+        scan = Scan(self, datasets, scanned, reoptimize, debug, "stat_surface")
+        return scan.run(n_jobs, parallel_backend)
 
-    def _scan(self, datasets, scanned, reoptimize, debug, label):
-        """Statistic, fit results and nuisance values on a grid of parameter values."""
-        # Each access of the datasets' models makes them anew.
-        models = datasets.models
-        names_by_id = unique_parameter_names(models)
-        names = [names_by_id[id(par)] for par in scanned]
-        values = [par.scan_values for par in scanned]
-        best_fit = best_fit_values(models)
-        points = list(itertools.product(*values))
-        stats, fit_results, rows = [], [], []
-        with datasets.parameters.restore_status():
-            for point in progress_bar(points, desc="Scan values"):
-                for par, value in zip(scanned, point, strict=True):
-                    par.value = value
-                if not reoptimize:
-                    stats.append(datasets.stat_sum())
-                    continue
-                for par in scanned:
-                    par.frozen = True
-                result = self._fit_nuisance(datasets)
-                fit_results.append(result)
-                stats.append(result.total_stat)
-                if debug:
-                    identify = {
-                        name: _scanned_value(par)
-                        for name, par in zip(names, scanned, strict=True)
-                    }
-                    row = fit_row(models, result, names=names_by_id)
-                    row = add_pulls(row, best_fit)
-                    log_row(log, label, row, identify=identify)
-                    rows.append({**identify, **row})
+    def fit_nuisance(self, datasets):
+        """Fit what is free, for a point of a scan.
 
-        shape = tuple(len(_) for _ in values)
-        if len(shape) > 1 and reoptimize:
-            fit_results = _object_array(fit_results, shape)
-        scan = {f"{name}_scan": _ for name, _ in zip(names, values, strict=True)}
-        scan |= {
-            "stat_scan": np.array(stats).reshape(shape),
-            "fit_results": fit_results,
-        }
-        if debug and reoptimize:
-            scan["nuisance"] = stack_rows(
-                rows, meta={"scan": names, "best_fit": best_fit}
-            )
-        return scan
+        Parameters
+        ----------
+        datasets : `~gammapy.datasets.Datasets`
+            Datasets.
 
-    def _fit_nuisance(self, datasets):
-        """Fit what is free; with nothing free the statistic alone is the result."""
+        Returns
+        -------
+        result : `OptimizeResult`
+            Result, with the errors of this very fit. With nothing free, the statistic
+            alone.
+        """
         if len(datasets.parameters.free_parameters) == 0:
             return result_without_fit(datasets, self.backend)
         # The scan logs a line of its own for this fit.
@@ -268,6 +327,15 @@ class Fit:
             self.debug = debug
         _set_own_errors(result)
         return result
+
+
+class OptimizeResult:
+    @property
+    def models(self):
+        """Best fit models, `~gammapy.modeling.models.DatasetModels`."""
+        if isinstance(self._models, ModelsAtNorms):
+            self._models = self._models.copy()
+        return self._models
 
 
 def result_without_fit(datasets, backend, message="No free parameters."):
@@ -319,15 +387,3 @@ def _set_own_errors(result):
     result.models.covariance = Covariance.from_factor_matrix(
         parameters, factor_covariance(result.minuit, n_free)
     )
-
-
-def _scanned_value(parameter):
-    """Value of a parameter, a quantity when it has a unit."""
-    return float(parameter.value) if parameter.unit == "" else parameter.quantity
-
-
-def _object_array(items, shape):
-    """Array of objects, also when they look like sequences."""
-    array = np.empty(len(items), dtype=object)
-    array[:] = items
-    return array.reshape(shape)

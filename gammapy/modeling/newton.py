@@ -29,13 +29,11 @@ References
 .. [2] Nocedal & Wright (2006), "Numerical Optimization", 2nd edition, Springer
 """
 
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 import numpy as np
 import astropy.units as u
-from .linearity import NotLinearError
-from .templates import REACH, NormTemplates, cash_truncation
+from .templates import REACH, cash_truncation
 
 __all__ = ["NormFit", "confidence_norm", "fit_norms"]
 
@@ -101,6 +99,15 @@ class NormFit:
         """Errors of the norms from the covariance, shape (n_norms,)."""
         return np.sqrt(np.diag(self.covariance))
 
+    def select(self, idx):
+        """The same result with some of the norms only, in the order of the index."""
+        return replace(
+            self,
+            values=self.values[idx],
+            covariance=self.covariance[idx][:, idx],
+            at_bound=self.at_bound[idx],
+        )
+
 
 def fit_norms(templates, *, start=None, fixed=None, max_iter=200, store_trace=False):
     """Minimise the statistic over norms.
@@ -148,6 +155,11 @@ def fit_norms(templates, *, start=None, fixed=None, max_iter=200, store_trace=Fa
     return problem.result()
 
 
+def norms_as_they_are(templates):
+    """Result of a fit that ends at the values with which the templates were made."""
+    return _Problem.from_templates(templates, None, None, 0, False).result()
+
+
 # --- the statistic ---------------------------------------------------------
 
 
@@ -159,6 +171,7 @@ class _Point:
         self.norms = norms
         self.templates = templates
         self.npred = templates.npred(norms)
+        self.derivatives = None  # and what they belong to
 
     def refresh(self):
         """Catch up with bins that the templates keep since this point was made."""
@@ -185,11 +198,13 @@ class _Statistic:
         self.rounding = 0.0
         self.truncation, self.log_truncation = cash_truncation()
         self.n_calls = 0
+        self._n_reaches = 0
         self.set_reach(np.zeros(templates.n_norms))
 
     def set_reach(self, reach):
         """Set the errors of the norms, roughly."""
         self.reach = reach
+        self._n_reaches += 1
         self._n_rows = None
 
     def point(self, norms):
@@ -204,7 +219,6 @@ class _Statistic:
         if self._n_rows == t.counts.size:
             return
         self._n_rows = t.counts.size
-        self._transposed = t.matrix.T.tocsr()
         self._seen = np.flatnonzero(t.counts)
         self._counts = (t.weights * t.counts)[self._seen]
         self._spread = (t.counts == 0) * (abs(t.matrix) @ self.reach)
@@ -231,6 +245,14 @@ class _Statistic:
     def derivatives(self, point):
         """Gradient and Hessian matrix."""
         self._catch_up(point)
+        # Rounding matters only where a bend is near.
+        is_on_bend = bool(self._bends(point)[-1].any())
+        key = self._n_rows, is_on_bend and (self.rounding, self._n_reaches)
+        if point.derivatives is None or point.derivatives[0] != key:
+            point.derivatives = key, self._derivatives(point)
+        return point.derivatives[1]
+
+    def _derivatives(self, point):
         t = self.templates
         slope, curvature = np.zeros((2, point.npred.size))
         npred = point.npred[self._seen]
@@ -245,11 +267,11 @@ class _Statistic:
         slope[idx] += t.weights[idx] * (npred + width) / (2 * width)
         curvature[idx] += t.weights[idx] / (2 * width)
 
-        gradient = t.sums + self._transposed @ slope
+        gradient = t.sums + t.transposed @ slope
         gradient += t.prior_precision * (point.norms - t.prior_mean)
         weighted = t.matrix.copy()
         weighted.data *= np.repeat(curvature, np.diff(t.matrix.indptr))
-        hessian = (self._transposed @ weighted).toarray()
+        hessian = (t.transposed @ weighted).toarray()
         hessian[np.diag_indices(t.n_norms)] += t.prior_precision
         return 2 * gradient, 2 * hessian
 
@@ -455,7 +477,10 @@ class _Problem:
         norms = np.where(norms <= self.low, norms + change, norms)
         norms = np.where(norms >= self.high, norms - change, norms)
         norms = np.where(self.is_free, norms, self.best.norms)
-        return self.statistic.point(np.clip(norms, self.low, self.high))
+        norms = np.clip(norms, self.low, self.high)
+        if np.array_equal(norms, self.best.norms):
+            return self.best
+        return self.statistic.point(norms)
 
     def _at_bound(self, gradient):
         is_low = (self.best.norms <= self.low) & (gradient > 0)
@@ -670,200 +695,3 @@ class _Profile:
             if outer - inner < 1e-12 * outer:
                 return outer, ""
         return np.nan, f"The statistic does not rise enough along {name}."
-
-
-# --- backend of Fit --------------------------------------------------------
-
-
-class NewtonOptimizer:
-    """What a fit leaves for the steps that follow it, in factors of the parameters.
-
-    Parameters
-    ----------
-    fit : `NormFit`
-        The fit.
-    parameters : `~gammapy.modeling.Parameters`
-        Free parameters, in the order of the fit.
-    """
-
-    def __init__(self, fit, parameters):
-        self.fit = fit
-        self.covariance = _to_factors(fit.covariance, parameters, fit.values)
-
-
-def optimize_newton(parameters, function, store_trace=False, **kwargs):
-    """Optimiser of the backend "newton" of `~gammapy.modeling.Fit`.
-
-    Parameters
-    ----------
-    parameters : `~gammapy.modeling.Parameters`
-        Parameters with the values to start from.
-    function : callable
-        Method ``stat_sum`` of the datasets.
-    store_trace : bool, optional
-        Whether to keep the statistic and norms of each step. Default is False.
-    **kwargs : dict
-        Option ``max_iter`` of `fit_norms`.
-
-    Returns
-    -------
-    result : (factors, info, optimizer)
-        Factors of the free parameters, information, and a `NewtonOptimizer`.
-
-    Raises
-    ------
-    NotLinearError
-        If the model is not linear in its free parameters; it says why.
-    """
-    templates = _templates_of(function, parameters)
-    fit = fit_norms(templates, store_trace=store_trace, **kwargs)
-    free = templates.parameters
-    factors = [_factor(*_) for _ in zip(free, fit.values, strict=True)]
-    names = [f"par-{idx}" for idx in range(len(free))]
-    trace = [
-        {"total_stat": stat, **dict(zip(names, norms, strict=True))}
-        for stat, norms in fit.trace
-    ]
-    info = {
-        "success": fit.success,
-        "message": fit.message,
-        "nfev": fit.nfev,
-        "trace": trace,
-    }
-    return factors, info, NewtonOptimizer(fit, free)
-
-
-def covariance_newton(parameters, function, *, minuit=None):
-    """Covariance of the backend "newton" of `~gammapy.modeling.Fit`.
-
-    Parameters
-    ----------
-    parameters : `~gammapy.modeling.Parameters`
-        Parameters at the minimum.
-    function : callable
-        Method ``stat_sum`` of the datasets.
-    minuit : `NewtonOptimizer`, optional
-        What the fit left, when there was one just now, by the name that `Fit` has for
-        it. Another optimiser than this one is ignored. Default is None.
-
-    Returns
-    -------
-    result : (matrix, info)
-        Covariance of the factors of the free parameters, and information.
-    """
-    if not isinstance(minuit, NewtonOptimizer):
-        templates = _templates_of(function, parameters)
-        problem = _Problem.from_templates(templates, None, None, 0, False)
-        minuit = NewtonOptimizer(problem.result(), templates.parameters)
-    matrix = minuit.covariance
-    if np.isfinite(matrix).all():
-        return matrix, {"success": True, "message": "Hessian inverted successfully."}
-    return matrix, {"success": False, "message": minuit.fit.message}
-
-
-def confidence_newton(parameters, function, parameter, sigma, reoptimize=True):
-    """Confidence intervals of the backend "newton" of `~gammapy.modeling.Fit`.
-
-    Parameters
-    ----------
-    parameters : `~gammapy.modeling.Parameters`
-        Parameters.
-    function : callable
-        Method ``stat_sum`` of the datasets.
-    parameter : `~gammapy.modeling.Parameter`
-        Free parameter of interest.
-    sigma : float
-        Number of standard deviations.
-    reoptimize : bool, optional
-        Whether the other norms are fitted. Default is True.
-
-    Returns
-    -------
-    result : dict
-        Result of `confidence_norm`, in factors.
-    """
-    templates = _templates_of(function, parameters)
-    result = confidence_norm(
-        templates,
-        fit_norms(templates),
-        parameters[parameter],
-        sigma=sigma,
-        reoptimize=reoptimize,
-    )
-    for key in ("errp", "errn"):
-        # Fit multiplies it by the scale again.
-        result[key] /= parameter.scale
-    return result
-
-
-@contextmanager
-def reusing_newton(fit, optimize_result):
-    """Give the covariance step of a fit what its optimiser found.
-
-    Making the templates a second time would take as long as the fit.
-
-    Parameters
-    ----------
-    fit : `~gammapy.modeling.Fit`
-        Fit. Its ``covariance_opts`` are changed for a while.
-    optimize_result : `~gammapy.modeling.fit.OptimizeResult` or None
-        Result of its optimiser.
-    """
-    options = fit.covariance_opts
-    optimizer = getattr(optimize_result, "minuit", None)
-    if options.get("backend", fit.backend) == "newton" and isinstance(
-        optimizer, NewtonOptimizer
-    ):
-        fit.covariance_opts = options | {"minuit": optimizer}
-    try:
-        yield
-    finally:
-        fit.covariance_opts = options
-
-
-def with_newton(register):
-    """Register of the backends of `~gammapy.modeling.Fit`, with this one."""
-    backends = {
-        "optimize": optimize_newton,
-        "covariance": covariance_newton,
-        "confidence": confidence_newton,
-    }
-    return {
-        task: {**functions, "newton": backends[task]}
-        for task, functions in register.items()
-    }
-
-
-def _templates_of(function, parameters):
-    from gammapy.datasets import Datasets
-
-    datasets = getattr(function, "__self__", None)
-    if not isinstance(datasets, Datasets) or function.__name__ != "stat_sum":
-        raise NotLinearError(
-            "The backend 'newton' fits the statistic of datasets, so the function must "
-            f"be their method stat_sum, not {function!r}."
-        )
-    return NormTemplates.from_datasets(datasets, list(parameters.free_parameters))
-
-
-def _factor(parameter, value):
-    """Factor of a value that is not rounded to beyond the bounds."""
-    factor = float(parameter.transform(value))
-    for bound, sign in ((parameter.min, 1), (parameter.max, -1)):
-        if value != bound:
-            continue
-        while sign * (parameter.inverse_transform(factor) - bound) < 0:
-            factor = np.nextafter(factor, sign * np.copysign(np.inf, parameter.scale))
-    return factor
-
-
-def _to_factors(covariance, parameters, values):
-    """Covariance of the factors from that of the values."""
-    slopes = np.array(
-        [
-            par._inverse_transform_derivative(par.transform(value))
-            for par, value in zip(parameters, values, strict=True)
-        ]
-    )
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return covariance / np.outer(slopes, slopes)

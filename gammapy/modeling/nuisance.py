@@ -17,6 +17,7 @@ __all__ = [
     "best_fit_values",
     "fit_row",
     "log_row",
+    "norm_row",
     "stack_rows",
     "unique_parameter_names",
 ]
@@ -140,27 +141,70 @@ def fit_row(models, result=None, *, message="", names=None, errors=None, skip=()
         value by its unique name and its error by the name with "_err", as quantities
         where they have a unit.
     """
-    row = {
-        "stat": float(np.nan if result is None else result.total_stat),
-        "success": bool(result is not None and result.success),
-        "message": str(message if result is None else result.message),
-        "nfev": int(0 if result is None else result.nfev),
-        "at_limit": "",
-    }
     parameters = models.parameters.unique_parameters
     if errors is None:
         errors = parameter_errors(parameters, getattr(result, "minuit", None))
     if names is None:
         names = unique_parameter_names(models)
     skipped = {id(par) for par in skip}
+    return _row(
+        stat=np.nan if result is None else result.total_stat,
+        success=result is not None and result.success,
+        message=message if result is None else result.message,
+        nfev=0 if result is None else result.nfev,
+        entries=[
+            (par, names[id(par)], par.value, errors.get(id(par), np.nan))
+            for par in parameters.free_parameters
+            if id(par) not in skipped
+        ],
+    )
+
+
+def norm_row(fit, parameters, names):
+    """Row of a fit of norms, which need not have their fitted values.
+
+    Parameters
+    ----------
+    fit : `~gammapy.modeling.newton.NormFit`
+        The fit.
+    parameters : list of `~gammapy.modeling.Parameter`
+        The norms.
+    names : dict
+        Names by the `id` of the parameter.
+
+    Returns
+    -------
+    row : dict
+        Row as from `fit_row`.
+    """
+    return _row(
+        stat=fit.stat,
+        success=fit.success,
+        message=fit.message,
+        nfev=fit.nfev,
+        entries=[
+            (par, names[id(par)], value, error)
+            for par, value, error in zip(
+                parameters, fit.values, fit.errors, strict=True
+            )
+        ],
+    )
+
+
+def _row(stat, success, message, nfev, entries):
+    """Row with an entry and an error for each parameter, name, value and error."""
+    row = {
+        "stat": float(stat),
+        "success": bool(success),
+        "message": str(message),
+        "nfev": int(nfev),
+        "at_limit": "",
+    }
     at_limit = []
-    for par in parameters.free_parameters:
-        if id(par) in skipped:
-            continue
-        name, error = names[id(par)], errors.get(id(par), np.nan)
-        row[name] = _with_unit(par.value, par.unit)
-        row[f"{name}_err"] = _with_unit(error, par.unit)
-        if is_at_limit(par, error):
+    for par, name, value, error in entries:
+        row[name] = with_unit(value, par.unit)
+        row[f"{name}_err"] = with_unit(error, par.unit)
+        if is_at_limit(par, error, value=value):
             at_limit.append(name)
     row["at_limit"] = ", ".join(at_limit)
     return row
@@ -230,18 +274,20 @@ def _plain(value):
     return getattr(value, "value", value)
 
 
-def _with_unit(value, unit):
+def with_unit(value, unit):
+    """Value as a quantity, a float when it has no unit."""
     return float(value) if unit == "" else u.Quantity(float(value), unit)
 
 
-def is_at_limit(parameter, error=np.nan):
-    """Whether a parameter sits at its lower or upper bound."""
-    scale = abs(parameter.value)
+def is_at_limit(parameter, error=np.nan, *, value=None):
+    """Whether a parameter, or a value that it might have, is at one of its bounds."""
+    value = parameter.value if value is None else value
+    scale = abs(value)
     if np.isfinite(error) and error > 0:
         scale = error
     bounds = np.array([parameter.min, parameter.max], dtype=float)
     with np.errstate(invalid="ignore"):
-        return bool(np.any(abs(parameter.value - bounds) <= LIMIT_TOLERANCE * scale))
+        return bool(np.any(abs(value - bounds) <= LIMIT_TOLERANCE * scale))
 
 
 def stack_rows(rows, meta=None):

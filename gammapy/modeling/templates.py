@@ -15,6 +15,7 @@ import math
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 import numpy as np
 from scipy.sparse import csr_matrix, vstack
 from gammapy.utils.compilation import get_fit_statistics_compiled
@@ -419,6 +420,7 @@ class NormTemplates:
     bin: np.ndarray
     matrix: csr_matrix
     anchors: dict = field(default_factory=dict)
+    _transposed: csr_matrix | None = field(default=None, init=False, repr=False)
 
     @classmethod
     def from_datasets(cls, datasets, parameters=None):
@@ -479,10 +481,17 @@ class NormTemplates:
         """Number of norms."""
         return len(self.parameters)
 
-    @property
+    @cached_property
     def sums(self):
         """Sum of each template, shape (n_norms,)."""
         return np.asarray(self.planes.sums.sum(axis=0)).ravel()
+
+    @property
+    def transposed(self):
+        """Templates in the bins that are kept, shape (n_norms, n_rows)."""
+        if self._transposed is None:
+            self._transposed = self.matrix.T.tocsr()
+        return self._transposed
 
     def slice_by_energy(self, energy_min, energy_max):
         """Templates of the energy bins inside a range.
@@ -635,6 +644,7 @@ class NormTemplates:
         for name, values in columns.items():
             setattr(self, name, np.concatenate([getattr(self, name), values]))
         self.matrix = vstack([self.matrix, matrix], format="csr")
+        self._transposed = None
 
 
 def cash_truncation():

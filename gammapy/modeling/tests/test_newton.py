@@ -957,7 +957,7 @@ def test_foreign_parameter(spectra):
 
 
 def test_other_functions_than_stat_sum(spectra):
-    from gammapy.modeling.newton import optimize_newton
+    from gammapy.modeling.newton_backend import optimize_newton
 
     with pytest.raises(NotLinearError, match="must be their method stat_sum"):
         optimize_newton(spectra.parameters, lambda: 0)

@@ -124,7 +124,7 @@ def test_debug_changes_no_value(datasets, amplitude):
 
 
 def test_rows_are_logged(datasets, amplitude, caplog):
-    with caplog.at_level(logging.INFO, logger="gammapy.modeling.fit"):
+    with caplog.at_level(logging.INFO, logger="gammapy.modeling.scans"):
         Fit().stat_profile(datasets, amplitude, reoptimize=True)
         assert not caplog.records
         Fit(debug=True).stat_profile(datasets, amplitude, reoptimize=True)

@@ -1,0 +1,420 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""The backend "newton" of `~gammapy.modeling.Fit`, and when it is taken unasked."""
+
+import copy
+import logging
+from contextlib import contextmanager
+from dataclasses import dataclass
+import numpy as np
+from astropy.table import Table
+from gammapy.maps import Map
+from gammapy.modeling.utils import _parse_datasets
+from .covariance import Covariance
+from .linearity import NotLinearError
+from .newton import confidence_norm, fit_norms, norms_as_they_are
+from .nuisance import unique_parameter_names
+from .templates import NormTemplates
+
+__all__ = []
+
+log = logging.getLogger(__name__)
+
+
+# --- when it is taken ------------------------------------------------------
+
+
+def takes_newton(fit):
+    """Whether norm fits take it: it was asked for, or no backend was."""
+    return fit.is_automatic or fit.step_backend("optimize") == "newton"
+
+
+def templates_for(fit, datasets, parameters, **kwargs):
+    """Templates of the norms that a fit is to vary.
+
+    Parameters
+    ----------
+    fit : `~gammapy.modeling.Fit`
+        Fit that takes them, see `takes_newton`.
+    datasets : `~gammapy.datasets.Datasets`
+        Datasets.
+    parameters : list of `~gammapy.modeling.Parameter`
+        Norms.
+    **kwargs : dict
+        Options of `NormTemplates.from_datasets`.
+
+    Returns
+    -------
+    templates : `NormTemplates`
+        None when they cannot be made and the optimiser is the way out.
+    reason : str
+        Why, else empty.
+
+    Raises
+    ------
+    ValueError
+        If they cannot be made, and the backend "newton" was asked for.
+    """
+    try:
+        return NormTemplates.from_datasets(datasets, parameters, **kwargs), ""
+    except ValueError as error:
+        if not fit.is_automatic:
+            raise
+        return None, str(error)
+
+
+def log_backend(label, backend, reason):
+    """Say at level DEBUG which backend was taken and why."""
+    log.debug(f"{label}: backend {backend!r}, {reason}")
+
+
+# --- results ---------------------------------------------------------------
+
+
+def copy_models(models):
+    """Copy of models that shares the maps of templates.
+
+    `DatasetModels.copy` makes them anew, checks and all, and takes many times as long.
+    """
+    parts = [part for model in models for part in (model, *vars(model).values())]
+    maps = [
+        value
+        for part in parts
+        for value in getattr(part, "__dict__", {}).values()
+        if isinstance(value, Map)
+    ]
+    return copy.deepcopy(models, {id(_): _ for _ in maps})
+
+
+class NormResults:
+    """Makes the results of many fits of the same models.
+
+    Their models are copied when someone asks for them, from one copy that is made now.
+
+    Parameters
+    ----------
+    models : `~gammapy.modeling.models.DatasetModels`
+        Models, as they are during the fits but for the fitted values.
+    """
+
+    def __init__(self, models):
+        self._positions = {}
+        for idx, par in enumerate(models.parameters):
+            self._positions.setdefault(id(par), []).append(idx)
+        self._models = copy_models(models)
+
+    def make(self, fit, parameters, fixed=()):
+        """Result of one fit.
+
+        Parameters
+        ----------
+        fit : `NormFit`
+            The fit.
+        parameters : list of `~gammapy.modeling.Parameter`
+            The norms that it fitted.
+        fixed : list of tuple
+            Other parameters and their values.
+
+        Returns
+        -------
+        result : `~gammapy.modeling.OptimizeResult`
+            Result.
+        """
+        values = [*zip(parameters, fit.values, strict=True), *fixed]
+        models = ModelsAtNorms(
+            models=self._models,
+            values=[(self._positions[id(par)], value) for par, value in values],
+            covariance=fit.covariance,
+        )
+        return make_result(models, fit, parameters)
+
+
+@dataclass
+class ModelsAtNorms:
+    """Models that are copied on demand.
+
+    Parameters
+    ----------
+    models : `~gammapy.modeling.models.DatasetModels`
+        Models to copy.
+    values : list of tuple
+        Positions of a parameter in the models, and its value; fitted ones first.
+    covariance : `~numpy.ndarray`
+        Covariance of the fitted parameters.
+    """
+
+    models: object
+    values: list
+    covariance: np.ndarray
+
+    def copy(self):
+        """The models with their values and errors."""
+        models = copy_models(self.models)
+        parameters = models.parameters
+        for positions, value in self.values:
+            for idx in positions:
+                parameters[idx].value = value
+        matrix = np.zeros((len(parameters), len(parameters)))
+        fitted = [positions for positions, _ in self.values[: len(self.covariance)]]
+        for i, rows in enumerate(fitted):
+            for j, columns in enumerate(fitted):
+                matrix[np.ix_(rows, columns)] = self.covariance[i, j]
+        models.covariance = Covariance(parameters, matrix)
+        return models
+
+
+def make_result(models, fit, parameters, trace=None):
+    """`OptimizeResult` of a fit of norms."""
+    from .fit import OptimizeResult
+
+    return OptimizeResult(
+        models=models,
+        nfev=fit.nfev,
+        total_stat=fit.stat,
+        trace=Table() if trace is None else trace,
+        minuit=NewtonOptimizer(fit, parameters),
+        backend="newton",
+        method="newton",
+        success=fit.success,
+        message=fit.message,
+    )
+
+
+# --- backend ---------------------------------------------------------------
+
+
+class NewtonOptimizer:
+    """What a fit leaves for the steps that follow it, in factors of the parameters.
+
+    Parameters
+    ----------
+    fit : `NormFit`
+        The fit.
+    parameters : `~gammapy.modeling.Parameters`
+        Free parameters, in the order of the fit.
+    """
+
+    def __init__(self, fit, parameters):
+        self.fit = fit
+        self.covariance = _to_factors(fit.covariance, parameters, fit.values)
+
+
+def fit_datasets(datasets, store_trace=False, backend=None, **kwargs):
+    """Fit the free norms of datasets.
+
+    The statistic comes from the templates: `Datasets.stat_sum` would take as long as
+    the fit.
+
+    Parameters
+    ----------
+    datasets : `~gammapy.datasets.Datasets` or list of `~gammapy.datasets.Dataset`
+        Datasets. Their parameters are set to the best fit.
+    store_trace : bool, optional
+        Whether to keep the statistic and norms of each step. Default is False.
+    backend : str, optional
+        Not used.
+    **kwargs : dict
+        Option ``max_iter`` of `fit_norms`.
+
+    Returns
+    -------
+    result : `~gammapy.modeling.OptimizeResult`
+        Result.
+
+    Raises
+    ------
+    NotLinearError
+        If the model is not linear in its free parameters; it says why.
+    """
+    datasets, parameters = _parse_datasets(datasets)
+    parameters.check_limits()
+    free = list(parameters.free_parameters)
+    if not free:
+        raise ValueError("No free parameters for fitting")
+    parameters.autoscale()
+    templates = NormTemplates.from_datasets(datasets, free)
+    fit = fit_norms(templates, store_trace=store_trace, **kwargs)
+    for par, value in zip(free, fit.values, strict=True):
+        par.factor = _factor(par, value)
+    models = datasets.models
+    names = unique_parameter_names(models)
+    trace = Table(_trace(fit, [names[id(par)] for par in free]))
+    return make_result(copy_models(models), fit, free, trace)
+
+
+def _trace(fit, names):
+    return [
+        {"total_stat": stat, **dict(zip(names, norms, strict=True))}
+        for stat, norms in fit.trace
+    ]
+
+
+def optimize_newton(parameters, function, store_trace=False, **kwargs):
+    """Optimiser "newton" for those who get it from the registry of backends.
+
+    Parameters
+    ----------
+    parameters : `~gammapy.modeling.Parameters`
+        Parameters with the values to start from.
+    function : callable
+        Method ``stat_sum`` of the datasets.
+    store_trace : bool, optional
+        Whether to keep the statistic and norms of each step. Default is False.
+    **kwargs : dict
+        Option ``max_iter`` of `fit_norms`.
+
+    Returns
+    -------
+    result : (factors, info, optimizer)
+        Factors of the free parameters, information, and a `NewtonOptimizer`.
+
+    Raises
+    ------
+    NotLinearError
+        If the model is not linear in its free parameters; it says why.
+    """
+    templates = _templates_of(function, parameters)
+    fit = fit_norms(templates, store_trace=store_trace, **kwargs)
+    free = templates.parameters
+    factors = [_factor(*_) for _ in zip(free, fit.values, strict=True)]
+    info = {
+        "success": fit.success,
+        "message": fit.message,
+        "nfev": fit.nfev,
+        "trace": _trace(fit, [f"par-{idx}" for idx in range(len(free))]),
+    }
+    return factors, info, NewtonOptimizer(fit, free)
+
+
+def covariance_newton(parameters, function, *, minuit=None):
+    """Covariance of the backend "newton" of `~gammapy.modeling.Fit`.
+
+    Parameters
+    ----------
+    parameters : `~gammapy.modeling.Parameters`
+        Parameters at the minimum.
+    function : callable
+        Method ``stat_sum`` of the datasets.
+    minuit : `NewtonOptimizer`, optional
+        What the fit left, when there was one just now, by the name that `Fit` has for
+        it. Another optimiser than this one is ignored. Default is None.
+
+    Returns
+    -------
+    result : (matrix, info)
+        Covariance of the factors of the free parameters, and information.
+    """
+    if not isinstance(minuit, NewtonOptimizer):
+        templates = _templates_of(function, parameters)
+        minuit = NewtonOptimizer(norms_as_they_are(templates), templates.parameters)
+    matrix = minuit.covariance
+    if np.isfinite(matrix).all():
+        return matrix, {"success": True, "message": "Hessian inverted successfully."}
+    return matrix, {"success": False, "message": minuit.fit.message}
+
+
+def confidence_newton(parameters, function, parameter, sigma, reoptimize=True):
+    """Confidence intervals of the backend "newton" of `~gammapy.modeling.Fit`.
+
+    Parameters
+    ----------
+    parameters : `~gammapy.modeling.Parameters`
+        Parameters.
+    function : callable
+        Method ``stat_sum`` of the datasets.
+    parameter : `~gammapy.modeling.Parameter`
+        Free parameter of interest.
+    sigma : float
+        Number of standard deviations.
+    reoptimize : bool, optional
+        Whether the other norms are fitted. Default is True.
+
+    Returns
+    -------
+    result : dict
+        Result of `confidence_norm`, in factors.
+    """
+    templates = _templates_of(function, parameters)
+    result = confidence_norm(
+        templates,
+        fit_norms(templates),
+        parameters[parameter],
+        sigma=sigma,
+        reoptimize=reoptimize,
+    )
+    for key in ("errp", "errn"):
+        # Fit multiplies it by the scale again.
+        result[key] /= parameter.scale
+    return result
+
+
+@contextmanager
+def reusing_newton(fit, optimize_result):
+    """Give the covariance step of a fit what its optimiser found.
+
+    Making the templates a second time would take as long as the fit.
+
+    Parameters
+    ----------
+    fit : `~gammapy.modeling.Fit`
+        Fit. Its ``covariance_opts`` are changed for a while.
+    optimize_result : `~gammapy.modeling.fit.OptimizeResult` or None
+        Result of its optimiser.
+    """
+    options = fit.covariance_opts
+    optimizer = getattr(optimize_result, "minuit", None)
+    if options.get("backend", fit.backend) == "newton" and isinstance(
+        optimizer, NewtonOptimizer
+    ):
+        fit.covariance_opts = options | {"minuit": optimizer}
+    try:
+        yield
+    finally:
+        fit.covariance_opts = options
+
+
+def with_newton(register):
+    """Register of the backends of `~gammapy.modeling.Fit`, with this one."""
+    backends = {
+        "optimize": optimize_newton,
+        "covariance": covariance_newton,
+        "confidence": confidence_newton,
+    }
+    return {
+        task: {**functions, "newton": backends[task]}
+        for task, functions in register.items()
+    }
+
+
+def _templates_of(function, parameters):
+    from gammapy.datasets import Datasets
+
+    datasets = getattr(function, "__self__", None)
+    if not isinstance(datasets, Datasets) or function.__name__ != "stat_sum":
+        raise NotLinearError(
+            "The backend 'newton' fits the statistic of datasets, so the function must "
+            f"be their method stat_sum, not {function!r}."
+        )
+    return NormTemplates.from_datasets(datasets, list(parameters.free_parameters))
+
+
+def _factor(parameter, value):
+    """Factor of a value that is not rounded to beyond the bounds."""
+    factor = float(parameter.transform(value))
+    for bound, sign in ((parameter.min, 1), (parameter.max, -1)):
+        if value != bound:
+            continue
+        while sign * (parameter.inverse_transform(factor) - bound) < 0:
+            factor = np.nextafter(factor, sign * np.copysign(np.inf, parameter.scale))
+    return factor
+
+
+def _to_factors(covariance, parameters, values):
+    """Covariance of the factors from that of the values."""
+    slopes = np.array(
+        [
+            par._inverse_transform_derivative(par.transform(value))
+            for par, value in zip(parameters, values, strict=True)
+        ]
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return covariance / np.outer(slopes, slopes)

@@ -1,0 +1,278 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Statistic along the values of parameters, with the others fitted at each point."""
+
+import itertools
+import logging
+from dataclasses import dataclass
+import numpy as np
+from gammapy.utils import parallel
+from gammapy.utils.pbar import progress_bar
+from .linearity import why_not_linear
+from .newton import fit_norms
+from .newton_backend import NormResults, log_backend, takes_newton, templates_for
+from .nuisance import (
+    add_pulls,
+    best_fit_values,
+    fit_row,
+    log_row,
+    norm_row,
+    stack_rows,
+    unique_parameter_names,
+    with_unit,
+)
+
+__all__ = ["Scan"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Scan:
+    """Scan of one or more parameters.
+
+    When all that varies is norms, templates are made once, and each point is a fit by
+    Newton's method. When the scanned parameters are not, templates are made for each
+    point. All other scans take a fit with the optimiser per point. These start from
+    the same values, so that results do not depend on the number of processes.
+
+    Parameters
+    ----------
+    fit : `~gammapy.modeling.Fit`
+        Fit.
+    datasets : `~gammapy.datasets.Datasets`
+        Datasets.
+    scanned : list of `~gammapy.modeling.Parameter`
+        Parameters to scan.
+    reoptimize : bool
+        Whether the other free parameters are fitted.
+    debug : bool
+        Whether to keep and log the fitted values.
+    label : str
+        What was called, for the log.
+    """
+
+    fit: object
+    datasets: object
+    scanned: list
+    reoptimize: bool
+    debug: bool
+    label: str
+
+    def __post_init__(self):
+        # Each access of the datasets' models makes them anew.
+        self.models = self.datasets.models
+        self.parameters = self.models.parameters
+        self.names = unique_parameter_names(self.models)
+        self.scan_names = [self.names[id(par)] for par in self.scanned]
+        self.values = [par.scan_values for par in self.scanned]
+        self.points = list(itertools.product(*self.values))
+        scanned = {id(par) for par in self.scanned}
+        free = self.parameters.unique_parameters.free_parameters
+        self.free = [par for par in free if id(par) not in scanned]
+
+    def run(self, n_jobs=None, parallel_backend=None):
+        """Scan, and put all parameters back.
+
+        Parameters
+        ----------
+        n_jobs : int, optional
+            Number of processes, for scans that need the optimiser.
+            Default is `gammapy.utils.parallel.N_JOBS_DEFAULT`.
+        parallel_backend : {"multiprocessing", "ray"}, optional
+            How to run them. Default is `gammapy.utils.parallel.BACKEND_DEFAULT`.
+
+        Returns
+        -------
+        scan : dict
+            Result of `~gammapy.modeling.Fit.stat_surface` or, with one parameter,
+            `~gammapy.modeling.Fit.stat_profile`.
+        """
+        n_jobs = check_n_jobs(n_jobs)
+        if parallel_backend is not None:
+            parallel.ParallelBackendEnum.from_str(parallel_backend)
+        best_fit = best_fit_values(self.models) if self.debug else {}
+        with self.parameters.restore_status():
+            points = [
+                self._keep(*_, best_fit)
+                for _ in self._iter_points(n_jobs, parallel_backend)
+            ]
+        stats, results, rows = zip(*points, strict=True) if points else [()] * 3
+        return self._collect(stats, results, rows, best_fit)
+
+    def _collect(self, stats, results, rows, best_fit):
+        shape = tuple(len(_) for _ in self.values)
+        results = list(results) if self.reoptimize else []
+        if len(shape) > 1 and self.reoptimize:
+            results = _object_array(results, shape)
+        scan = {
+            f"{name}_scan": values
+            for name, values in zip(self.scan_names, self.values, strict=True)
+        }
+        scan["stat_scan"] = np.array(stats, dtype=float).reshape(shape)
+        scan["fit_results"] = results
+        if self.debug and self.reoptimize:
+            meta = {"scan": self.scan_names, "best_fit": best_fit}
+            scan["nuisance"] = stack_rows(rows, meta=meta)
+        return scan
+
+    def _keep(self, point, stat, result, row, best_fit):
+        """What a point leaves; its row is completed and logged."""
+        if row is None:
+            return stat, result, None
+        identify = {
+            name: with_unit(value, par.unit)
+            for name, par, value in zip(
+                self.scan_names, self.scanned, point, strict=True
+            )
+        }
+        row = add_pulls(row, best_fit)
+        log_row(log, self.label, row, identify=identify)
+        return stat, result, {**identify, **row}
+
+    # --- the ways to go from point to point --------------------------------
+
+    def _iter_points(self, n_jobs, parallel_backend):
+        """Iterate over scanned values, statistic, fit result and row of each point."""
+        free = self.free if self.reoptimize else []
+        varied = [*self.scanned, *free]
+        reason, templates = "the backend or options were given", None
+        if takes_newton(self.fit):
+            reason = why_not_linear(self.datasets, varied)
+            if not reason:
+                templates, reason = templates_for(self.fit, self.datasets, varied)
+        if self.reoptimize:
+            for par in self.scanned:
+                par.frozen = True
+        if templates is not None:
+            log_backend(self.label, "newton", "all that varies is norms")
+            return self._from_templates(templates)
+        if not self.reoptimize:
+            return self._without_fit()
+        if free and takes_newton(self.fit) and not why_not_linear(self.datasets, free):
+            log_backend(self.label, "newton", f"at each value, for {reason}")
+            return self._from_new_templates()
+        log_backend(self.label, self.fit.backend, reason)
+        if n_jobs > 1:
+            return self._from_processes(n_jobs, parallel_backend)
+        return self._from_fits(self._progress(self.points))
+
+    def _progress(self, points):
+        return progress_bar(points, desc="Scan values")
+
+    def _set(self, point):
+        for par, value in zip(self.scanned, point, strict=True):
+            par.value = value
+
+    def _without_fit(self):
+        for point in self._progress(self.points):
+            self._set(point)
+            yield point, self.datasets.stat_sum(), None, None
+
+    def _from_templates(self, templates):
+        if not self.reoptimize:
+            for point in self._progress(self.points):
+                yield point, templates.stat_sum(np.array(point)), None, None
+            return
+        results = NormResults(self.models)
+        start = templates.values
+        for point in self._progress(self.points):
+            fixed = dict(zip(self.scanned, point, strict=True))
+            fit = fit_norms(templates, start=start, fixed=fixed)
+            if fit.success:
+                start = fit.values
+            kept = slice(len(self.scanned), None)
+            yield from self._norm_point(point, fit.select(kept), results)
+
+    def _from_new_templates(self):
+        results = NormResults(self.models)
+        for point in self._progress(self.points):
+            self._set(point)
+            templates, reason = templates_for(self.fit, self.datasets, self.free)
+            if templates is None:
+                log_backend(self.label, self.fit.backend, reason)
+                yield from self._from_fits([point])
+            else:
+                yield from self._norm_point(point, fit_norms(templates), results)
+
+    def _norm_point(self, point, fit, results):
+        """A point where norms were fitted; the optimiser goes on where that failed."""
+        if not fit.success and self.fit.is_automatic:
+            log_backend(self.label, self.fit.backend, f"at {point}: {fit.message}")
+            yield from self._from_fits([point])
+            return
+        row = norm_row(fit, self.free, self.names) if self.debug else None
+        parameters = [*zip(self.scanned, point, strict=True)]
+        yield point, fit.stat, results.make(fit, self.free, parameters), row
+
+    def _from_fits(self, points):
+        start = [par.value for par in self.free]
+        for point in points:
+            self._set(point)
+            for par, value in zip(self.free, start, strict=True):
+                par.value = value
+            result, row = self.fit.fit_nuisance(self.datasets), None
+            if self.debug:
+                row = fit_row(self.models, result, names=self.names)
+            yield point, result.total_stat, result, row
+
+    def _from_processes(self, n_jobs, parallel_backend):
+        indices = [self.parameters.index(par) for par in self.scanned]
+        parts = [_.tolist() for _ in np.array_split(self.points, n_jobs) if len(_)]
+        inputs = [
+            (self.fit, self.datasets, indices, part, self.debug) for part in parts
+        ]
+        done = parallel.run_multiprocessing(
+            fit_points,
+            inputs,
+            backend=parallel_backend,
+            pool_kwargs={"processes": n_jobs},
+            task_name="Scan values",
+        )
+        return itertools.chain.from_iterable(done)
+
+
+def fit_points(fit, datasets, indices, points, debug):
+    """Fit at some points of a scan, in a process of its own.
+
+    Parameters
+    ----------
+    fit : `~gammapy.modeling.Fit`
+        Fit.
+    datasets : `~gammapy.datasets.Datasets`
+        Datasets with the scanned parameters frozen.
+    indices : list of int
+        The scanned parameters among those of the models.
+    points : list of list of float
+        Values of the scanned parameters.
+    debug : bool
+        Whether to make rows of nuisance values.
+
+    Returns
+    -------
+    results : list of tuple
+        Values, statistic, fit result and row. The results are without the optimiser,
+        which cannot leave its process.
+    """
+    scanned = [datasets.models.parameters[idx] for idx in indices]
+    scan = Scan(fit, datasets, scanned, True, debug, "")
+    results = []
+    for point, stat, result, row in scan._from_fits(points):
+        result._minuit = None
+        results.append((tuple(point), stat, result, row))
+    return results
+
+
+def check_n_jobs(n_jobs):
+    """Number of processes as an int; an error when it is none."""
+    if n_jobs is None:
+        return parallel.N_JOBS_DEFAULT
+    if isinstance(n_jobs, bool) or int(n_jobs) != n_jobs or n_jobs < 1:
+        raise ValueError(f"n_jobs must be a positive number of processes: {n_jobs!r}.")
+    return int(n_jobs)
+
+
+def _object_array(items, shape):
+    """Array of objects, also when they look like sequences."""
+    array = np.empty(len(items), dtype=object)
+    array[:] = items
+    return array.reshape(shape)
