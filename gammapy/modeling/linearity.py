@@ -76,7 +76,7 @@ def why_not_linear(datasets, parameters=None):
     ]
     models = unique_models(datasets)
     reasons += [_why_not_model(model, selected) for model in models]
-    reasons += [_why_not_prior(par, parameter_name(models, par)) for par in parameters]
+    reasons += [why_not_prior(par, parameter_name(models, par)) for par in parameters]
     known = {id(par) for model in models for par in model.parameters}
     reasons += [
         f"{par.name!r} is no parameter of the models of the datasets"
@@ -195,7 +195,8 @@ def _hidden_parameters(spectrum):
     return []
 
 
-def _why_not_prior(parameter, name):
+def why_not_prior(parameter, name):
+    """Say why the prior of a norm is not of this form; "" when it is."""
     from gammapy.modeling.models import GaussianPrior
 
     prior = parameter.prior

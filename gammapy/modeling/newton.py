@@ -221,7 +221,10 @@ class _Statistic:
         self._n_rows = t.counts.size
         self._seen = np.flatnonzero(t.counts)
         self._counts = (t.weights * t.counts)[self._seen]
-        self._spread = (t.counts == 0) * (abs(t.matrix) @ self.reach)
+        self._spread = np.zeros(t.counts.size)
+        empty = np.flatnonzero(t.counts == 0)
+        if empty.size:
+            self._spread[empty] = t.spread(self.reach, empty)
 
     def _bends(self, point):
         """Bins below or on their bend, and where these are inside its rounding."""
@@ -267,11 +270,9 @@ class _Statistic:
         slope[idx] += t.weights[idx] * (npred + width) / (2 * width)
         curvature[idx] += t.weights[idx] / (2 * width)
 
-        gradient = t.sums + t.transposed @ slope
+        gradient = t.sums + t.project(slope)
         gradient += t.prior_precision * (point.norms - t.prior_mean)
-        weighted = t.matrix.copy()
-        weighted.data *= np.repeat(curvature, np.diff(t.matrix.indptr))
-        hessian = (t.transposed @ weighted).toarray()
+        hessian = t.project_pairs(curvature)
         hessian[np.diag_indices(t.n_norms)] += t.prior_precision
         return 2 * gradient, 2 * hessian
 
@@ -308,7 +309,7 @@ class _Statistic:
         """How far to go until a bin with counts has no model left."""
         self._catch_up(point)
         npred = point.npred[self._seen]
-        change = (self.templates.matrix @ step)[self._seen]
+        change = self.templates.change(step)[self._seen]
         falls = (npred > self.truncation) & (change < 0)
         return np.min(-npred[falls] / change[falls], initial=np.inf)
 
@@ -582,8 +583,15 @@ def _solve(matrix, right):
 
 # --- confidence ------------------------------------------------------------
 
+UPPER, LOWER = ("errp", 1), ("errn", -1)
 
-def confidence_norm(templates, fit, parameter, *, sigma=1, reoptimize=True):
+#: Keys and signs of the ends of a confidence interval.
+ENDS = {"both": (UPPER, LOWER), "upper": (UPPER,), "lower": (LOWER,)}
+
+
+def confidence_norm(
+    templates, fit, parameter, *, sigma=1, reoptimize=True, ends="both"
+):
     r"""Asymmetric errors of a norm from the profile of the statistic, as by MINOS.
 
     The statistic :math:`P(x)`, minimised over all other norms with the norm at
@@ -602,6 +610,8 @@ def confidence_norm(templates, fit, parameter, *, sigma=1, reoptimize=True):
         Number of standard deviations. Default is 1.
     reoptimize : bool, optional
         Whether the other norms are fitted, or stay as they are. Default is True.
+    ends : {"both", "upper", "lower"}, optional
+        Which ends of the interval to find. Default is "both".
 
     Returns
     -------
@@ -617,7 +627,7 @@ def confidence_norm(templates, fit, parameter, *, sigma=1, reoptimize=True):
     index = _index(templates, parameter)
     result = {"success": True, "message": "Confidence terminated successfully."}
     nfev = 0
-    for key, sign in (("errp", 1), ("errn", -1)):
+    for key, sign in ENDS[ends]:
         profile = _Profile(templates, fit, index, sigma, reoptimize)
         result[key], problem = profile.crossing(sign)
         nfev += profile.nfev

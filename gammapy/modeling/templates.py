@@ -25,6 +25,7 @@ from .linearity import (
     parameter_name,
     unique_models,
     why_not_linear,
+    why_not_prior,
 )
 
 __all__ = ["NormTemplates"]
@@ -37,6 +38,9 @@ N_BINS_CHUNK = 2**17
 
 #: A bin is kept from being summed when it may get negative within so many errors.
 REACH = 3
+
+#: Part of the templates in the bins that are kept from which on they are an array.
+MIN_DENSITY = 0.25
 
 #: What bins that are not followed may change the statistic by, relative.
 NEGLIGIBLE = 1e-12
@@ -122,14 +126,15 @@ class DatasetTerms:
     is_weighted: bool
 
     @classmethod
-    def from_dataset(cls, dataset, indices):
+    def from_dataset(cls, dataset, indices, scales):
         """Make the terms of a dataset, with the index of each norm by its id."""
+        sources = _source_terms(dataset, indices, scales)
         mask = dataset.mask
         return cls(
             name=dataset.name,
             axis=dataset.counts.geom.axes["energy"],
             shape=dataset.counts.data.shape,
-            terms=[*_source_terms(dataset, indices), *_background(dataset, indices)],
+            terms=[*sources, *_background(dataset, indices)],
             mask=None if mask is None else mask.data,
             is_weighted=dataset.stat_type == "cash_weighted",
         )
@@ -151,12 +156,14 @@ class DatasetTerms:
             yield slice(start, min(start + step, self.shape[0]))
 
 
-def _source_terms(dataset, indices):
+def _source_terms(dataset, indices, scales):
     from gammapy.datasets.reduction import npred_sources
 
     for name, data, into, part in npred_sources(dataset, ()):
-        spectrum = dataset.models[name].spectral_model
-        index, value = _norm_of(spectrum, indices)
+        if name in scales:
+            index, value = indices[id(scales[name])], 1.0
+        else:
+            index, value = _norm_of(dataset.models[name].spectral_model, indices)
         yield Term(
             name=name,
             index=index,
@@ -420,10 +427,10 @@ class NormTemplates:
     bin: np.ndarray
     matrix: csr_matrix
     anchors: dict = field(default_factory=dict)
-    _transposed: csr_matrix | None = field(default=None, init=False, repr=False)
+    _cached_array: object = field(default=None, init=False, repr=False)
 
     @classmethod
-    def from_datasets(cls, datasets, parameters=None):
+    def from_datasets(cls, datasets, parameters=None, *, scales=None):
         """Make templates: each component is evaluated once.
 
         Parameters
@@ -433,6 +440,11 @@ class NormTemplates:
         parameters : list of `~gammapy.modeling.Parameter`, optional
             Norms to make templates of, free or frozen. All others stay at their
             present value. Default is the free ones.
+        scales : dict, optional
+            Norms of whole components, by name: each multiplies the counts that the
+            component has now. They come before the parameters, and take the place of
+            the spectral parameters of their component, with its priors.
+            Default is None.
 
         Returns
         -------
@@ -449,26 +461,30 @@ class NormTemplates:
         """
         if parameters is None:
             parameters = free_parameters(datasets)
-        reason = why_not_linear(datasets, parameters)
-        if reason:
-            raise NotLinearError(f"Not linear in norms: {reason}.")
-        parameters = list(parameters)
+        scales = scales or {}
         models = unique_models(datasets)
-        norms = _describe_norms(parameters, models)
-        indices = {id(par): idx for idx, par in enumerate(parameters)}
-        rows, sums = _Rows(len(parameters)), _Sums(len(parameters))
+        norms = [*scales.values(), *parameters]
+        names = [f"{par.name!r} of {name!r}" for name, par in scales.items()]
+        names += [parameter_name(models, par) for par in parameters]
+        reasons = [why_not_linear(datasets, parameters)]
+        reasons += [why_not_prior(*_) for _ in zip(norms, names, strict=True)]
+        for reason in filter(None, reasons):
+            raise NotLinearError(f"Not linear in norms: {reason}.")
+        described = _describe_norms(norms, names, _occurrences(models, scales))
+        indices = {id(par): idx for idx, par in enumerate(norms)}
+        rows, sums = _Rows(len(norms)), _Sums(len(norms))
         kept = []
         with _norms_not_zero(parameters):
             for number, dataset in enumerate(datasets):
-                kept.append(DatasetTerms.from_dataset(dataset, indices))
+                kept.append(DatasetTerms.from_dataset(dataset, indices, scales))
                 _collect(number, kept[-1], dataset.counts.data, rows, sums)
         columns, matrix = rows.finish()
         templates = cls(
-            parameters=parameters,
+            parameters=norms,
             datasets=kept,
             planes=sums.finish(),
             matrix=matrix,
-            **norms,
+            **described,
             **columns,
         )
         if not templates.planes.n_bins.any():
@@ -485,13 +501,6 @@ class NormTemplates:
     def sums(self):
         """Sum of each template, shape (n_norms,)."""
         return np.asarray(self.planes.sums.sum(axis=0)).ravel()
-
-    @property
-    def transposed(self):
-        """Templates in the bins that are kept, shape (n_norms, n_rows)."""
-        if self._transposed is None:
-            self._transposed = self.matrix.T.tocsr()
-        return self._transposed
 
     def slice_by_energy(self, energy_min, energy_max):
         """Templates of the energy bins inside a range.
@@ -521,11 +530,26 @@ class NormTemplates:
         )
         if not keep.any():
             raise ValueError(f"No energy bin lies inside {energy_min} to {energy_max}.")
+        return self.select_planes(keep)
+
+    def select_planes(self, keep):
+        """Templates of some energy bins of datasets.
+
+        Parameters
+        ----------
+        keep : `~numpy.ndarray` of bool
+            Which of the ``planes`` to keep, shape (n_planes,).
+
+        Returns
+        -------
+        templates : `NormTemplates`
+            Templates, which share the arrays of these ones.
+        """
         number = np.cumsum(keep) - 1
         rows = keep[self.plane]
         return replace(
             self,
-            planes=planes.select(keep),
+            planes=self.planes.select(keep),
             counts=self.counts[rows],
             weights=self.weights[rows],
             fixed=self.fixed[rows],
@@ -535,9 +559,64 @@ class NormTemplates:
             anchors={number[_]: a for _, a in self.anchors.items() if keep[_]},
         )
 
+    def counts_sums(self):
+        """Counts inside the masks, weighted, shape (n_datasets,)."""
+        counts = self.weights * self.counts
+        return self._sum_datasets(np.bincount(self.plane, counts, self._n_planes))
+
+    def npred_sums(self, norms):
+        """Predicted counts inside the masks, weighted, shape (n_datasets,).
+
+        Negative bins count as 0, as in `MapDataset.npred`.
+        """
+        self.watch(norms)
+        total = self.planes.sums_fixed + self.planes.sums @ norms
+        missing = self.weights * np.maximum(-self.npred(norms), 0)
+        total += np.bincount(self.plane, missing, self._n_planes)
+        return self._sum_datasets(total)
+
+    def template_sums(self, index):
+        """Sums of the template of a norm, weighted, shape (n_datasets,)."""
+        return self._sum_datasets(self.planes.sums[:, [index]].toarray()[:, 0])
+
+    @property
+    def _n_planes(self):
+        return self.planes.n_bins.size
+
+    def _sum_datasets(self, values):
+        return np.bincount(self.planes.dataset, values, len(self.datasets))
+
+    @property
+    def _array(self):
+        """The matrix as an array when it is not sparse, which is many times faster."""
+        if self._cached_array is None:
+            is_dense = self.matrix.nnz > MIN_DENSITY * math.prod(self.matrix.shape)
+            self._cached_array = self.matrix.toarray() if is_dense else self.matrix
+        return self._cached_array
+
     def npred(self, norms):
         """Predicted counts of the bins that are kept, negative ones too."""
-        return self.fixed + self.matrix @ norms
+        return self.fixed + self._array @ norms
+
+    def change(self, step):
+        """Change of the predicted counts with that of the norms."""
+        return self._array @ step
+
+    def spread(self, reach, rows):
+        """Largest change of some bins when each norm changes by its reach."""
+        return abs(self.matrix[rows]) @ reach
+
+    def project(self, values):
+        """Sum of values times each template, shape (n_norms,)."""
+        return self._array.T @ values
+
+    def project_pairs(self, values):
+        """Sum of values times each pair of templates, shape (n_norms, n_norms)."""
+        if self._array is not self.matrix:
+            return (self._array * values[:, np.newaxis]).T @ self._array
+        weighted = self.matrix.copy()
+        weighted.data *= np.repeat(values, np.diff(self.matrix.indptr))
+        return (self.matrix.T @ weighted).toarray()
 
     def stat_sum(self, norms):
         """Statistic of the datasets with other norms.
@@ -644,7 +723,7 @@ class NormTemplates:
         for name, values in columns.items():
             setattr(self, name, np.concatenate([getattr(self, name), values]))
         self.matrix = vstack([self.matrix, matrix], format="csr")
-        self._transposed = None
+        self._cached_array = None
 
 
 def cash_truncation():
@@ -681,9 +760,21 @@ def _collect(number, dataset, counts, rows, sums):
         rows.add(dataset, first_plane, into, selected, weights[idx])
 
 
-def _describe_norms(parameters, models):
+def _occurrences(models, scales):
+    """How often each parameter occurs: in each model to which it is linked."""
+    occurrences = Counter()
+    for model in models:
+        parameters = list(model.parameters)
+        if model.name in scales:
+            own = {id(par) for par in model.spectral_model.parameters}
+            parameters = [par for par in parameters if id(par) not in own]
+            parameters.append(scales[model.name])
+        occurrences.update(parameters)
+    return occurrences
+
+
+def _describe_norms(parameters, names, occurrences):
     """Names, values, bounds and priors of the norms."""
-    names = [parameter_name(models, par) for par in parameters]
     values = np.array([par.value for par in parameters], dtype=float)
     bounds = [_bounds(par, name) for par, name in zip(parameters, names, strict=True)]
     minima, maxima = np.array(bounds, dtype=float).reshape(-1, 2).T
@@ -694,7 +785,6 @@ def _describe_norms(parameters, models):
     constant = 0.0
     indices = {id(par): idx for idx, par in enumerate(parameters)}
     # A linked parameter counts once for each of its models, as in Datasets.stat_sum.
-    occurrences = Counter(par for model in models for par in model.parameters)
     for par, number in occurrences.items():
         if par.prior is None:
             continue

@@ -1,13 +1,21 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
+import copy
 import logging
 import astropy.units as u
+from gammapy.datasets import Datasets
+from gammapy.datasets.actors import DatasetsActor
+from gammapy.modeling import Fit
 from gammapy.modeling.nuisance import add_pulls, best_fit_values, log_row
+from .norms import NormFluxPoints
 from .nuisance import PREFIX, flux_point_row
 
 log = logging.getLogger(__name__)
 
 
 class FluxPointsEstimator:
+    # Where only norms are fitted, what makes the flux points without the optimiser.
+    _norm_points = None
+
     def __init__(
         self,
         energy_edges=[1, 10] * u.TeV,
@@ -25,7 +33,14 @@ class FluxPointsEstimator:
         With ``debug`` the flux points have a table of the values that the other
         parameters took in each energy bin, `FluxPoints.nuisance`, and each bin is
         logged in one line at level INFO. It changes no flux point.
+
+        Without a fit, or with one that was made without backend and options, Newton's
+        method makes the flux points where only norms are fitted, see
+        `~gammapy.modeling.Fit`.
         """
+        kwargs.setdefault(
+            "fit", Fit.not_asked_for(confidence_opts={"backend": "scipy"})
+        )
         self._upstream_FluxPointsEstimator___init__(
             energy_edges,
             sum_over_energy_groups,
@@ -36,11 +51,25 @@ class FluxPointsEstimator:
         )
         self.debug = debug
 
+    def run(self, datasets):
+        if not isinstance(datasets, DatasetsActor):
+            datasets = Datasets(datasets)
+        estimator = copy.copy(self)
+        estimator._norm_points = NormFluxPoints.from_estimator(self, datasets)
+        if estimator._norm_points is not None:
+            # Other processes would only have to be told.
+            estimator.n_jobs = 1
+        return estimator._upstream_FluxPointsEstimator_run(datasets)
+
     def estimate_flux_point(self, datasets, energy_min, energy_max):
         best_fit = best_fit_values(datasets.models) if self.debug else {}
-        result = self._upstream_FluxPointsEstimator_estimate_flux_point(
-            datasets, energy_min, energy_max
-        )
+        result = None
+        if self._norm_points is not None:
+            result = self._norm_points.estimate(datasets, energy_min, energy_max)
+        if result is None:
+            result = self._upstream_FluxPointsEstimator_estimate_flux_point(
+                datasets, energy_min, energy_max
+            )
         if not self.debug:
             return result
         row = add_pulls(flux_point_row(result), best_fit, is_part=True)

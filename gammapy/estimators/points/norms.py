@@ -1,0 +1,292 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Flux points from templates of all components, where only norms are fitted.
+
+Predicted counts of an energy bin are a part of those of the whole cube, so one
+evaluation of each component serves all flux points, and all that is asked of them.
+"""
+
+import logging
+import numpy as np
+import astropy.units as u
+from gammapy.datasets import Datasets
+from gammapy.maps import MapAxis
+from gammapy.modeling.linearity import free_parameters
+from gammapy.modeling.newton import confidence_norm, fit_norms
+from gammapy.modeling.newton_backend import log_backend, takes_newton, templates_for
+from gammapy.modeling.nuisance import norm_row, unique_parameter_names
+
+__all__ = ["NormFluxPoints"]
+
+log = logging.getLogger(__name__)
+
+#: Methods that an estimator must not have changed, for they are not called.
+REPLACED = (
+    "get_scale_model",
+    "estimate_best_fit",
+    "estimate_ts",
+    "estimate_errn_errp",
+    "estimate_ul",
+    "estimate_scan",
+    "estimate_counts",
+    "estimate_npred",
+    "estimate_npred_excess",
+)
+
+
+class NormFluxPoints:
+    """Flux points by Newton's method.
+
+    Make them with `from_estimator`.
+
+    Parameters
+    ----------
+    estimator : `~gammapy.estimators.FluxPointsEstimator`
+        The options.
+    models : `~gammapy.modeling.models.DatasetModels`
+        Models of the datasets.
+    norm : `~gammapy.modeling.Parameter`
+        Norm that multiplies the source.
+    templates : `~gammapy.modeling.templates.NormTemplates`
+        Templates of the norm, which is the first one, and of all that is fitted with
+        it.
+    """
+
+    def __init__(self, estimator, models, norm, templates):
+        self.estimator = estimator
+        self.norm = norm
+        self.templates = templates
+        self.others = templates.parameters[1:]
+        self.names = unique_parameter_names(models)
+        self.model = estimator.get_scale_model(models)
+        self._groups = {}
+
+    @classmethod
+    def from_estimator(cls, estimator, datasets):
+        """Make the templates.
+
+        Parameters
+        ----------
+        estimator : `~gammapy.estimators.FluxPointsEstimator`
+            The options.
+        datasets : `~gammapy.datasets.Datasets`
+            Datasets.
+
+        Returns
+        -------
+        points : `NormFluxPoints`
+            None when these options, datasets or models need the optimiser. A message
+            at level DEBUG says which way is taken and why.
+        """
+        points, reason = cls._make(estimator, datasets)
+        backend = "newton" if points is not None else estimator.fit.backend
+        log_backend(estimator.tag, backend, reason or "all that is fitted is norms")
+        return points
+
+    @classmethod
+    def _make(cls, estimator, datasets):
+        reason = _why_not(estimator, datasets)
+        if reason:
+            return None, reason
+        models = datasets.models
+        source = models[estimator.source]
+        # A parameter that is linked to one of the source is frozen with it.
+        own = {id(par) for par in source.parameters}
+        others = free_parameters(datasets) if estimator.reoptimize else []
+        others = [par for par in others if id(par) not in own]
+        norm = estimator.norm.copy()
+        templates, reason = templates_for(
+            estimator.fit, datasets, others, scales={source.name: norm}
+        )
+        if templates is None:
+            return None, reason
+        return cls(estimator, models, norm, templates), ""
+
+    def estimate(self, datasets, energy_min, energy_max):
+        """Estimate a flux point.
+
+        Parameters
+        ----------
+        datasets : `~gammapy.datasets.Datasets`
+            Datasets.
+        energy_min, energy_max : `~astropy.units.Quantity`
+            Energy bounds.
+
+        Returns
+        -------
+        result : dict
+            As of `~gammapy.estimators.FluxPointsEstimator.estimate_flux_point`; None
+            when the optimiser has to make it.
+        """
+        groups = self._select(energy_min, energy_max)
+        templates = self._slice(groups)
+        if not templates.planes.n_bins.any():
+            return None
+        fit = fit_norms(templates)
+        if not fit.success and self.estimator.fit.is_automatic:
+            log_backend(self.estimator.tag, self.estimator.fit.backend, fit.message)
+            return None
+        used = [idx for idx, group in enumerate(groups) if group is not None]
+        result = self._reference(groups)
+        result |= {
+            "norm": fit.values[0],
+            "stat": fit.stat,
+            "success": fit.success,
+            "norm_err": fit.errors[0] * self.estimator.n_sigma,
+        }
+        npred = templates.npred_sums(fit.values)
+        result |= self._test(templates, fit) | {"npred": npred[used]}
+        result |= self._selected(templates, fit)
+        if "sensitivity" in self.estimator.selection_optional:
+            sliced = self._sliced_datasets(datasets, energy_min, energy_max, fit)
+            norm = sliced.models[self.estimator.source].spectral_model.norm
+            result |= self.estimator.estimate_sensitivity(sliced, norm)
+        excess = templates.template_sums(0) * fit.values[0]
+        result |= {
+            "counts": np.rint(templates.counts_sums()).astype(int)[used],
+            "datasets": [datasets.names[idx] for idx in used],
+            "npred_excess": excess[used],
+        }
+        if self.estimator.debug:
+            row = norm_row(fit.select(slice(1, None)), self.others, self.names)
+            result["nuisance_fit"] = row
+        return result
+
+    # --- energies ----------------------------------------------------------
+
+    def _select(self, energy_min, energy_max):
+        """First and last energy bin of each dataset; None where there is none."""
+        return [
+            self._group(_.axis, energy_min, energy_max) for _ in self.templates.datasets
+        ]
+
+    def _group(self, axis, energy_min, energy_max):
+        edges = axis.edges.to_value("TeV")
+        bounds = u.Quantity([energy_min, energy_max])
+        key = (edges.tobytes(), *bounds.to_value("TeV"))
+        if key not in self._groups:
+            self._groups[key] = _group_bins(axis, bounds)
+        return self._groups[key]
+
+    def _slice(self, groups):
+        """Templates of the bins of a flux point."""
+        planes = self.templates.planes
+        first, last = np.transpose([(1, 0) if _ is None else _ for _ in groups])
+        is_inside = planes.energy >= first[planes.dataset]
+        return self.templates.select_planes(
+            is_inside & (planes.energy <= last[planes.dataset])
+        )
+
+    def _reference(self, groups):
+        """Energies and fluxes of the reference model."""
+        edges = u.Quantity(
+            [
+                dataset.axis.edges[[group[0], group[1] + 1]]
+                for dataset, group in zip(self.templates.datasets, groups, strict=True)
+                if group is not None
+            ]
+        )
+        axis = MapAxis.from_energy_edges([edges.min(), edges.max()])
+        if np.any(self.model(axis.edges).value < 0):
+            log.warning(
+                f"The spectrum of {self.estimator.source!r} is negative between "
+                f"{edges.min():.3g} and {edges.max():.3g}, so its flux points may mean "
+                "nothing."
+            )
+        with np.errstate(invalid="ignore", divide="ignore"):
+            fluxes = self.model.reference_fluxes(energy_axis=axis)
+        return {name: value.item() for name, value in fluxes.items()}
+
+    # --- what is asked of a flux point -------------------------------------
+
+    def _fit_at(self, templates, fit, value):
+        """Fit of the others with the norm at a value."""
+        return fit_norms(templates, start=fit.values, fixed={self.norm: value})
+
+    def _test(self, templates, fit):
+        """Test statistic against the null hypothesis."""
+        null = self._fit_at(templates, fit, self.estimator.null_value)
+        result = {"ts": null.stat - fit.stat, "stat_null": null.stat}
+        if self.estimator.debug and self.estimator.reoptimize:
+            row = norm_row(null.select(slice(1, None)), self.others, self.names)
+            result["nuisance_null"] = row
+        return result
+
+    def _selected(self, templates, fit):
+        """Asymmetric errors, upper limit and scan, as far as they are selected."""
+        selected, result = self.estimator.selection_optional, {}
+        if "errn-errp" in selected:
+            errors = confidence_norm(
+                templates, fit, self.norm, sigma=self.estimator.n_sigma
+            )
+            result |= {f"norm_{end}": errors[end] for end in ("errp", "errn")}
+        if "ul" in selected:
+            errors = confidence_norm(
+                templates, fit, self.norm, sigma=self.estimator.n_sigma_ul, ends="upper"
+            )
+            result["norm_ul"] = errors["errp"] + fit.values[0]
+        if "scan" in selected:
+            # Without other values they depend on value and error.
+            norm = self.estimator.norm.copy()
+            norm.value, norm.error = fit.values[0], fit.errors[0]
+            values = norm.scan_values
+            stats = [self._fit_at(templates, fit, value).stat for value in values]
+            result |= {"norm_scan": values, "stat_scan": np.array(stats)}
+        return result
+
+    def _sliced_datasets(self, datasets, energy_min, energy_max, fit):
+        """Datasets and models of a flux point at its best fit."""
+        sliced = datasets.slice_by_energy(energy_min=energy_min, energy_max=energy_max)
+        models = datasets.models._slice_by_energy(
+            energy_min=energy_min, energy_max=energy_max
+        )
+        positions = {id(par): idx for idx, par in enumerate(datasets.models.parameters)}
+        parameters = models.parameters
+        for par, value in zip(self.others, fit.values[1:], strict=True):
+            parameters[positions[id(par)]].value = value
+        source = models[self.estimator.source]
+        source.parameters.freeze_all()
+        source.spectral_model = self.estimator.get_scale_model(models)
+        norm = source.spectral_model.norm
+        norm.value, norm.error = fit.values[0], fit.errors[0]
+        sliced.models = models
+        if not self.estimator.reoptimize:
+            sliced.parameters.freeze_all()
+            norm.frozen = False
+        return sliced
+
+
+def _why_not(estimator, datasets):
+    """Why the optimiser has to make the flux points; "" when it need not."""
+    from .sed import FluxPointsEstimator
+
+    fit = estimator.fit
+    steps = ("optimize", "covariance", "confidence")
+    if not takes_newton(fit):
+        return "the backend or options were given"
+    if not fit.is_automatic and {fit.step_backend(_) for _ in steps} != {"newton"}:
+        return "another backend was given for some of its steps"
+    for name in REPLACED:
+        if getattr(type(estimator), name) is not getattr(FluxPointsEstimator, name):
+            return f"{type(estimator).__name__} has its own {name}()"
+    if not isinstance(datasets, Datasets):
+        return f"the datasets are in a {type(datasets).__name__}"
+    if not datasets.models or not datasets.energy_axes_are_aligned:
+        return "there are no models, or no common energies"
+    if estimator.sum_over_energy_groups:
+        return "sum_over_energy_groups adds up bins"
+    if estimator.norm.frozen:
+        return "the norm is frozen"
+    for dataset in datasets:
+        if dataset.stat_type == "cash_weighted":
+            return f"dataset {dataset.name!r} has weights"
+    return ""
+
+
+def _group_bins(axis, bounds):
+    """First and last bin of an axis between energies, as `slice_by_energy` finds it."""
+    try:
+        groups = axis.group_table(edges=bounds)
+    except ValueError:
+        return None
+    groups = groups[groups["bin_type"] == "normal   "]
+    return int(groups["idx_min"][0]), int(groups["idx_max"][0])
