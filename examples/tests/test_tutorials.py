@@ -1,0 +1,91 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""The tutorials run as scripts, and find what their text says they find."""
+
+import runpy
+import sys
+from pathlib import Path
+import pytest
+import numpy as np
+from numpy.testing import assert_allclose
+import matplotlib.pyplot as plt
+
+FOLDER = Path(__file__).parents[1] / "tutorials" / "fit_quality"
+
+# Figures are shown, for which a test has no window.
+pytestmark = pytest.mark.filterwarnings("ignore:FigureCanvasAgg")
+
+
+@pytest.fixture
+def run(monkeypatch):
+    """Run a tutorial and return its names; figures are closed at the end."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delenv("J1702_SCENE", raising=False)
+    plt.close("all")
+    yield lambda name: runpy.run_path(str(FOLDER / f"{name}.py"), run_name="__main__")
+    plt.close("all")
+
+
+@pytest.mark.long
+def test_residuals_3d(run):
+    names = run("residuals_3d")
+    table = names["table"]
+    assert len(table) == 4
+    # The missing source is at the highest pixel, until there is none.
+    truth = names["datasets"].models["HESS J1702-420A"].position
+    assert names["spot"].separation(truth).deg < 0.1
+    assert np.all(table["highest"][:3] > 5) and table["highest"][3] < 5
+    # Each component improves the fit by far more than its parameters cost.
+    assert np.all(table["TS"][1:] > 25 + 2 * np.diff(table["n_free"]))
+    assert table["width"][0] > 2 and abs(table["width"][-1] - 1) < 0.1
+    # It takes over from its neighbours.
+    explained = names["highest_pixel"](names["without"])[0]
+    assert explained > table["highest"][2] + 2
+
+    ratio = names["spectrum_before"].to_table("diff/model")["residual"]
+    ratio = ratio[np.isfinite(ratio)]
+    assert abs(ratio[0]) < 0.1 and ratio[-1] > 0.5 and np.all(np.diff(ratio) > 0)
+    low, high = names["groups"].sqrt_ts.data
+    mask = names["groups"].mask.geom.region_mask([names["region"]])
+    assert np.nanmax(high[mask.data[1]]) > np.nanmax(low[mask.data[0]])
+    after = names["spectrum_after"].to_table("significance")["residual"]
+    assert np.nanmax(np.abs(after)) < 3
+
+    # A masked fit has the norms of a modelled one.
+    for model in names["masked"].models:
+        norm = model.spectral_model.norm
+        full = names["datasets"].models[model.name].spectral_model.norm
+        assert abs(norm.value - full.value) < 2 * norm.error
+    below = names["below"].distribution()[0]
+    assert abs(below["mean"]) < 0.2 and abs(below["std"] - 1) < 0.1
+
+    index, extension, norm = [
+        [_.distribution()[0] for _ in residuals]
+        for residuals in names["mistake_residuals"].values()
+    ]
+    assert abs(index[0]["std"] - 1) < 0.1 and abs(norm[0]["std"] - 1) < 0.1
+    assert extension[0]["std"] > 1.15
+    pulls = [row["mean"] / row["mean_err"] for row in norm]
+    # The dataset with the wrong norm is off by more than both together, in mean.
+    assert pulls[2] < pulls[0] < -3 and abs(pulls[1]) < 3
+    assert len(plt.get_fignums()) == 8
+
+
+def test_nuisance_parameters(run):
+    names = run("nuisance_parameters")
+    pulls = np.array([names["nuisance"][_] for _ in names["pulls_of_norms"]])
+    assert np.all(np.diff(pulls) < 0) and np.abs(pulls).max() < 1
+    assert names["alone"] < names["total"]
+    assert_allclose(names["total"], names["amplitude"].error, rtol=0.05)
+
+    right = names["flux_points"].nuisance
+    tilted = names["flux_points_tilted"].nuisance
+    first, second = names["norms"]
+    assert np.all(np.abs(right[f"{second}_pull"]) < 3)
+    assert np.all(np.diff(tilted[second]) > 0)
+    assert np.abs(tilted[f"{second}_pull"]).max() > 5
+    assert_allclose(tilted[first], right[first], rtol=1e-2)
+
+    assert names["worst"] == names["cloudy"] and names["pulls"][5] < -5
+    assert names["table"]["norm"][5] < 0.85
+    assert np.mean(names["shift"]) > 1
+    assert len(plt.get_fignums()) == 4

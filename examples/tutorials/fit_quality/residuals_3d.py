@@ -1,0 +1,333 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""
+Is this source really there?
+============================
+
+Add components one by one, and let the residuals say what is missing.
+
+A joint fit of several datasets has converged. Minuit is content, the errors are small,
+and yet a source may be missing: the optimiser compares parameters of *one* model, and
+never asks for another model. That question is for the residuals, the counts that the
+model does not explain, in units of what noise would do.
+
+We take a simulated field, for there we know the answer: two datasets with different
+pointings and zenith angles, a compact source, an extended one of a soft spectrum, and
+on top of it a small one with a hard spectrum. The field is a part of that of HESS
+J1702-420, whose two components were told apart in just this way.
+
+Set the environment variable ``J1702_SCENE`` to ``full`` to run this page with the whole
+field: all components, four datasets and more energy bins, which takes some minutes.
+"""
+
+# %%
+# The field
+# ---------
+# The scene is computed in ``examples/j1702_scene.py`` from a table of sources and a few
+# formulas for the instrument. The counts come from a seed.
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+import numpy as np
+import astropy.units as u
+from astropy.coordinates import SkyCoord
+from astropy.table import Table
+from regions import CircleSkyRegion
+import matplotlib.pyplot as plt
+from gammapy.datasets import SpatialResiduals, SpectralResiduals
+from gammapy.modeling import Fit
+from gammapy.modeling.models import Models
+from gammapy.visualization import plot_spatial_residuals, plot_spectral_residuals
+
+sys.path.append(str(Path(__file__).resolve().parents[2]))
+import j1702_scene  # noqa: E402
+
+if os.environ.get("J1702_SCENE", "small") == "full":
+    scene = j1702_scene.FULL
+else:
+    names = ("HESS J1708-410", "HESS J1702-420B", "HESS J1702-420A")
+    steps = [(name.removeprefix("HESS "), (name,)) for name in names]
+    scene = replace(j1702_scene.SMALL, steps=(("background", ()), *steps))
+
+datasets = j1702_scene.make_datasets(scene, seed=0)
+print(datasets)
+
+# %%
+# Start with the background alone
+# -------------------------------
+# The analyst knows nothing yet of the sources. The datasets get one background model
+# each, with a free norm, and the joint residuals show the rest. Nothing is stacked for
+# that: each dataset is folded with its own response and masked with its own masks, and
+# only counts and predicted counts are summed.
+
+datasets.models = j1702_scene.background_models(scene)
+Fit().run(datasets)
+plot_spatial_residuals(datasets)
+plt.show()
+
+# %%
+# Four panels, read in this order. **Counts and model** share one colour scale, so that
+# a difference you can see is one. The **significance** is that of the sum of the counts
+# within the correlation radius, given the model. Its colours end at five standard
+# deviations; beyond, contours carry their value. The **distribution** of all pixels is
+# compared with noise, N(0, 1).
+#
+# Note what the background norms did: with no source to explain the excess, they took up
+# a part of it, and the field around the sources is too blue. A missing source is never
+# only missing. Something else is wrong in its place.
+
+print(datasets.models.to_parameters_table()["model", "name", "value", "error"])
+
+# %%
+# One component at a time
+# -----------------------
+# For each step we add one component, fit all parameters jointly and note how far the
+# statistic fell, where the highest pixel is now, and how wide the distribution of the
+# significance is. A component starts near its place, as if read off the map before.
+#
+# Each fit has two stages. First only amplitudes and norms are free: the model is linear
+# in them, and the backend "newton" finds the exact minimum at once (see
+# :doc:`fast_norm_fits`). That is the longest part of the way, and Minuit, with all
+# parameters free, is spared it. The tolerance is large on purpose: on the way to a
+# complete model no fit need be more exact than a small part of an error bar.
+
+
+def fit_norms_only(datasets, hold=None):
+    """Fit amplitudes and norms, but ``hold``; what is free stays as it was."""
+    is_frozen = [par.frozen for par in datasets.parameters]
+    for par in datasets.parameters:
+        is_norm = par.name in ("amplitude", "norm") and par is not hold
+        par.frozen = par.frozen or not is_norm
+    result = Fit(backend="newton").optimize(datasets)
+    for par, frozen in zip(datasets.parameters, is_frozen, strict=True):
+        par.frozen = frozen
+    return result
+
+
+def highest_pixel(residuals):
+    """Value and position of the highest pixel of a map of residuals."""
+    image = residuals.sqrt_ts.sum_over_axes()
+    idx = np.unravel_index(np.nanargmax(image.data), image.data.shape)
+    position = image.geom.pix_to_coord(idx[::-1])
+    return image.data[idx], SkyCoord(*position[:2], frame=image.geom.frame)
+
+
+rows, residuals_by_step, models_by_step = [], {}, {}
+stat = datasets.stat_sum()
+for label, names in scene.steps:
+    new_models = j1702_scene.start_models(scene, names, seed=1)
+    datasets.models = Models([*new_models, *datasets.models])
+    fit_norms_only(datasets)
+    result = Fit(optimize_opts={"tol": 1}).optimize(datasets)
+
+    residuals = SpatialResiduals.from_datasets(datasets)
+    highest, position = highest_pixel(residuals)
+    noise = residuals.distribution()[0]
+    rows.append(
+        {
+            "step": label,
+            "n_free": len(datasets.parameters.free_parameters),
+            "TS": stat - result.total_stat,
+            "highest": highest,
+            "l": position.l.deg,
+            "b": position.b.deg,
+            "width": noise["std"],
+            "width_err": noise["std_err"],
+        }
+    )
+    stat = result.total_stat
+    residuals_by_step[label] = residuals
+    models_by_step[label] = datasets.models.copy()
+
+table = Table(rows)
+for name in ("TS", "highest", "l", "b", "width", "width_err"):
+    table[name].info.format = ".2f"
+table.pprint_all()
+
+# %%
+# TS is the improvement over the row above. As long as the width is above 1 by more than
+# its error allows, the table says where to look next: at the highest pixel. Mind that
+# the compact source hardly changes the width, and yet improves the fit by far more than
+# its parameters cost. The width is a summary of the field; a small source is a few
+# pixels of it.
+#
+# The last row is what the end of an analysis looks like: the width is that of noise.
+# The highest pixel is not zero, for the highest of many pixels of noise never is. How
+# high it may be is a question of trials, see :doc:`/user-guide/residuals`.
+
+n_steps = len(scene.steps)
+n_columns = min(n_steps, 3 if n_steps > 4 else 2)
+n_rows = int(np.ceil(n_steps / n_columns))
+wcs = datasets[0].counts.geom.to_image().wcs
+figure = plt.figure(figsize=(5.4 * n_columns, 4.4 * n_rows))
+figure.subplots_adjust(0.08, 0.07, 0.93, 0.95, wspace=0.4, hspace=0.3)
+for idx, row in enumerate(table, start=1):
+    ax = figure.add_subplot(n_rows, n_columns, idx, projection=wcs)
+    residuals = residuals_by_step[row["step"]]
+    plot_spatial_residuals(residuals, panels=["significance"], axes=[ax])
+    ax.set_title(f"+ {row['step']}, width {row['width']:.2f}")
+plt.show()
+
+# %%
+# A hard source on a soft one
+# ---------------------------
+# After the extended component, the map still has a spot, yet a small one compared with
+# what was there before. Is it a source, or has the extended one the wrong shape? Two
+# things speak against the shape: the spot is compact, and it has another spectrum. The
+# first can be seen in the map. For the second, look at the residuals against energy in
+# a region around the spot,
+
+before, after = [label for label, _ in scene.steps][-2:]
+spot = SkyCoord(table["l"][-2] * u.deg, table["b"][-2] * u.deg, frame="galactic")
+region = CircleSkyRegion(spot, 0.2 * u.deg)
+
+datasets.models = models_by_step[before]
+spectrum_before = SpectralResiduals.from_datasets(datasets, region)
+plot_spectral_residuals(spectrum_before, method="diff/model")
+plt.show()
+
+# %%
+# and at the map in groups of energy bins. The fraction that is missing rises with
+# energy, from next to nothing: this is what a component with a harder spectrum does. A
+# wrong shape of the extended component would show where most of its counts are, at low
+# energies, and this spot is in the map of high energies.
+#
+# ``diff/model`` is the method for such a question. The significance says in which bins
+# there is evidence, and falls where counts get few; the relative difference says what
+# the missing spectrum looks like compared with the model.
+
+axis = datasets[0].counts.geom.axes["energy"]
+edges = axis.edges[axis.edges > 0.999 * j1702_scene.ENERGY_FIT]
+groups = SpatialResiduals.from_datasets(
+    datasets, energy_edges=[edges[0], edges[len(edges) // 2], edges[-1]]
+)
+plot_spatial_residuals(groups, panels=["significance", "distribution"], region=region)
+plt.show()
+
+# %%
+# With the last component both are gone:
+
+datasets.models = models_by_step[after]
+spectrum_after = SpectralResiduals.from_datasets(datasets, region)
+plot_spectral_residuals(spectrum_after, method="diff/model")
+plt.show()
+
+# %%
+# To see what a component does in a fit that has it, leave it out of the model of the
+# residuals. ``exclude`` fits nothing again, so this is the excess that the component
+# itself explains, not what was left before it was added: then its neighbours had grown
+# to fill the gap.
+
+target = scene.steps[-1][1][0]
+without = SpatialResiduals.from_datasets(datasets, exclude=target)
+print(f"left after the step before : {highest_pixel(residuals_by_step[before])[0]:.1f}")
+print(f"explained by {target} : {highest_pixel(without)[0]:.1f}")
+
+# %%
+# Masks and energy ranges
+# -----------------------
+# All of this looks only at what was fitted. ``mask_fit`` begins at the energy threshold
+# of the analysis; masked bins enter no sum, and are gaps in the spectra above rather
+# than zeros that look like agreement. Does the model hold below the threshold as well?
+# ``apply_mask=False`` ignores ``mask_fit``, and only that: ``mask_safe`` applies
+# always.
+
+below = SpatialResiduals.from_datasets(
+    datasets, apply_mask=False, energy_max=j1702_scene.ENERGY_FIT
+)
+print(below)
+
+# %%
+# A mask also answers a question about the rest of the field. Suppose that the sources
+# are no concern of ours, and all we need is a good background: we mask them in the fit
+# instead of modelling them. Grey pixels in the map are those without any bin left.
+
+masked = datasets.copy()
+masked.models = j1702_scene.background_models(scene)
+sources = [
+    CircleSkyRegion(
+        model.position, 0.3 * u.deg + 2 * model.spatial_model.sigma.quantity
+    )
+    for model in datasets.models.select(tag="sky-model")
+]
+for dataset in masked:
+    outside = dataset.counts.geom.region_mask(sources, inside=False)
+    dataset.mask_fit &= outside
+Fit().run(masked)
+plot_spatial_residuals(masked, panels=["significance", "distribution"])
+plt.show()
+
+# %%
+# Now the norms are those of the full model, within their errors, without any model of a
+# source:
+
+for model in masked.models:
+    norm = model.spectral_model.norm
+    full_model = datasets.models[model.name].spectral_model.norm
+    print(f"{model.name}: {norm.value:.3f} +- {norm.error:.3f}, {full_model.value:.3f}")
+
+# %%
+# What a wrong model looks like
+# -----------------------------
+# The model is complete now. We make three mistakes on purpose, each of which is held
+# while all amplitudes and norms are fitted again, as they would be in an analysis that
+# had the wrong value frozen.
+
+extended = datasets.models["HESS J1702-420B"]
+last_background = datasets.models[f"{datasets.names[-1]}-bkg"]
+mistakes = {
+    "index 25 % too soft": (extended.spectral_model.index, 1.25),
+    "extension half as large": (extended.spatial_model.sigma, 0.5),
+    "background norm 10 % too high": (last_background.spectral_model.norm, 1.1),
+}
+region = CircleSkyRegion(extended.position, 0.6 * u.deg)
+figure = plt.figure(figsize=(11, 4.6 * len(mistakes)))
+figure.subplots_adjust(0.09, 0.05, 0.97, 0.97, wspace=0.45, hspace=0.3)
+mistake_residuals = {}
+for idx, (label, (wrong, factor)) in enumerate(mistakes.items()):
+    with datasets.parameters.restore_status():
+        wrong.value *= factor
+        fit_norms_only(datasets, hold=wrong)
+        ax_map = figure.add_subplot(len(mistakes), 2, 2 * idx + 1, projection=wcs)
+        ax_spectrum = figure.add_subplot(len(mistakes), 2, 2 * idx + 2)
+        datasets.plot_residuals(ax_map, ax_spectrum, region=region)
+        mistake_residuals[label] = [
+            SpatialResiduals.from_datasets(_) for _ in (datasets, *datasets)
+        ]
+    noise = mistake_residuals[label][0].distribution()[0]
+    ax_map.set_title(
+        f"{label}:\nmean {noise['mean']:.2f} +- {noise['mean_err']:.2f},"
+        f" width {noise['std']:.2f} +- {noise['std_err']:.2f}"
+    )
+plt.show()
+
+# %%
+# - **Index**: a matter of the spectrum. The amplitude makes the sum right, so the map
+#   is all but noise, and the residuals against energy go from one sign to the other.
+# - **Extension**: a matter of the map. A model that is too small is too bright in the
+#   middle and leaves a halo; one that is too large does the opposite. The spectrum says
+#   that counts are missing, most of them at low energies. From it alone we would have
+#   taken the index for wrong.
+# - **Background norm**: hardly to be seen. It moves the mean of the distribution and
+#   not its width: all of the field is a little too blue, no place more than another,
+#   and the dataset that is right dilutes the one that is not. Joint residuals cannot
+#   say which dataset it is. The residuals of each dataset can:
+
+label = list(mistakes)[-1]
+figure = plt.figure(figsize=(5.4 * len(datasets), 4.4))
+figure.subplots_adjust(0.08, 0.07, 0.93, 0.95, wspace=0.4)
+for idx, residuals in enumerate(mistake_residuals[label][1:], start=1):
+    ax = figure.add_subplot(1, len(datasets), idx, projection=wcs)
+    plot_spatial_residuals(residuals, panels=["significance"], axes=[ax], models=False)
+    noise = residuals.distribution()[0]
+    ax.set_title(
+        f"{residuals.datasets_names[0]}: mean {noise['mean']:.2f}"
+        f" +- {noise['mean_err']:.2f}"
+    )
+plt.show()
+
+# %%
+# So look at both kinds of residuals, at each dataset once, and at the nuisance
+# parameters: :doc:`nuisance_parameters`. The page on :doc:`patterns of residuals
+# </user-guide/patterns>` has more mistakes and what they look like.
