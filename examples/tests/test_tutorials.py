@@ -8,6 +8,7 @@ import pytest
 import numpy as np
 from numpy.testing import assert_allclose
 import matplotlib.pyplot as plt
+from gammapy.utils.testing import requires_data
 
 FOLDER = Path(__file__).parents[1] / "tutorials" / "fit_quality"
 
@@ -89,3 +90,53 @@ def test_nuisance_parameters(run):
     assert names["table"]["norm"][5] < 0.85
     assert np.mean(names["shift"]) > 1
     assert len(plt.get_fignums()) == 4
+
+
+@pytest.mark.long
+def test_fast_norm_fits(run):
+    names = run("fast_norm_fits")
+    minuit, newton = (names["results"][_] for _ in ("minuit", "newton"))
+    assert newton.total_stat <= minuit.total_stat + 1e-9
+    assert_allclose(newton.total_stat, minuit.total_stat, atol=1e-3)
+    for way in ("newton", "templates"):
+        assert_allclose(names["profiles"][way], names["profiles"]["minuit"], atol=1e-2)
+        values, errors = np.array(names["norms"]["minuit"]).T
+        other, other_errors = np.array(names["norms"][way]).T
+        assert np.all(np.abs(other - values) < 0.02 * errors)
+        assert_allclose(other_errors, errors, rtol=0.02)
+    seconds = names["timings"]
+    assert seconds["fit", "newton"] < seconds["fit", "minuit"] / 2
+    for task in ("profile", "flux points"):
+        assert seconds[task, "templates"] < seconds[task, "minuit"] / 5
+    bars = names["ax_time"].patches
+    assert_allclose([_.get_width() for _ in bars], names["table"]["seconds"])
+    assert "index" in names["reason_for"](names["free"]("index"))
+
+
+@pytest.mark.long
+@requires_data()
+def test_hess_dr1(run):
+    names = run("hess_dr1")
+    runs = names["runs"]
+    assert len(runs) == 20 and np.sum(runs["pull"] ** 2) > 60
+    assert runs["obs_id"][np.argmin(runs["pull"])] == "20283"
+    assert names["n_missed"] == 0
+    widths = {
+        label: _.distribution()["std"][0] for label, _ in names["residuals"].items()
+    }
+    assert widths["background"] > 1.4 and 1 < widths["elongated"] < 1.2
+    assert 2 < names["ts"] < 20
+    # Both datasets want more background at the highest energies.
+    for name in names["norms"]:
+        assert 1 < names["nuisance"][f"{name}_pull"][-1] < 4
+    # Each map has the components of its own fit.
+    assert names["fitted"]["symmetric"]["MSH 15-52"].spatial_model.e.value == 0
+    assert names["fitted"]["elongated"]["MSH 15-52"].spatial_model.e.value > 0.3
+    assert len(plt.get_fignums()) == 5
+
+
+def test_hess_dr1_without_data(run, monkeypatch, capsys):
+    monkeypatch.delenv("GAMMAPY_DATA", raising=False)
+    names = run("hess_dr1")
+    assert "NOTE: there is no $GAMMAPY_DATA" in capsys.readouterr().out
+    assert "datasets" not in names and plt.get_fignums() == []

@@ -37,7 +37,11 @@ from gammapy.makers import FoVBackgroundMaker
 from gammapy.modeling import Fit
 from gammapy.visualization import plot_nuisance, plot_spatial_residuals
 
-sys.path.append(str(Path(__file__).resolve().parents[2]))
+try:
+    folder = Path(__file__).resolve().parent
+except NameError:  # in a notebook, and while the documentation is built
+    folder = Path.cwd()
+sys.path.append(str(folder.parents[1]))
 import j1702_scene  # noqa: E402
 
 datasets = j1702_scene.make_datasets(j1702_scene.SMALL, seed=0)

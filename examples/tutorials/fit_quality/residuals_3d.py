@@ -40,7 +40,11 @@ from gammapy.modeling import Fit
 from gammapy.modeling.models import Models
 from gammapy.visualization import plot_spatial_residuals, plot_spectral_residuals
 
-sys.path.append(str(Path(__file__).resolve().parents[2]))
+try:
+    folder = Path(__file__).resolve().parent
+except NameError:  # in a notebook, and while the documentation is built
+    folder = Path.cwd()
+sys.path.append(str(folder.parents[1]))
 import j1702_scene  # noqa: E402
 
 if os.environ.get("J1702_SCENE", "small") == "full":
@@ -165,7 +169,9 @@ figure.subplots_adjust(0.08, 0.07, 0.93, 0.95, wspace=0.4, hspace=0.3)
 for idx, row in enumerate(table, start=1):
     ax = figure.add_subplot(n_rows, n_columns, idx, projection=wcs)
     residuals = residuals_by_step[row["step"]]
-    plot_spatial_residuals(residuals, panels=["significance"], axes=[ax])
+    # the components as they were then: later fits have changed them
+    models = models_by_step[row["step"]]
+    plot_spatial_residuals(residuals, panels=["significance"], axes=[ax], models=models)
     ax.set_title(f"+ {row['step']}, width {row['width']:.2f}")
 plt.show()
 
