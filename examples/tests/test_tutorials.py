@@ -140,3 +140,16 @@ def test_hess_dr1_without_data(run, monkeypatch, capsys):
     names = run("hess_dr1")
     assert "NOTE: there is no $GAMMAPY_DATA" in capsys.readouterr().out
     assert "datasets" not in names and plt.get_fignums() == []
+
+
+def test_from_fermipy(run):
+    names = run("from_fermipy")
+    ts_map, matched, tophat = names["at_source"].values()
+    assert 8 < tophat < matched < ts_map < 20
+    for residuals in names["full"].values():
+        row = residuals.distribution()[0]
+        assert abs(row["std"] - 1) < 3 * row["std_err"]
+    assert len(names["flux_points"].nuisance) == 3
+    assert names["nuisance"]["delta_loglike"].max() == 0
+    assert_allclose(names["nuisance"]["delta_loglike"][[0, -1]], -2, atol=0.2)
+    assert len(plt.get_fignums()) == 3
