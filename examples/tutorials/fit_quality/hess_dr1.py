@@ -24,7 +24,7 @@ no results here.
 import io
 import os
 import sys
-from contextlib import redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 import numpy as np
 from scipy.stats import chi2
@@ -76,7 +76,8 @@ def compare_runs(datasets):
 
 
 if has_data:
-    with redirect_stdout(io.StringIO()):  # it prints a table for each bin
+    # without its progress bars, and its tables, which come below
+    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
         datasets = msh1552_runs.make_datasets(data_dir)
     runs, mean_norm = compare_runs(datasets)
     runs["dataset", "obs_id", "counts_off", "norm", "norm_err", "pull"].pprint_all()
@@ -164,10 +165,10 @@ if has_data:
     print(datasets.models[source.name])
 
 # %%
-# The number is a guide only, for a circle has no position angle, and so the two models
-# are not nested as the chi-square distribution wants it. In these runs alone the
-# elongation is a hint. The residuals of the symmetric source are within what noise
-# does; from them we would not even have asked.
+# The number is a guide only: a circle is at the border of all ellipses and has no
+# position angle, so that the chi-square distribution does not quite hold. In these runs
+# alone the elongation is a hint. The residuals of the symmetric source are within what
+# noise does; from them we would not even have asked.
 #
 # Now the whole of it: counts, model, significance and distribution, and the spectrum of
 # the source.

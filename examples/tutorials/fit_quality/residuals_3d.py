@@ -182,7 +182,7 @@ plt.show()
 # what was there before. Is it a source, or has the extended one the wrong shape? Two
 # things speak against the shape: the spot is compact, and it has another spectrum. The
 # first can be seen in the map. For the second, look at the residuals against energy in
-# a region around the spot,
+# a region around the spot:
 
 before, after = [label for label, _ in scene.steps][-2:]
 spot = SkyCoord(table["l"][-2] * u.deg, table["b"][-2] * u.deg, frame="galactic")
@@ -194,14 +194,15 @@ plot_spectral_residuals(spectrum_before, method="diff/model")
 plt.show()
 
 # %%
-# and at the map in groups of energy bins. The fraction that is missing rises with
-# energy, from next to nothing: this is what a component with a harder spectrum does. A
-# wrong shape of the extended component would show where most of its counts are, at low
-# energies, and this spot is in the map of high energies.
+# The fraction that is missing rises with energy, from next to nothing: this is what a
+# component with a harder spectrum does. ``diff/model`` is the method for such a
+# question. The significance says in which bins there is evidence, and falls where
+# counts get few; the relative difference says what the missing spectrum looks like
+# compared with the model.
 #
-# ``diff/model`` is the method for such a question. The significance says in which bins
-# there is evidence, and falls where counts get few; the relative difference says what
-# the missing spectrum looks like compared with the model.
+# A wrong shape of the extended component would show where most of its counts are, at
+# low energies. So we look at the map in two groups of energy bins, too: the spot is in
+# that of the high energies.
 
 axis = datasets[0].counts.geom.axes["energy"]
 edges = axis.edges[axis.edges > 0.999 * j1702_scene.ENERGY_FIT]
