@@ -290,7 +290,7 @@ mistakes = {
 }
 region = CircleSkyRegion(extended.position, 0.6 * u.deg)
 figure = plt.figure(figsize=(11, 4.6 * len(mistakes)))
-figure.subplots_adjust(0.09, 0.05, 0.97, 0.97, wspace=0.45, hspace=0.3)
+figure.subplots_adjust(0.09, 0.04, 0.97, 0.95, wspace=0.45, hspace=0.35)
 mistake_residuals = {}
 for idx, (label, (wrong, factor)) in enumerate(mistakes.items()):
     with datasets.parameters.restore_status():
