@@ -5,7 +5,7 @@ TESTS = dev/tests examples/tests $(addprefix build/merged/,$(shell find gammapy 
 TEST_ENV = MPLBACKEND=agg OMP_NUM_THREADS=1
 
 .DEFAULT_GOAL = help
-.PHONY: help venv merge demo test test-slow test-upstream bench lint format clean
+.PHONY: help venv merge demo docs test test-slow test-upstream bench lint format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -18,6 +18,10 @@ merge: venv ## merge the overlay into the base again
 
 demo: merge ## run the HESS J1702-420 analysis and print where the results are
 	@$(PY) examples/hess_j1702.py
+
+docs: merge ## build the documentation and print where it is; warnings are errors
+	@$(TEST_ENV) $(PY) -m sphinx -q -W --keep-going -b html -d build/doctrees docs build/docs
+	@echo "documentation: build/docs/index.html"
 
 test: merge ## run the fork's own tests
 	@$(TEST_ENV) $(PY) -m pytest -n 2 -m "not long" $(TESTS)
@@ -45,4 +49,4 @@ format: venv ## format the code
 	@$(PY) -m ruff format .
 
 clean: ## remove what the other targets made
-	rm -rf .venv build dist output
+	rm -rf .venv build dist output docs/api docs/tutorials

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Set up .venv with the fork and its test tools, or leave it alone when it is ready.
+# Set up .venv with the fork, its test tools and those of the documentation, or leave it alone when it is ready.
 # PYTHON=... chooses the interpreter; otherwise the first of the names below that is new enough.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -54,7 +54,7 @@ if ! $venv -m pip --version >"$log" 2>&1 && ! "$python" -m venv --clear .venv >"
     say "could not make .venv: $(reason)"
     exit 1
 fi
-if ! $venv -m pip install --disable-pip-version-check -e ".[test]" >"$log" 2>&1; then
+if ! $venv -m pip install --disable-pip-version-check -e ".[test,docs]" >"$log" 2>&1; then
     say "installing failed: $(reason) (details in $log)"
     exit 1
 fi

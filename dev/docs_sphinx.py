@@ -1,0 +1,167 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Sphinx extension of the site: API pages, formulas as MathML, names of other packages.
+
+The site needs nothing from the network, neither to be built nor to be read.
+"""
+
+import builtins
+import importlib
+import os
+import pkgutil
+from functools import cache
+from pathlib import Path
+from docutils import nodes
+from docutils.utils.math.latex2mathml import tex2mathml
+from sphinx.util.nodes import make_refnode
+import gammapy
+from docs_api import public_entries, write_pages
+
+__all__ = ["setup"]
+
+#: Labels in the documentation of Gammapy that docstrings of 2.1 refer to.
+UPSTREAM_LABELS = ("gadf:flux-points",)
+
+#: Tutorial that reads real events.
+NEEDS_DATA = "hess_dr1"
+
+ORDER = (
+    "residuals_3d",
+    "nuisance_parameters",
+    "hess_dr1",
+    "fast_norm_fits",
+    "from_fermipy",
+)
+
+NO_DATA = """
+.. note::
+
+   The page was built without ``$GAMMAPY_DATA``: its code did not run, so outputs and
+   figures are missing.
+
+"""
+
+
+def setup(app):
+    """Register all parts; called by Sphinx."""
+    app.add_html_math_renderer("mathml", (visit_math, None), (visit_math_block, None))
+    app.connect("builder-inited", make_api_pages)
+    app.connect("missing-reference", resolve_elsewhere)
+    app.connect("source-read", note_missing_data)
+    app.connect("source-read", fill_index)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def make_api_pages(app):
+    """Write the pages of all public names."""
+    write_pages(public_entries(), Path(app.srcdir) / "api")
+
+
+def fill_index(app, docname, source):
+    """Leave out what depends on pages that are not there, as said in the index."""
+    if docname in ("index", "user-guide/index"):
+        context = {"pages": app.env.found_docs}
+        source[0] = app.builder.templates.render_string(source[0], context)
+
+
+# --- tutorials -------------------------------------------------------------
+
+
+def has_data():
+    """Whether the data of the tutorials are there."""
+    folder = Path(os.environ.get("GAMMAPY_DATA", ""), "hess-dl3-dr1")
+    return "GAMMAPY_DATA" in os.environ and folder.is_dir()
+
+
+def tutorials_to_run():
+    """Regular expression for the files of the tutorials that can run here."""
+    return r"\.py$" if has_data() else rf"^(?!.*{NEEDS_DATA}).*\.py$"
+
+
+def tutorial_key(name):
+    """Sort key of the file of a tutorial: in the order in which to read them."""
+    stem = Path(name).stem
+    return (ORDER.index(stem) if stem in ORDER else len(ORDER), stem)
+
+
+def note_missing_data(app, docname, source):
+    """Say at the top of the tutorial that could not run why it has no figures."""
+    if docname == f"tutorials/{NEEDS_DATA}" and not has_data():
+        source[0] = NO_DATA + source[0]
+
+
+# --- formulas --------------------------------------------------------------
+
+
+def visit_math(writer, node):
+    """Write a formula in the text."""
+    writer.body.append(tex2mathml(node.astext()))
+    raise nodes.SkipNode
+
+
+def visit_math_block(writer, node):
+    """Write a formula of its own, which may be scrolled where it is too wide."""
+    formula = tex2mathml(node.astext(), as_block=True)
+    writer.body.append(f'<div class="math-block" tabindex="0">{formula}</div>\n')
+    raise nodes.SkipNode
+
+
+# --- names of other packages -----------------------------------------------
+
+
+def resolve_elsewhere(app, env, node, contnode):
+    """Find a name that is written without its module, or accept it without a link.
+
+    A name like ``Datasets.stat_sum`` is looked up in the module at hand, in the
+    subpackages of Gammapy, and among the names with a page. What can be imported but
+    has no page is not linked. Everything else stays a warning: a name that is
+    misspelled, or has vanished.
+    """
+    target = node["reftarget"]
+    if node.get("refdomain") == "std":
+        return contnode if target in UPSTREAM_LABELS else None
+    if node.get("refdomain") != "py":
+        return None
+    scopes = [node.get("py:module"), node.get("py:class")]
+    scopes = ["", scopes[0], ".".join(filter(None, scopes)), *subpackages()]
+    names = [f"{scope}.{target}" if scope else target for scope in scopes]
+    pages = env.get_domain("py").objects
+    names += [name for name in pages if name.endswith(f".{target}")]
+    name = next((name for name in names if exists(name)), None)
+    if name not in pages:
+        return contnode if name else None
+    page = pages[name]
+    return make_refnode(
+        app.builder, node["refdoc"], page.docname, page.node_id, contnode, name
+    )
+
+
+@cache
+def subpackages():
+    """Names of the subpackages of Gammapy."""
+    modules = pkgutil.iter_modules(gammapy.__path__, "gammapy.")
+    names = [_.name for _ in modules if _.ispkg and not _.name.endswith(".tests")]
+    return [*names, "gammapy.modeling.models"]
+
+
+@cache
+def exists(name):
+    """Whether a dotted name can be imported."""
+    parts = name.split(".")
+    if hasattr(builtins, parts[0]):
+        return True
+    for n in range(len(parts), 0, -1):
+        try:
+            obj = importlib.import_module(".".join(parts[:n]))
+        except (ImportError, ValueError):
+            continue
+        return has_attribute(obj, parts[n:])
+    return False
+
+
+def has_attribute(obj, names):
+    """Whether an object has an attribute that has an attribute, and so on."""
+    for name in names:
+        if not hasattr(obj, name):
+            return False
+        obj = getattr(obj, name)
+    return True
