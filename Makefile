@@ -20,7 +20,9 @@ demo: merge ## run the HESS J1702-420 analysis and print where the results are
 	@$(PY) examples/hess_j1702.py
 
 docs: merge ## build the documentation and print where it is; warnings are errors
+	@rm -rf build/docs
 	@$(TEST_ENV) $(PY) -m sphinx -q -W --keep-going -b html -d build/doctrees docs build/docs
+	@$(PY) dev/check_site.py
 	@echo "documentation: build/docs/index.html"
 
 test: merge ## run the fork's own tests
