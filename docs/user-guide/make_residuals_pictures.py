@@ -1,46 +1,21 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Run the code of ``residuals.rst``, check what the page quotes, make its pictures.
+"""Run the code of ``residuals.rst`` and make its pictures, see ``pages.py``.
 
-The Python blocks of the page run in order, as one program. What a block prints must be
-the text block that follows it; the picture that follows a block is the figure that the
-block drew, or what a function of this script draws::
-
-    python docs/user-guide/make_residuals_pictures.py
-
-The exit status is 1 when the page quotes something else than what was printed.
+The picture of simulated noise is drawn here, all others by the blocks of the page.
 """
 
-import difflib
-import io
-import os
-import re
 import sys
-import tempfile
-import textwrap
-from contextlib import redirect_stdout
 from pathlib import Path
-from PIL import Image
+from pages import main
 import numpy as np
 from scipy.stats import norm, poisson
 import astropy.units as u
-import matplotlib
 import matplotlib.pyplot as plt
 from gammapy.datasets import MapDataset, SpatialResiduals
 from gammapy.maps import Map, MapAxis, WcsGeom
 from gammapy.stats.residuals import compute_residuals
 
-ROOT = Path(__file__).resolve().parents[2]
 PAGE = Path(__file__).with_name("residuals.rst")
-DPI = 100
-
-# A Python or text block with its indented lines, or the path of an image.
-PART = re.compile(
-    r"^(?P<indent> *)\.\. code-block:: (?P<kind>python|text)\n\n"
-    r"(?P<block>(?:(?:(?P=indent) {4}.*)?\n)+)"
-    r"|^\.\. image:: (?P<image>.+)$",
-    re.MULTILINE,
-)
-
 
 # --- noise -----------------------------------------------------------------
 
@@ -115,81 +90,8 @@ def plot_noise_panel(mu, method, values, ax):
     )
 
 
-# --- page ------------------------------------------------------------------
-
 # Pictures that no block of the page draws.
 PICTURES = {"residuals_noise.png": plot_noise}
 
-
-def save(path):
-    """Write the current figure with a palette: flat colours need few bytes."""
-    draw = PICTURES.get(path.name)
-    if draw is not None:
-        plt.close("all")
-        draw()
-    with tempfile.TemporaryFile() as file:
-        plt.gcf().savefig(file, dpi=DPI)
-        image = Image.open(file).convert("RGB")
-        palette = {"method": Image.Quantize.MAXCOVERAGE, "kmeans": 1}
-        image = image.quantize(dither=Image.Dither.NONE, **palette)
-        image.save(path, optimize=True)
-    plt.close("all")
-    print(f"--- wrote {path.relative_to(ROOT)}, {path.stat().st_size} bytes")
-
-
-def run_page(page):
-    """Run the code of a page and save its pictures.
-
-    Parameters
-    ----------
-    page : `~pathlib.Path`
-        Page.
-
-    Returns
-    -------
-    n_stale : int
-        Number of text blocks that are not what the code prints.
-    """
-    names = {"__name__": "__main__"}
-    text = page.read_text(encoding="utf-8")
-    printed, n_stale = "", 0
-    for part in PART.finditer(text):
-        if part["image"]:
-            save((page.parent / part["image"]).resolve())
-            continue
-        line = text[: part.start()].count("\n") + 1
-        block = textwrap.dedent(part["block"]).strip("\n")
-        if part["kind"] == "text":
-            n_stale += is_stale(block, printed, f"{page.name}, line {line}")
-            printed = ""
-            continue
-        print(f"--- {page.name}, line {line}", flush=True)
-        with redirect_stdout(io.StringIO()) as output:
-            exec(compile(block, f"{page}, block in line {line}", "exec"), names)
-        printed = output.getvalue()
-        print(printed, end="", flush=True)
-    return n_stale
-
-
-def is_stale(quoted, printed, where):
-    """Whether a quoted output differs; how is printed."""
-    quoted, printed = ([_.rstrip() for _ in x.splitlines()] for x in (quoted, printed))
-    while printed and not printed[-1]:
-        printed.pop()
-    changes = list(difflib.unified_diff(quoted, printed, where, "printed", lineterm=""))
-    print("\n".join(changes) + "\n" * bool(changes), end="")
-    return bool(changes)
-
-
-def main():
-    """Run the page from the root of the repository."""
-    os.chdir(ROOT)
-    matplotlib.use("agg")
-    n_stale = run_page(PAGE)
-    if n_stale:
-        print(f"{n_stale} quoted outputs are out of date")
-    return int(n_stale > 0)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(PAGE, pictures=PICTURES))
