@@ -22,6 +22,7 @@ demo: merge ## run the HESS J1702-420 analysis and print where the results are
 	@$(PY) examples/hess_j1702.py
 
 docs: merge ## build the documentation and print where it is; warnings are errors
+	@$(TEST_ENV) $(PY) dev/check_docs.py
 	@rm -rf build/docs
 	@$(TEST_ENV) $(PY) -m sphinx -q -W --keep-going -b html -d build/doctrees docs build/docs
 	@$(PY) dev/check_site.py

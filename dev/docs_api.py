@@ -6,6 +6,7 @@ leading underscore. The plan of the merge (`dev/overlay.py`) says what comes fro
 overlay; names of new modules that their subpackage exports are listed there.
 """
 
+import ast
 import importlib
 import inspect
 from dataclasses import dataclass
@@ -39,6 +40,8 @@ class Entry:
     members: tuple | None = None
     #: whether its docstring comes from the overlay
     has_own_docstring: bool = True
+    #: members that have the docstring of the base
+    undocumented: frozenset = frozenset()
 
     @property
     def full_name(self):
@@ -100,7 +103,9 @@ def public_entries(made=None):
             module = importlib.import_module(_module_name(path))
             entries += [_new_entry(module, name) for name in module.__all__]
     for path, merged in made.modules.items():
-        entries += _merged_entries(importlib.import_module(_module_name(path)), merged)
+        module = importlib.import_module(_module_name(path))
+        bare = merged.wrapped - documented(overlay.ROOT / path)
+        entries += _merged_entries(module, merged, bare)
     return sorted(entries, key=lambda _: (_.module, _.name))
 
 
@@ -123,7 +128,20 @@ def _shortest_module(module, name, obj):
     return module
 
 
-def _merged_entries(module, merged):
+def documented(path):
+    """Qualified names of the functions in a module that have a docstring."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    scopes = [("", tree)]
+    scopes += [(f"{_.name}.", _) for _ in tree.body if isinstance(_, ast.ClassDef)]
+    return {
+        prefix + node.name
+        for prefix, scope in scopes
+        for node in scope.body
+        if isinstance(node, ast.FunctionDef) and ast.get_docstring(node)
+    }
+
+
+def _merged_entries(module, merged, undocumented):
     """Entries of a module that the base has too."""
     members = {}
     for name in sorted(merged.added | merged.replaced | merged.wrapped):
@@ -136,7 +154,8 @@ def _merged_entries(module, merged):
                 yield Entry(where, name, obj)
                 continue
             is_own = name == owner and "__doc__" in names
-            entry = Entry(where, name, obj, tuple(names), is_own)
+            bare = frozenset(_ for _ in names if f"{owner}.{_}" in undocumented)
+            entry = Entry(where, name, obj, tuple(names), is_own, bare)
             if is_own or entry.own_members():
                 yield entry
 

@@ -26,13 +26,34 @@ class Analysis:
     Examples
     --------
     >>> from gammapy.analysis import Analysis, AnalysisConfig
-    >>> config = AnalysisConfig.read("config.yaml")  # doctest: +SKIP
-    >>> analysis = Analysis(config)  # doctest: +SKIP
-    >>> analysis.get_observations()  # doctest: +SKIP
-    >>> analysis.get_datasets()  # doctest: +SKIP
-    >>> analysis.run_fit()  # doctest: +SKIP
-    >>> analysis.get_residuals()  # doctest: +SKIP
-    >>> analysis.write()  # doctest: +SKIP
+    >>> config = AnalysisConfig.from_yaml('''
+    ... observations: {datastore: $GAMMAPY_DATA/hess-dl3-dr1, obs_ids: [23523, 23526]}
+    ... datasets:
+    ...     type: 1d
+    ...     stack: true
+    ...     on_region: {frame: icrs, lon: 83.63 deg, lat: 22.01 deg, radius: 0.11 deg}
+    ...     geom:
+    ...         axes:
+    ...             energy: {min: 1 TeV, max: 10 TeV, nbins: 4}
+    ...             energy_true: {min: 0.5 TeV, max: 20 TeV, nbins: 8}
+    ...     background: {method: reflected}
+    ...     containment_correction: false
+    ... fit:
+    ...     models:
+    ...         components:
+    ...         -   name: crab
+    ...             type: SkyModel
+    ...             spectral:
+    ...                 type: PowerLawSpectralModel
+    ...                 parameters: [{name: index, value: 2.6, frozen: true}]
+    ... ''')
+    >>> analysis = Analysis(config)
+    >>> analysis.get_observations()
+    >>> analysis.get_datasets()
+    >>> analysis.run_fit()
+    >>> analysis.get_residuals()
+    >>> len(analysis.spectral_residuals.to_table("significance"))
+    4
     """
 
     # Also of an analysis that was pickled before there were these.
@@ -60,13 +81,13 @@ class Analysis:
     def get_datasets(self):
         """Reduce the observations, each run or stacked, see ``datasets.stack``.
 
-        A progress bar can be shown.
+        They become the attribute ``datasets``. A progress bar can be shown.
         """
         # Bins can have changed since the groups were looked at.
         self.observation_groups = None
         if is_in_bins(self.config) and self.observations:
             self.get_observation_groups()
-        return self._upstream_Analysis_get_datasets()
+        self._upstream_Analysis_get_datasets()
 
     def _create_background_maker(self):
         with options_as_parameters(self, make_geom=self._create_geometry):

@@ -204,6 +204,13 @@ class StackConfig(SectionConfig):
     ----------
     by : `GroupByConfig`
         Bins of zenith angle, offset or both.
+
+    Examples
+    --------
+    >>> from gammapy.analysis.sections import StackConfig
+    >>> config = StackConfig(by={"zenith": ["20 deg", "40 deg"], "offset": 2})
+    >>> print(config.by.offset)
+    2
     """
 
     by: GroupByConfig
@@ -276,6 +283,13 @@ class ResidualsConfig(SectionConfig):
         Names of components to leave out of the model.
     apply_mask : bool
         Whether to leave out bins outside the fit range.
+
+    Examples
+    --------
+    >>> from gammapy.analysis.sections import ResidualsConfig
+    >>> config = ResidualsConfig(energy_min="1 TeV", kernel="gauss")
+    >>> print(config.energy_min, config.correlation_radius.deg)
+    1.0 TeV 0.1
     """
 
     energy_min: EnergyType | None = added()

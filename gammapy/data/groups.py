@@ -65,10 +65,18 @@ class ObservationGroups:
 
         Examples
         --------
+        >>> from astropy.coordinates import SkyCoord
+        >>> from gammapy.data import DataStore, ObservationGroups
+        >>> data_store = DataStore.from_dir("$GAMMAPY_DATA/hess-dl3-dr1")
+        >>> observations = data_store.get_observations([20136, 20137, 20151])
+        >>> target = SkyCoord(228.53, -59.16, unit="deg")
         >>> groups = ObservationGroups.from_observations(
-        ...     observations, target, zenith=["35 deg", "40 deg", "50 deg"], offset=2
-        ... )  # doctest: +SKIP
-        >>> print(groups)  # doctest: +SKIP
+        ...     observations, target, zenith=["30 deg", "45 deg"], offset=2
+        ... )
+        >>> for name in groups.names:
+        ...     print(name, groups.obs_ids(name))
+        zenith-30-45-offset-0.4-0.5 [20136, 20151]
+        zenith-30-45-offset-0.5-0.6 [20137]
         """
         if len(observations) == 0:
             raise ValueError("There are no observations to group.")
@@ -161,6 +169,11 @@ class ObservationGroups:
         -------
         observations : `~gammapy.data.Observations`
             Those of the group.
+
+        Raises
+        ------
+        ValueError
+            If there is no such group, or these are not the observations.
         """
         if name not in self.names:
             raise ValueError(

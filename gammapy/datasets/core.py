@@ -93,9 +93,14 @@ class Datasets:
 
         Examples
         --------
-        >>> datasets.plot_residuals(
-        ...     region="galactic;circle(0, 0, 0.5)", energy_min="1 TeV"
-        ... )  # doctest: +SKIP
+        >>> from gammapy.datasets import Datasets
+        >>> path = "$GAMMAPY_DATA/fermi-3fhl-crab/Fermi-LAT-3FHL"
+        >>> datasets = Datasets.read(
+        ...     f"{path}_datasets.yaml", filename_models=f"{path}_models.yaml"
+        ... )
+        >>> ax_spatial, ax_spectral = datasets.plot_residuals(
+        ...     region="galactic;circle(184.6, -5.8, 0.5)", energy_max="0.1 TeV"
+        ... )
         """
         # This module is loaded before those of the residuals.
         from .residual_plots import plot_joint_residuals

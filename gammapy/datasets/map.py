@@ -50,11 +50,13 @@ class MapDataset:
 
         Examples
         --------
-        >>> from gammapy.datasets import MapDataset
-        >>> filename = "$GAMMAPY_DATA/cta-1dc-gc/cta-1dc-gc.fits.gz"
-        >>> dataset = MapDataset.read(filename)
-        >>> residuals = dataset.residuals(
-        ...     "significance", energy_min="1 TeV", width="0.1 deg"
+        >>> from gammapy.datasets import Datasets
+        >>> path = "$GAMMAPY_DATA/fermi-3fhl-crab/Fermi-LAT-3FHL"
+        >>> datasets = Datasets.read(
+        ...     f"{path}_datasets.yaml", filename_models=f"{path}_models.yaml"
+        ... )
+        >>> residuals = datasets[0].residuals(
+        ...     "significance", energy_max="0.1 TeV", width="0.1 deg"
         ... )
         """
         return residual_map(
@@ -113,9 +115,14 @@ class MapDataset:
 
         Examples
         --------
-        >>> dataset.plot_residuals_spatial(
-        ...     method="significance", energy_min="1 TeV", models=True
-        ... )  # doctest: +SKIP
+        >>> from gammapy.datasets import Datasets
+        >>> path = "$GAMMAPY_DATA/fermi-3fhl-crab/Fermi-LAT-3FHL"
+        >>> datasets = Datasets.read(
+        ...     f"{path}_datasets.yaml", filename_models=f"{path}_models.yaml"
+        ... )
+        >>> ax = datasets[0].plot_residuals_spatial(
+        ...     method="significance", energy_max="0.1 TeV", models=True
+        ... )
         """
         draw = prepare_residuals_spatial(
             self,
@@ -177,10 +184,14 @@ class MapDataset:
 
         Examples
         --------
-        >>> region = "galactic;circle(0, 0, 0.5)"
-        >>> dataset.plot_residuals_spectral(
-        ...     method="significance", region=region
-        ... )  # doctest: +SKIP
+        >>> from gammapy.datasets import Datasets
+        >>> path = "$GAMMAPY_DATA/fermi-3fhl-crab/Fermi-LAT-3FHL"
+        >>> datasets = Datasets.read(
+        ...     f"{path}_datasets.yaml", filename_models=f"{path}_models.yaml"
+        ... )
+        >>> ax = datasets[0].plot_residuals_spectral(
+        ...     method="significance", region="galactic;circle(184.6, -5.8, 0.5)"
+        ... )
         """
         draw = prepare_residuals_spectral(
             self,
@@ -240,10 +251,15 @@ class MapDataset:
 
         Examples
         --------
-        >>> region = "galactic;circle(0, 0, 0.5)"
-        >>> dataset.plot_residuals(
+        >>> from gammapy.datasets import Datasets
+        >>> path = "$GAMMAPY_DATA/fermi-3fhl-crab/Fermi-LAT-3FHL"
+        >>> datasets = Datasets.read(
+        ...     f"{path}_datasets.yaml", filename_models=f"{path}_models.yaml"
+        ... )
+        >>> region = "galactic;circle(184.6, -5.8, 0.5)"
+        >>> ax_spatial, ax_spectral = datasets[0].plot_residuals(
         ...     method="significance", kwargs_spectral={"region": region}, models=True
-        ... )  # doctest: +SKIP
+        ... )
         """
         return plot_residual_panels(
             self,

@@ -180,11 +180,16 @@ class SpatialResiduals:
 
         Examples
         --------
-        >>> from gammapy.datasets import MapDataset, SpatialResiduals
-        >>> filename = "$GAMMAPY_DATA/cta-1dc-gc/cta-1dc-gc.fits.gz"
-        >>> dataset = MapDataset.read(filename, name="gc")
-        >>> residuals = SpatialResiduals.from_datasets(dataset, energy_min="1 TeV")
-        >>> print(residuals.distribution())  # doctest: +SKIP
+        >>> from gammapy.datasets import Datasets, SpatialResiduals
+        >>> path = "$GAMMAPY_DATA/fermi-3fhl-crab/Fermi-LAT-3FHL"
+        >>> datasets = Datasets.read(
+        ...     f"{path}_datasets.yaml", filename_models=f"{path}_models.yaml"
+        ... )
+        >>> residuals = SpatialResiduals.from_datasets(datasets, energy_max="0.1 TeV")
+        >>> residuals.sqrt_ts.data.shape
+        (1, 40, 50)
+        >>> residuals.distribution().colnames
+        ['e_min', 'e_max', 'mean', 'mean_err', 'std', 'std_err', 'n_trials']
         """
         datasets = local_datasets(datasets)
         is_on_off = joint_stat_kind(datasets) == "wstat"
@@ -365,6 +370,11 @@ class SpatialResiduals:
         table : `~astropy.table.Table`
             One row per energy group with columns e_min, e_max, mean, mean_err, std,
             std_err and n_trials. Values that are not finite are left out.
+
+        Raises
+        ------
+        ValueError
+            If the mask has another shape.
         """
         data = self.sqrt_ts.data
         valid = np.isfinite(data)
@@ -392,7 +402,13 @@ class SpatialResiduals:
         return table
 
     def to_dict(self):
-        """What the residuals were made of, without the maps, as a dict."""
+        """Say what the residuals were made of.
+
+        Returns
+        -------
+        data : dict
+            Names, kernel and energy groups as plain data, without the maps.
+        """
         energy_edges = [f"{_:.6g}" for _ in self.energy_axis.edges]
         return self._meta | {"energy_edges": energy_edges}
 
@@ -532,12 +548,16 @@ class SpectralResiduals:
 
         Examples
         --------
-        >>> from gammapy.datasets import MapDataset, SpectralResiduals
-        >>> filename = "$GAMMAPY_DATA/cta-1dc-gc/cta-1dc-gc.fits.gz"
-        >>> dataset = MapDataset.read(filename, name="gc")
-        >>> region = "galactic;circle(0, 0, 0.5)"
-        >>> residuals = SpectralResiduals.from_datasets(dataset, region)
+        >>> from gammapy.datasets import Datasets, SpectralResiduals
+        >>> path = "$GAMMAPY_DATA/fermi-3fhl-crab/Fermi-LAT-3FHL"
+        >>> datasets = Datasets.read(
+        ...     f"{path}_datasets.yaml", filename_models=f"{path}_models.yaml"
+        ... )
+        >>> region = "galactic;circle(184.6, -5.8, 0.5)"
+        >>> residuals = SpectralResiduals.from_datasets(datasets, region)
         >>> table = residuals.to_table("diff/sqrt(model)")
+        >>> table["counts"].tolist()
+        [1751.0, 472.0, 177.0, 37.0, 9.0]
         """
         datasets = local_datasets(datasets)
         if "background" in datasets.models.names:

@@ -41,9 +41,15 @@ class PlotMixin:
 
         Examples
         --------
-        >>> dataset.plot_fit(
+        >>> from gammapy.datasets import SpectrumDatasetOnOff
+        >>> from gammapy.modeling.models import PowerLawSpectralModel, SkyModel
+        >>> folder = "$GAMMAPY_DATA/joint-crab/spectra/hess"
+        >>> dataset = SpectrumDatasetOnOff.read(f"{folder}/pha_obs23523.fits")
+        >>> spectrum = PowerLawSpectralModel(amplitude="4e-11 TeV-1 s-1 cm-2")
+        >>> dataset.models = SkyModel(spectrum, name="crab")
+        >>> ax_spectrum, ax_residuals = dataset.plot_fit(
         ...     kwargs_residuals={"method": "significance"}
-        ... )  # doctest: +SKIP
+        ... )
         """
         # What is wrong with the residuals is to be said before the spectrum is drawn.
         prepare_residuals_spectral(self, **(kwargs_residuals or {}))
@@ -75,8 +81,11 @@ class PlotMixin:
 
         Examples
         --------
-        >>> ax = dataset.plot_counts()  # doctest: +SKIP
-        >>> dataset.plot_masks(ax, kwargs_fit={"color": "pink"})  # doctest: +SKIP
+        >>> from gammapy.datasets import SpectrumDatasetOnOff
+        >>> folder = "$GAMMAPY_DATA/joint-crab/spectra/hess"
+        >>> dataset = SpectrumDatasetOnOff.read(f"{folder}/pha_obs23523.fits")
+        >>> ax = dataset.plot_counts()
+        >>> ax = dataset.plot_masks(ax, kwargs_safe={"color": "pink"})
         """
         styles = {"mask_fit": kwargs_fit, "mask_safe": kwargs_safe}
         return draw_masks(masks_in_region(self), ax, styles)
@@ -85,6 +94,16 @@ class PlotMixin:
         """Not for a spectrum, which has no map.
 
         See `SpectrumDataset.plot_residuals_spectral` and `SpectrumDataset.plot_fit`.
+
+        Parameters
+        ----------
+        *args, **kwargs
+            Not used.
+
+        Raises
+        ------
+        NotImplementedError
+            Always; it names the methods that serve.
         """
         raise NotImplementedError(
             f"Dataset {self.name!r} is a spectrum and has no map of residuals; use "

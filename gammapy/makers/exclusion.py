@@ -72,11 +72,15 @@ class ExclusionMaskMaker:
 
     Examples
     --------
+    >>> from gammapy.datasets import Datasets
     >>> from gammapy.makers import ExclusionMaskMaker, FoVBackgroundMaker
-    >>> maker = ExclusionMaskMaker(energy_min="1 TeV", dilation="0.1 deg")
-    >>> result = maker.run(datasets)  # doctest: +SKIP
-    >>> result.write("exclusion_mask.fits")  # doctest: +SKIP
-    >>> maker = FoVBackgroundMaker(exclusion_mask=result.mask)  # doctest: +SKIP
+    >>> path = "$GAMMAPY_DATA/fermi-3fhl-crab/Fermi-LAT-3FHL"
+    >>> datasets = Datasets.read(
+    ...     f"{path}_datasets.yaml", filename_models=f"{path}_models.yaml"
+    ... )
+    >>> maker = ExclusionMaskMaker(energy_max="0.1 TeV", dilation="0.1 deg")
+    >>> result = maker.run(datasets)
+    >>> maker = FoVBackgroundMaker(exclusion_mask=result.mask)
     """
 
     def __init__(
@@ -244,6 +248,19 @@ class ExclusionMaskResult:
         and mean, std and max of the significance outside them.
     is_stable : bool
         Whether the last round found nothing new.
+
+    Examples
+    --------
+    >>> from gammapy.datasets import Datasets
+    >>> from gammapy.makers import ExclusionMaskMaker
+    >>> path = "$GAMMAPY_DATA/fermi-3fhl-crab/Fermi-LAT-3FHL"
+    >>> datasets = Datasets.read(
+    ...     f"{path}_datasets.yaml", filename_models=f"{path}_models.yaml"
+    ... )
+    >>> result = ExclusionMaskMaker(energy_max="0.1 TeV").run(datasets)
+    >>> result.is_stable, int(result.rounds["n_new"][-1])
+    (True, 0)
+    >>> result.write("exclusion_mask.fits", overwrite=True)
     """
 
     mask: WcsNDMap

@@ -37,12 +37,21 @@ def stack_groups(groups, observations, reference, makers, **options):
 
     Examples
     --------
-    >>> groups = ObservationGroups.from_observations(
-    ...     observations, target, zenith=2
-    ... )  # doctest: +SKIP
-    >>> datasets = stack_groups(
-    ...     groups, observations, reference, makers
-    ... )  # doctest: +SKIP
+    >>> from astropy.coordinates import SkyCoord
+    >>> from gammapy.data import DataStore, ObservationGroups
+    >>> from gammapy.datasets import MapDataset
+    >>> from gammapy.makers import MapDatasetMaker, stack_groups
+    >>> from gammapy.maps import MapAxis, WcsGeom
+    >>> data_store = DataStore.from_dir("$GAMMAPY_DATA/hess-dl3-dr1")
+    >>> observations = data_store.get_observations([20136, 20137, 20151])
+    >>> target = SkyCoord(228.53, -59.16, unit="deg")
+    >>> groups = ObservationGroups.from_observations(observations, target, zenith=2)
+    >>> axis = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=2)
+    >>> geom = WcsGeom.create(skydir=target, width=3, binsz=0.1, axes=[axis])
+    >>> makers = [MapDatasetMaker(selection=["counts", "background"])]
+    >>> datasets = stack_groups(groups, observations, MapDataset.create(geom), makers)
+    >>> datasets.names == groups.names
+    True
     """
     datasets = Datasets()
     for name in groups.names:

@@ -72,8 +72,8 @@ def compute_residuals(counts, npred, method="diff", *, variance=None):
     Examples
     --------
     >>> from gammapy.stats.residuals import compute_residuals
-    >>> compute_residuals([9, 0], [4.0, 2.0], "diff/sqrt(model)").tolist()
-    [2.5, -1.4142135623730951]
+    >>> compute_residuals([9, 0], [4.0, 2.0], "diff/sqrt(model)").round(3).tolist()
+    [2.5, -1.414]
     """
     check_residual_method(method)
     if method == "significance":
@@ -150,6 +150,12 @@ def compute_sqrt_ts_on_off(counts, counts_off, alpha, npred_signal):
     -------
     sqrt_ts : `~numpy.ndarray`
         Signed significance in standard deviations, NaN where an input is NaN.
+
+    Examples
+    --------
+    >>> from gammapy.stats.residuals import compute_sqrt_ts_on_off
+    >>> compute_sqrt_ts_on_off([15, 5], [10, 10], 0.5, npred_signal=0).round(2).tolist()
+    [2.72, 0.0]
     """
     arrays = [
         np.asarray(_, dtype=float) for _ in (counts, counts_off, alpha, npred_signal)

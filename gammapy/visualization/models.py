@@ -63,9 +63,15 @@ def plot_models(models, ax, *, select=True, max_names=12, fontsize=8, color="bla
 
     Examples
     --------
+    >>> from gammapy.datasets import Datasets, SpatialResiduals
     >>> from gammapy.visualization import plot_models
-    >>> ax = residuals.sqrt_ts.plot()  # doctest: +SKIP
-    >>> plot_models(residuals.models, ax)  # doctest: +SKIP
+    >>> path = "$GAMMAPY_DATA/fermi-3fhl-crab/Fermi-LAT-3FHL"
+    >>> datasets = Datasets.read(
+    ...     f"{path}_datasets.yaml", filename_models=f"{path}_models.yaml"
+    ... )
+    >>> residuals = SpatialResiduals.from_datasets(datasets)
+    >>> ax = residuals.sqrt_ts.plot()
+    >>> ax = plot_models(residuals.models, ax)
     """
     check_wcs_axes(ax)
     components = [
@@ -112,6 +118,17 @@ def select_components(models, select=True):
     components : list of `~gammapy.modeling.models.SkyModel`
         Components that have a spatial model, in the order of the models. Background
         models are none.
+
+    Examples
+    --------
+    >>> from gammapy.datasets import Datasets
+    >>> from gammapy.visualization.models import select_components
+    >>> path = "$GAMMAPY_DATA/fermi-3fhl-crab/Fermi-LAT-3FHL"
+    >>> datasets = Datasets.read(
+    ...     f"{path}_datasets.yaml", filename_models=f"{path}_models.yaml"
+    ... )
+    >>> [model.name for model in select_components(datasets.models)]
+    ['Crab Nebula']
     """
     models = [models] if hasattr(models, "spectral_model") else models or []
     sources = [

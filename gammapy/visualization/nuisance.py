@@ -41,10 +41,17 @@ def plot_nuisance(table, parameters=None, axes=None, *, best_fit=None):
 
     Examples
     --------
-    >>> profile = fit.stat_profile(
-    ...     datasets, "amplitude", reoptimize=True, debug=True
-    ... )  # doctest: +SKIP
-    >>> plot_nuisance(profile["nuisance"])  # doctest: +SKIP
+    >>> from gammapy.datasets import Datasets
+    >>> from gammapy.modeling import Fit
+    >>> from gammapy.visualization import plot_nuisance
+    >>> path = "$GAMMAPY_DATA/fermi-3fhl-crab/Fermi-LAT-3FHL"
+    >>> datasets = Datasets.read(
+    ...     f"{path}_datasets.yaml", filename_models=f"{path}_models.yaml"
+    ... )
+    >>> amplitude = datasets.parameters["amplitude"]
+    >>> amplitude.scan_n_values = 3
+    >>> profile = Fit(debug=True).stat_profile(datasets, amplitude, reoptimize=True)
+    >>> axes = plot_nuisance(profile["nuisance"], ["Fermi-LAT-bkg.spectral.norm"])
     """
     parameters = _check_parameters(table, parameters)
     best_fit = table.meta.get("best_fit") if best_fit is None else best_fit

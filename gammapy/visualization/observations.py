@@ -30,9 +30,14 @@ def plot_observation_groups(groups, ax=None):
 
     Examples
     --------
+    >>> from astropy.coordinates import SkyCoord
+    >>> from gammapy.data import DataStore, ObservationGroups
     >>> from gammapy.visualization import plot_observation_groups
-    >>> analysis.get_observations()  # doctest: +SKIP
-    >>> plot_observation_groups(analysis.get_observation_groups())  # doctest: +SKIP
+    >>> data_store = DataStore.from_dir("$GAMMAPY_DATA/hess-dl3-dr1")
+    >>> observations = data_store.get_observations([20136, 20137, 20151])
+    >>> target = SkyCoord(228.53, -59.16, unit="deg")
+    >>> groups = ObservationGroups.from_observations(observations, target, zenith=2)
+    >>> ax = plot_observation_groups(groups)
     """
     if ax is None:
         _, ax = plt.subplots(figsize=(7.5, 5), layout="constrained")

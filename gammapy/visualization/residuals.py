@@ -110,8 +110,15 @@ def plot_spatial_residuals(
 
     Examples
     --------
+    >>> from gammapy.datasets import Datasets
     >>> from gammapy.visualization import plot_spatial_residuals
-    >>> axes = plot_spatial_residuals(datasets, energy_min="2 TeV")  # doctest: +SKIP
+    >>> path = "$GAMMAPY_DATA/fermi-3fhl-crab/Fermi-LAT-3FHL"
+    >>> datasets = Datasets.read(
+    ...     f"{path}_datasets.yaml", filename_models=f"{path}_models.yaml"
+    ... )
+    >>> axes = plot_spatial_residuals(datasets, energy_max="0.1 TeV")
+    >>> list(axes)
+    ['counts', 'npred', 'significance', 'distribution']
     """
     panels = _check_panels(panels)
     _check_limits(vmin, vmax, vsig)
@@ -169,10 +176,14 @@ def plot_residuals_distribution(residuals, ax=None, mask=None):
 
     Examples
     --------
-    >>> from gammapy.datasets import SpatialResiduals
+    >>> from gammapy.datasets import Datasets, SpatialResiduals
     >>> from gammapy.visualization import plot_residuals_distribution
-    >>> residuals = SpatialResiduals.from_datasets(datasets)  # doctest: +SKIP
-    >>> plot_residuals_distribution(residuals)  # doctest: +SKIP
+    >>> path = "$GAMMAPY_DATA/fermi-3fhl-crab/Fermi-LAT-3FHL"
+    >>> datasets = Datasets.read(
+    ...     f"{path}_datasets.yaml", filename_models=f"{path}_models.yaml"
+    ... )
+    >>> residuals = SpatialResiduals.from_datasets(datasets)
+    >>> ax = plot_residuals_distribution(residuals)
     """
     if residuals.energy_axis.nbin != 1:
         raise ValueError(
@@ -227,9 +238,14 @@ def plot_spectral_residuals(
 
     Examples
     --------
+    >>> from gammapy.datasets import Datasets
     >>> from gammapy.visualization import plot_spectral_residuals
-    >>> region = "galactic;circle(344.2, -0.15, 0.3)"
-    >>> axes = plot_spectral_residuals(datasets, region)  # doctest: +SKIP
+    >>> path = "$GAMMAPY_DATA/fermi-3fhl-crab/Fermi-LAT-3FHL"
+    >>> datasets = Datasets.read(
+    ...     f"{path}_datasets.yaml", filename_models=f"{path}_models.yaml"
+    ... )
+    >>> region = "galactic;circle(184.6, -5.8, 0.5)"
+    >>> ax_spectrum, ax_residuals = plot_spectral_residuals(datasets, region)
     """
     from gammapy.datasets.grids import parse_region
 

@@ -18,7 +18,7 @@ class Workflow:
         overwrite : bool or list of bool, optional
             Whether the steps replace what there is; True for those that a list does
             not reach. Default is True.
-        **kwargs
+        **kwargs : dict
             Options of the steps.
         """
         if steps is None:
@@ -26,7 +26,7 @@ class Workflow:
             steps, overwrite = general.steps, general.overwrite
         if isinstance(overwrite, list):
             overwrite = overwrite + [True] * (len(steps) - len(overwrite))
-        return self._upstream_Workflow_run(steps, overwrite, **kwargs)
+        self._upstream_Workflow_run(steps, overwrite, **kwargs)
 
     def get_observation_groups(self):
         """Group the observations, see `Analysis.get_observation_groups`.

@@ -79,10 +79,24 @@ class ReflectedRegionsBackgroundMaker:
 
         Examples
         --------
+        >>> from gammapy.data import DataStore
+        >>> from gammapy.datasets import SpectrumDataset
+        >>> from gammapy.makers import SpectrumDatasetMaker
         >>> from gammapy.makers import ReflectedRegionsBackgroundMaker
+        >>> from gammapy.maps import MapAxis, RegionGeom
+        >>> data_store = DataStore.from_dir("$GAMMAPY_DATA/hess-dl3-dr1")
+        >>> observation = data_store.obs(23523)
+        >>> axis = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=4)
+        >>> geom = RegionGeom.create("icrs;circle(83.63, 22.01, 0.11)", axes=[axis])
+        >>> dataset = SpectrumDatasetMaker(selection=["counts"]).run(
+        ...     SpectrumDataset.create(geom, name="crab"), observation
+        ... )
         >>> maker = ReflectedRegionsBackgroundMaker(debug=True)
-        >>> dataset = maker.run(dataset, observation)  # doctest: +SKIP
-        >>> maker.nuisance(dataset)["n_regions", "counts_off"]  # doctest: +SKIP
+        >>> dataset = maker.run(dataset, observation)
+        >>> print(maker.nuisance(dataset)["counts", "counts_off", "n_regions"])
+        counts counts_off n_regions
+        ------ ---------- ---------
+            99         81        12
         """
         return nuisance_table(datasets, NUISANCE_LABEL)
 

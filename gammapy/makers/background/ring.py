@@ -86,6 +86,23 @@ class AdaptiveRingBackgroundMaker:
         -------
         table : `~astropy.table.Table`
             One row per run. None without debug.
+
+        Examples
+        --------
+        >>> from gammapy.datasets import Datasets
+        >>> from gammapy.makers import AdaptiveRingBackgroundMaker
+        >>> path = "$GAMMAPY_DATA/fermi-3fhl-crab/Fermi-LAT-3FHL"
+        >>> datasets = Datasets.read(
+        ...     f"{path}_datasets.yaml", filename_models=f"{path}_models.yaml"
+        ... )
+        >>> maker = AdaptiveRingBackgroundMaker(
+        ...     r_in="0.3 deg", r_out_max="0.9 deg", width="0.3 deg", debug=True
+        ... )
+        >>> dataset = maker.run(datasets[0].to_image(name="image"))
+        >>> maker.nuisance(dataset)["dataset", "n_bins", "success"].pprint()
+        dataset n_bins success
+        ------- ------ -------
+          image   1656    True
         """
         return nuisance_table(datasets, NUISANCE_LABEL)
 
@@ -182,10 +199,18 @@ class RingBackgroundMaker:
 
         Examples
         --------
+        >>> from gammapy.datasets import Datasets
         >>> from gammapy.makers import RingBackgroundMaker
+        >>> path = "$GAMMAPY_DATA/fermi-3fhl-crab/Fermi-LAT-3FHL"
+        >>> datasets = Datasets.read(
+        ...     f"{path}_datasets.yaml", filename_models=f"{path}_models.yaml"
+        ... )
         >>> maker = RingBackgroundMaker(r_in="0.5 deg", width="0.3 deg", debug=True)
-        >>> dataset = maker.run(dataset)  # doctest: +SKIP
-        >>> maker.nuisance(dataset)["counts_off", "alpha"]  # doctest: +SKIP
+        >>> dataset = maker.run(datasets[0])
+        >>> maker.nuisance(dataset)["dataset", "n_bins", "success"].pprint()
+         dataset  n_bins success
+        --------- ------ -------
+        Fermi-LAT   8280    True
         """
         return nuisance_table(datasets, NUISANCE_LABEL)
 
