@@ -1,0 +1,108 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+import io
+import re
+import sys
+from pathlib import Path
+import pytest
+from sphinx.application import Sphinx
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import check_site  # noqa: E402
+import docs_sphinx  # noqa: E402
+
+CONF = """
+extensions = ["sphinx.ext.autodoc", "numpydoc", "docs_sphinx"]
+default_role = "py:obj"
+nitpicky = True
+html_math_renderer = "mathml"
+numpydoc_show_class_members = False
+"""
+
+INDEX = r"""
+Index
+=====
+
+:math:`x^2` and `Fit.stat_profile`, `~gammapy.maps.Map`, `numpy.ndarray`, `str`.
+
+`gammapy.maps.Mapx` and `Fit.sttat_profile` are misspelled.
+
+.. math:: \sum_i w_i n_i
+
+{% if "other" in pages %}In no case.{% endif %}
+
+.. toctree::
+
+   api/index
+"""
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """A site with the API pages and one other, and what Sphinx warned of."""
+    folder = tmp_path_factory.mktemp("docs")
+    source, site = folder / "source", folder / "html"
+    source.mkdir()
+    (source / "conf.py").write_text(CONF)
+    (source / "index.rst").write_text(INDEX)
+    warnings = io.StringIO()
+    folders = [str(_) for _ in (source, source, site, folder / "trees")]
+    Sphinx(*folders, "html", status=None, warning=warnings).build()
+    return site, warnings.getvalue()
+
+
+@pytest.fixture(scope="module")
+def site(built):
+    """The site."""
+    return built[0]
+
+
+def test_warnings(built):
+    lines = built[1].splitlines()
+    assert len(lines) == 2 and all("target not found" in _ for _ in lines)
+    assert "gammapy.maps.Mapx" in lines[0] and "Fit.sttat_profile" in lines[1]
+
+
+def test_site(site):
+    text = (site / "index.html").read_text()
+    assert len(re.findall("<math ", text)) == 2
+    assert '<math xmlns="http://www.w3.org/1998/Math/MathML" display="block">' in text
+    # A name without its module is linked when it has a page.
+    assert 'href="api/gammapy.modeling.Fit.html#gammapy.modeling.Fit.stat_pr' in text
+    assert 'title="gammapy.maps.Map"' not in text
+    assert "In no case" not in text and "{%" not in text
+
+
+def test_api_pages(site):
+    page = check_site.read_page((site / "api/gammapy.modeling.Fit.html").read_text())
+    assert {"gammapy.modeling.Fit", "gammapy.modeling.Fit.optimize"} <= page.anchors
+    assert "gammapy.modeling.Fit.run" not in page.anchors
+    problems = [_ for _ in check_site.check_site(site) if "no text for" not in _]
+    assert problems == []
+
+
+@pytest.mark.parametrize("data", ["there", "missing", "", None])
+def test_tutorials_without_data(tmp_path, monkeypatch, data):
+    """The tutorial with real events runs where the events are."""
+    (tmp_path / "there" / "hess-dl3-dr1").mkdir(parents=True)
+    if data is None:
+        monkeypatch.delenv("GAMMAPY_DATA", raising=False)
+    else:
+        monkeypatch.setenv("GAMMAPY_DATA", data and str(tmp_path / data))
+    pattern = docs_sphinx.tutorials_to_run()
+    assert re.search(pattern, "examples/fit_quality/residuals_3d.py")
+    is_run = bool(re.search(pattern, "examples/fit_quality/hess_dr1.py"))
+    assert is_run == (data == "there")
+
+    source = ["Title"]
+    docs_sphinx.note_missing_data(None, "tutorials/hess_dr1", source)
+    assert ("code did not run" in source[0]) == (data != "there")
+    source = ["Title"]
+    docs_sphinx.note_missing_data(None, "tutorials/residuals_3d", source)
+    assert source == ["Title"]
+
+
+def test_order_of_tutorials():
+    names = ["a.py", "from_fermipy.py", "hess_dr1.py", "residuals_3d.py"]
+    ordered = ["residuals_3d.py", "hess_dr1.py", "from_fermipy.py", "a.py"]
+    assert sorted(names, key=docs_sphinx.tutorial_key) == ordered
