@@ -2,8 +2,8 @@
 PY = .venv/bin/python
 # The fork's own tests: every test file of the overlay, where the merge put it.
 TESTS = dev/tests examples/tests $(addprefix build/merged/,$(shell find gammapy -name 'test_*.py'))
-# Pages of the user guide whose code `make docs` runs, to compare what they quote.
-PAGES = residuals nuisance norm_fits
+# They run the code of pages of the user guide; `make docs` compares what these quote.
+PAGES = $(wildcard docs/user-guide/make_*_pictures.py)
 TEST_ENV = MPLBACKEND=agg OMP_NUM_THREADS=1
 
 .DEFAULT_GOAL = help
@@ -26,9 +26,7 @@ docs: merge ## build the documentation and print where it is; warnings are error
 	@rm -rf build/docs
 	@$(TEST_ENV) $(PY) -m sphinx -q -W --keep-going -b html -d build/doctrees docs build/docs
 	@$(PY) dev/check_site.py
-	@for page in $(PAGES); do \
-		$(TEST_ENV) $(PY) docs/user-guide/make_$${page}_pictures.py --check || exit 1; \
-	done
+	@for page in $(PAGES); do $(TEST_ENV) $(PY) $$page --check || exit 1; done
 	@echo "documentation: build/docs/index.html"
 
 test: merge ## run the fork's own tests

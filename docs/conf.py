@@ -9,6 +9,8 @@ ROOT = Path(__file__).resolve().parents[1]
 # The extension, and what the tutorials share.
 sys.path[:0] = [str(ROOT / "dev"), str(ROOT / "examples")]
 os.environ.setdefault("MPLBACKEND", "agg")
+# Progress bars are no output of a tutorial.
+os.environ.setdefault("TQDM_DISABLE", "1")
 
 import docs_sphinx  # noqa: E402
 import gammapy  # noqa: E402
@@ -43,6 +45,7 @@ html_show_sourcelink = False
 html_copy_source = False
 html_sidebars = {"index": [], "changes": []}
 html_theme_options = {
+    "header_links_before_dropdown": 7,
     "navbar_end": ["theme-switcher"],
     "navbar_persistent": ["search-button"],
     "navigation_with_keys": False,
