@@ -10,7 +10,7 @@ from astropy.table import Table
 from gammapy.maps import Map
 from gammapy.modeling.utils import _parse_datasets
 from .covariance import Covariance
-from .linearity import NotLinearError
+from .linearity import NotLinearError, free_parameters
 from .newton import confidence_norm, fit_norms, norms_as_they_are
 from .nuisance import unique_parameter_names
 from .templates import NormTemplates
@@ -60,6 +60,43 @@ def templates_for(fit, datasets, parameters, **kwargs):
         if not fit.is_automatic:
             raise
         return None, str(error)
+
+
+def run_fit(fit, datasets, label):
+    """Run a fit; by Newton's method where it applies and no backend was asked for.
+
+    Parameters
+    ----------
+    fit : `~gammapy.modeling.Fit`
+        Fit.
+    datasets : `~gammapy.datasets.Datasets`
+        Datasets.
+    label : str
+        Who asks, for the log.
+
+    Returns
+    -------
+    result : `~gammapy.modeling.FitResult`
+        Result.
+    """
+    from .fit import Fit
+
+    reason = "the backend or options were given"
+    if fit.is_automatic:
+        start = [(par, par.value) for par in free_parameters(datasets)]
+        try:
+            result = Fit("newton", debug=fit.debug).run(datasets)
+        except ValueError as error:
+            reason = str(error)
+        else:
+            reason = result.message
+            if result.success:
+                log_backend(label, "newton", "all that is free is norms")
+                return result
+            for par, value in start:
+                par.value = value
+    log_backend(label, fit.backend, reason)
+    return fit.run(datasets)
 
 
 def log_backend(label, backend, reason):

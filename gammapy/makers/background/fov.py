@@ -1,9 +1,11 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 import logging
 import numpy as np
+from gammapy.datasets import Datasets
 from gammapy.datasets.reduction import parse_energy_range
 from gammapy.maps import Map, RegionGeom
 from gammapy.modeling.models import Models
+from gammapy.modeling.newton_backend import run_fit
 from gammapy.modeling.nuisance import fit_row, log_row, unique_parameter_names
 from .nuisance import (
     bins_in_range,
@@ -42,7 +44,8 @@ class FoVBackgroundMaker:
     min_npred_background : float, optional
         Least number of predicted background counts. Default is 0.
     fit : `~gammapy.modeling.Fit`, optional
-        Fit. Default is None, a fit with default options.
+        Fit. Default is None, a fit with default options: by Newton's method where only
+        norms are free, see `~gammapy.modeling.Fit`.
     energy_min, energy_max : `~astropy.units.Quantity` or str, optional
         Energy range to normalise in; bins inside count. The masks of the dataset stay
         as they are. Default is all energies.
@@ -229,7 +232,7 @@ class FoVBackgroundMaker:
         sources = dataset.models.select(tag="sky-model")
         with sources.restore_status(restore_values=False):
             sources.freeze()
-            self._fit_result = self.fit.run(datasets=[dataset])
+            self._fit_result = run_fit(self.fit, Datasets([dataset]), self.tag)
         if not self._fit_result.success:
             self._reject(dataset, "Fit did not converge")
         return dataset
