@@ -3,13 +3,14 @@
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 from numbers import Integral, Real
 import numpy as np
 import scipy.ndimage as ndi
 import astropy.units as u
 from astropy.io import fits
 from astropy.table import Table
-from gammapy.datasets import MapDataset
+from gammapy.datasets import Datasets, MapDataset
 from gammapy.datasets.convolution import convolve_images, make_kernel
 from gammapy.datasets.grids import common_image_geom, image_slices, place
 from gammapy.datasets.reduction import (
@@ -25,8 +26,10 @@ from gammapy.datasets.reduction import (
 from gammapy.datasets.residuals_io import write_hdulist
 from gammapy.maps import Map, WcsNDMap
 from gammapy.stats.residuals import compute_sqrt_ts_on_off
+from gammapy.utils.parallel import run_multiprocessing
 from gammapy.utils.pbar import progress_bar
 from .background import RingBackgroundMaker
+from .reduce import DatasetsMaker
 
 __all__ = ["ExclusionMaskMaker", "ExclusionMaskResult"]
 
@@ -161,12 +164,66 @@ class ExclusionMaskMaker:
         """
         datasets = local_datasets(datasets)
         _check_datasets(datasets)
-        geom = common_image_geom(datasets)
+        return self._find(
+            [
+                _image_dataset(_, self.energy_min, self.energy_max)
+                for _ in progress_bar(datasets, desc="Images")
+            ]
+        )
+
+    def run_observations(self, observations, reference, makers, **options):
+        """Find the exclusion mask of observations, which are reduced one at a time.
+
+        Memory holds one run (one per process with ``n_jobs``), and of each run images
+        of counts and background.
+
+        Parameters
+        ----------
+        observations : `~gammapy.data.Observations`
+            Observations.
+        reference : `~gammapy.datasets.MapDataset`
+            Empty dataset with the geometries; it stays empty.
+        makers : list of `~gammapy.makers.Maker`
+            Makers of a dataset with counts and background, and its safe mask.
+        **options
+            Options of `~gammapy.makers.DatasetsMaker`, such as ``n_jobs`` and
+            ``cutout_width``.
+
+        Returns
+        -------
+        result : `ExclusionMaskResult`
+            Mask, significance, and a table of the rounds.
+
+        Raises
+        ------
+        ValueError
+            If no observation reaches into the geometry, or as `ExclusionMaskMaker.run`.
+
+        Examples
+        --------
+        >>> makers = [MapDatasetMaker(selection=["counts", "background"])]
+        >>> makers += [SafeMaskMaker(methods=["offset-max"], offset_max="2 deg")]
+        >>> result = ExclusionMaskMaker().run_observations(
+        ...     observations, reference, makers
+        ... )  # doctest: +SKIP
+        """
+        maker = DatasetsMaker(makers, stack_datasets=False, **options)
+        images = run_multiprocessing(
+            partial(_make_image, maker, reference, self.energy_min, self.energy_max),
+            [(_,) for _ in observations],
+            backend=maker.parallel_backend,
+            pool_kwargs={"processes": min(maker.n_jobs, len(observations))},
+            task_name="Images",
+        )
+        images = [_ for _ in images if _ is not None]
+        if not images:
+            raise ValueError("No observation reaches into the reference geometry.")
+        return self._find(images)
+
+    def _find(self, images):
+        """Exclusion mask of images, round by round."""
+        geom = common_image_geom(images)
         weights = make_kernel("tophat", self.correlation_radius, geom)
-        images = [
-            _image_dataset(_, self.energy_min, self.energy_max)
-            for _ in progress_bar(datasets, desc="Images")
-        ]
         start = self._start(geom)
         found = np.zeros(geom.data_shape, dtype=bool)
         rows, is_stable = [], False
@@ -332,6 +389,15 @@ def _check_datasets(datasets):
                 f"Dataset {dataset.name!r} has no background, which is the acceptance "
                 "of the rings."
             )
+
+
+def _make_image(maker, reference, energy_min, energy_max, observation):
+    """Image of an observation, None when it is outside the reference geometry."""
+    dataset = maker.make_dataset(reference, observation)
+    if dataset is None:
+        return None
+    _check_datasets(Datasets([dataset]))
+    return _image_dataset(dataset, energy_min, energy_max)
 
 
 def _image_dataset(dataset, energy_min, energy_max):

@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_equal
 import astropy.units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
-from gammapy.data import DataStore
+from gammapy.data import DataStore, Observations
 from gammapy.datasets import Datasets, MapDataset, SpectrumDataset
 from gammapy.makers import (
     ExclusionMaskMaker,
@@ -312,22 +312,72 @@ def test_invalid_datasets(datasets):
         maker.run([])
 
 
-@requires_data()
-def test_crab():
-    """Two runs of H.E.S.S.: the Crab is found, and nothing else."""
-    crab = SkyCoord(83.63, 22.01, unit="deg")
-    geom = WcsGeom.create(skydir=crab, width=4, binsz=0.05, axes=[AXIS])
+CRAB = SkyCoord(83.63, 22.01, unit="deg")
+
+
+def crab_runs():
+    """Two runs of H.E.S.S., an empty dataset and makers for them."""
+    geom = WcsGeom.create(skydir=CRAB, width=4, binsz=0.05, axes=[AXIS])
     axis_true = MapAxis.from_energy_bounds("0.5 TeV", "20 TeV", 4, name="energy_true")
     store = DataStore.from_dir("$GAMMAPY_DATA/hess-dl3-dr1")
-    maker = MapDatasetMaker(selection=["counts", "exposure", "background"])
-    safe = SafeMaskMaker(methods=["offset-max"], offset_max=1.5 * u.deg)
+    makers = [
+        MapDatasetMaker(selection=["counts", "background"]),
+        SafeMaskMaker(methods=["offset-max"], offset_max=1.5 * u.deg),
+    ]
+    reference = MapDataset.create(geom, axis_true, name="reference")
+    return store.get_observations([23523, 23526]), reference, makers
+
+
+@requires_data()
+def test_crab():
+    """The Crab is found, and nothing else."""
+    observations, reference, makers = crab_runs()
     datasets = Datasets()
-    for observation in store.get_observations([23523, 23526]):
-        dataset = MapDataset.create(geom, axis_true, name=str(observation.obs_id))
-        datasets.append(safe.run(maker.run(dataset, observation), observation))
+    for observation in observations:
+        dataset = reference.copy(name=str(observation.obs_id))
+        for maker in makers:
+            dataset = maker.run(dataset, observation)
+        datasets.append(dataset)
 
     result = ExclusionMaskMaker().run(datasets)
-    separation = result.mask.geom.separation(crab).deg
+    separation = result.mask.geom.separation(CRAB).deg
     assert not result.mask.data[separation < 0.1].any()
     assert result.mask.data[separation > 0.4].all()
     assert result.rounds["max"][-1] < 5
+
+    # The same when each run is read, made an image and forgotten; no order matters.
+    for runs, n_jobs in [(observations, 1), (observations, 2), (observations[::-1], 1)]:
+        other = ExclusionMaskMaker().run_observations(
+            Observations(list(runs)),
+            reference,
+            makers,
+            n_jobs=n_jobs,
+            cutout_width="10 deg",
+        )
+        assert_equal(other.mask.data, result.mask.data)
+        assert_allclose(other.sqrt_ts.data, result.sqrt_ts.data, atol=1e-6)
+    assert reference.counts.data.sum() == 0
+
+    # An energy range, and runs cut out of a larger map.
+    maker = ExclusionMaskMaker(energy_min="3 TeV")
+    expected = maker.run(datasets)
+    other = maker.run_observations(
+        observations, reference, makers, cutout_mode="trim", cutout_width="3.2 deg"
+    )
+    inside = other.mask.geom.get_coord().skycoord
+    assert_equal(other.mask.data, expected.mask.get_by_coord({"skycoord": inside}) == 1)
+    assert expected.rounds["n_pixels"][-1] < result.rounds["n_pixels"][-1]
+
+
+@requires_data()
+def test_observations_that_do_not_fit():
+    observations, reference, makers = crab_runs()
+    far = WcsGeom.create(skydir=(0, 0), width=4, binsz=0.1, axes=[AXIS])
+    axis_true = reference.exposure.geom.axes["energy_true"]
+    empty = MapDataset.create(far, axis_true)
+    maker = ExclusionMaskMaker()
+    with pytest.raises(ValueError, match="No observation reaches into the reference"):
+        maker.run_observations(observations, empty, makers)
+    makers = [MapDatasetMaker(selection=["counts"]), makers[1]]
+    with pytest.raises(ValueError, match="has no background, which is the acceptance"):
+        maker.run_observations(observations, reference, makers)
