@@ -78,7 +78,7 @@ def peak_memory(n_runs):
     """Highest memory in use while runs are reduced, and what is left, in bytes."""
     observations = get_observations(n_runs)
     groups = ObservationGroups.from_observations(
-        observations, TARGET, zenith=["35 deg", "37 deg", "41 deg"]
+        observations, TARGET, zenith=["35 deg", "39 deg", "41 deg"]
     )
     reference, makers = get_reference(), get_makers()
     tracemalloc.start()
@@ -90,11 +90,38 @@ def peak_memory(n_runs):
 
 
 @requires_data()
-@pytest.mark.long
-def test_memory_is_that_of_one_run():
+@pytest.mark.parametrize(
+    "n_runs", [(3, 6), pytest.param((5, 20), marks=pytest.mark.long)]
+)
+def test_memory_is_that_of_one_run(n_runs):
     peak_memory(2)  # fills caches
-    few, datasets = peak_memory(5)
+    few, datasets = peak_memory(n_runs[0])
     assert len(datasets) == 2
-    many, datasets = peak_memory(20)
-    assert len(FoVBackgroundMaker.nuisance(datasets)) == 20
+    many, datasets = peak_memory(n_runs[1])
+    assert len(FoVBackgroundMaker.nuisance(datasets)) == n_runs[1]
     assert_allclose(many, few, rtol=0.1)
+
+
+@requires_data()
+def test_processes():
+    observations = get_observations(4)
+    groups = ObservationGroups.from_observations(
+        observations, TARGET, zenith=["35 deg", "39 deg", "41 deg"]
+    )
+    one, two = (
+        stack_groups(groups, observations, get_reference(), get_makers(), n_jobs=_)
+        for _ in (1, 2)
+    )
+    assert one.names == two.names == groups.names
+    for dataset, other in zip(one, two, strict=True):
+        assert dataset.counts.data.sum() > 1000
+        for name in ("counts", "background", "exposure", "mask_safe"):
+            maps = getattr(dataset, name), getattr(other, name)
+            assert_allclose(*(_.data for _ in maps), rtol=1e-6)
+        assert_allclose(dataset.gti.time_sum.value, other.gti.time_sum.value)
+    tables = [FoVBackgroundMaker.nuisance(_) for _ in (one, two)]
+    for table in tables:
+        table.sort("obs_id")
+    for name in ("obs_id", "dataset"):
+        assert tables[0][name].tolist() == tables[1][name].tolist()
+    assert_allclose(tables[0]["norm"], tables[1]["norm"])
