@@ -79,13 +79,16 @@ def make_geom():
     return WcsGeom.create(skydir=TARGET, width=4, binsz=0.04, frame="icrs", axes=[axis])
 
 
-def make_datasets(data_dir):
+def make_datasets(data_dir, exclusion_mask=None):
     """Reduce the runs.
 
     Parameters
     ----------
     data_dir : `~pathlib.Path`
         Folder of the data release.
+    exclusion_mask : `~gammapy.maps.WcsNDMap`, optional
+        Where to measure the background. Default is None, outside a circle around the
+        target.
 
     Returns
     -------
@@ -104,7 +107,8 @@ def make_datasets(data_dir):
         zenith = runs["ZEN_PNT"].quantity
         selected = runs[(zenith >= low) & (zenith < high)]
         name = f"zenith-{low.value:.0f}-{high.value:.0f}"
-        dataset = stack_runs(data_store.get_observations(selected["OBS_ID"]), name)
+        observations = data_store.get_observations(selected["OBS_ID"])
+        dataset = stack_runs(observations, name, exclusion_mask)
         tables[name] = FoVBackgroundMaker.nuisance(dataset)
         datasets.append(dataset)
 
@@ -114,13 +118,15 @@ def make_datasets(data_dir):
     return datasets
 
 
-def stack_runs(observations, name):
+def stack_runs(observations, name, exclusion_mask=None):
     """Reduce, normalise and stack the runs of one bin."""
     geom = make_geom()
     energy_true = MapAxis.from_energy_bounds(
         "0.2 TeV", "80 TeV", nbin=8, per_decade=True, name="energy_true"
     )
-    source = CircleSkyRegion(TARGET, 0.5 * u.deg)
+    if exclusion_mask is None:
+        source = CircleSkyRegion(TARGET, 0.5 * u.deg)
+        exclusion_mask = geom.to_image().region_mask([source], inside=False)
 
     maker = MapDatasetMaker(
         selection=["counts", "exposure", "background", "psf", "edisp"]
@@ -130,7 +136,7 @@ def stack_runs(observations, name):
     )
     background_maker = FoVBackgroundMaker(
         method="fit",
-        exclusion_mask=geom.to_image().region_mask([source], inside=False),
+        exclusion_mask=exclusion_mask,
         energy_min=ENERGY_FIT,
         debug=True,
     )

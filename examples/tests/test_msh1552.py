@@ -14,6 +14,7 @@ import matplotlib.pyplot as plt
 from gammapy.datasets import Datasets, SpatialResiduals
 from gammapy.estimators import FluxPoints
 from gammapy.makers import FoVBackgroundMaker
+from gammapy.maps import Map
 from gammapy.utils.testing import requires_data
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -46,8 +47,10 @@ def results(tmp_path_factory):
 @pytest.mark.long
 def test_same_as_by_hand(results):
     folder, log = results
+    mask = Map.read(folder / "datasets_exclusion.fits")
+    mask.data = mask.data.astype(bool)
     by_hand = msh1552_runs.make_datasets(
-        Path(os.environ["GAMMAPY_DATA"]) / "hess-dl3-dr1"
+        Path(os.environ["GAMMAPY_DATA"]) / "hess-dl3-dr1", mask
     )
     datasets = Datasets.read(folder / "datasets.yaml", folder / "models.yaml")
     assert datasets.names == ["zenith-35-36.7", "zenith-36.7-41"]
@@ -67,6 +70,23 @@ def test_same_as_by_hand(results):
     summary = Table.read(folder / "datasets_groups.ecsv")
     assert summary["n_runs"].tolist() == [10, 10]
     assert "fov_background" in log and "flux_point e_min" in log
+
+
+@requires_data()
+@pytest.mark.long
+def test_exclusion_mask(results):
+    folder, log = results
+    path = folder / "datasets_exclusion.fits"
+    mask = Map.read(path)
+    separation = mask.geom.separation(msh1552_runs.TARGET).deg
+    assert np.all(mask.data[separation < 0.3] == 0)
+    assert np.all(mask.data[separation > 0.6] == 1)
+    rounds = Table.read(path, hdu="ROUNDS")
+    assert len(rounds) >= 2 and rounds["n_new"][-1] == 0
+    assert rounds["max"][-1] < 5
+    assert log.count("exclusion_mask round=") == len(rounds)
+    significance = Map.read(path, hdu="SQRT_TS")
+    assert np.nanmax(significance.data[separation < 0.1]) > 10
 
 
 @requires_data()

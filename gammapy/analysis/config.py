@@ -1,22 +1,21 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 from pydantic import model_serializer, model_validator
 from .sections import (
+    ExclusionMakerConfig,
     ModelsType,
     RegionType,
     ResidualsConfig,
     StackType,
     added,
     explain_errors,
+    update_sections,
     without_defaults,
 )
 
 
 def deep_update(d, u):
     """Update a nested dictionary in place; sections replace what is not a section."""
-    for key, value in u.items():
-        if isinstance(value, Mapping) and not isinstance(d.get(key, {}), Mapping):
-            d[key] = {}
-    return _upstream_deep_update(d, u)
+    return update_sections(d, u)
 
 
 class GammapyBaseConfig:
@@ -79,6 +78,9 @@ class BackgroundConfig:
     exclusion_regions : list of str
         Regions with sources, such as "icrs;circle(83.63, 22.01, 0.3)", instead of a
         file.
+    exclusion_maker : `ExclusionMakerConfig`
+        How to find the exclusion mask in the data. The file or regions are what it
+        starts with.
     energy_min, energy_max : `~astropy.units.Quantity`
         Energy range to normalise in, see `~gammapy.makers.FoVBackgroundMaker`.
     debug : bool
@@ -89,6 +91,7 @@ class BackgroundConfig:
     """
 
     exclusion_regions: Optional[List[RegionType]] = added()
+    exclusion_maker: Optional[ExclusionMakerConfig] = added()
     energy_min: Optional[EnergyType] = added()
     energy_max: Optional[EnergyType] = added()
     debug: bool = added(False)

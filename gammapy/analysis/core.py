@@ -1,11 +1,14 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-from .products import make_folders, write_products, write_tables
+from .products import write_datasets, write_products
 from .session import (
+    background_as_parameters,
     compute_residuals,
-    extract_groups,
+    extract_stacked,
+    find_exclusion_mask,
+    flux_points_as_parameters,
     group_observations,
     is_in_bins,
-    options_as_parameters,
+    prepare_reduction,
     reduce_groups,
     run_fit,
 )
@@ -15,8 +18,8 @@ class Analysis:
     """Analysis from a configuration: observations, datasets, fit, results.
 
     Attributes hold what the steps made: ``observations``, ``observation_groups``,
-    ``datasets``, ``fit_result``, ``spatial_residuals``, ``spectral_residuals``,
-    ``flux_points``.
+    ``exclusion_result``, ``datasets``, ``fit_result``, ``spatial_residuals``,
+    ``spectral_residuals``, ``flux_points``.
 
     Parameters
     ----------
@@ -58,6 +61,7 @@ class Analysis:
 
     # Also of an analysis that was pickled before there were these.
     observation_groups = None
+    exclusion_result = None
     spatial_residuals = None
     spectral_residuals = None
 
@@ -73,57 +77,56 @@ class Analysis:
             Groups, also the attribute ``observation_groups``; a single one without
             bins.
         """
-        self.observation_groups = group_observations(
-            self.config, self.observations, self._create_geometry()
-        )
+        self.observation_groups = group_observations(self, self)
         return self.observation_groups
+
+    def get_exclusion_mask(self):
+        """Find the exclusion mask, see ``datasets.background.exclusion_maker``.
+
+        `Analysis.get_datasets` does it, too: this is for looking at the mask before.
+
+        Returns
+        -------
+        result : `~gammapy.makers.ExclusionMaskResult`
+            Mask, significance and rounds, also the attribute ``exclusion_result``.
+        """
+        self.exclusion_result = find_exclusion_mask(self, self)
+        return self.exclusion_result
 
     def get_datasets(self):
         """Reduce the observations, each run or stacked, see ``datasets.stack``.
 
         They become the attribute ``datasets``. A progress bar can be shown.
         """
-        # Bins can have changed since the groups were looked at.
-        self.observation_groups = None
-        if is_in_bins(self.config) and self.observations:
-            self.get_observation_groups()
+        prepare_reduction(self, self)
         self._upstream_Analysis_get_datasets()
 
     def _create_background_maker(self):
-        with options_as_parameters(self, make_geom=self._create_geometry):
+        with background_as_parameters(self, self):
             return self._upstream_Analysis__create_background_maker()
 
     def _map_making(self):
         if not is_in_bins(self.config):
             return self._upstream_Analysis__map_making()
-        self.datasets = reduce_groups(
-            self.config,
-            self.observation_groups,
-            self.observations,
-            self._create_reference_dataset(),
-            [
-                self._create_dataset_maker(),
-                self._create_safe_mask_maker(),
-                self._create_background_maker(),
-            ],
-        )
+        self.datasets = reduce_groups(self, self)
 
     def _spectrum_extraction(self):
-        if not is_in_bins(self.config):
+        if not self.config.datasets.stack:
             return self._upstream_Analysis__spectrum_extraction()
 
         def extract():
             self._upstream_Analysis__spectrum_extraction()
             return self.datasets
 
-        self.datasets = extract_groups(self.observation_groups, self, extract)
+        self.datasets = extract_stacked(self, self, extract)
 
     def write_datasets(self, overwrite=True, write_covariance=True):
         """Write the datasets, and beside them tables of what they were made of.
 
         With ``general.datasets_file: NAME.yaml`` these are NAME_background.ecsv (what
-        the background of each run was fitted to, with ``datasets.background.debug``)
-        and for bins of runs NAME_groups.ecsv and NAME_groups.png.
+        the background of each run was fitted to, with ``datasets.background.debug``),
+        for bins of runs NAME_groups.ecsv and NAME_groups.png, and NAME_exclusion.fits
+        when the exclusion mask was found in the data.
 
         Parameters
         ----------
@@ -132,9 +135,11 @@ class Analysis:
         write_covariance : bool, optional
             Whether to write the covariance of the models. Default is True.
         """
-        make_folders(self.config)
-        self._upstream_Analysis_write_datasets(overwrite, write_covariance)
-        write_tables(self, self.config.general.datasets_file, overwrite=overwrite)
+        write_datasets(
+            self,
+            lambda: self._upstream_Analysis_write_datasets(overwrite, write_covariance),
+            overwrite=overwrite,
+        )
 
     def run_fit(self):
         """Fit the models to the datasets, within ``fit.fit_range``.
@@ -155,7 +160,7 @@ class Analysis:
         )
 
     def get_flux_points(self):
-        with options_as_parameters(self):
+        with flux_points_as_parameters(self):
             return self._upstream_Analysis_get_flux_points()
 
     def write(self, outdir=None, *, overwrite=True):

@@ -2,13 +2,14 @@
 """Files of the results of `Analysis` and `Workflow`."""
 
 import logging
-import matplotlib.pyplot as plt
+from functools import partial
 from gammapy.utils.scripts import make_path
 from gammapy.visualization import (
     plot_observation_groups,
     plot_spatial_residuals,
     plot_spectral_residuals,
 )
+from .files import check_absent, save_figure, write_files
 from .session import background_table
 
 __all__ = []
@@ -17,11 +18,23 @@ log = logging.getLogger(__name__)
 
 DATASETS_FILE = "datasets.yaml"
 MODELS_FILE = "models.yaml"
-DPI = 150
+#: What `result_writers` may write
+RESULT_FILES = (
+    "fit_result.yaml",
+    "residuals_maps.fits",
+    "residuals_maps.png",
+    "residuals_distribution.ecsv",
+    "residuals_spectrum.ecsv",
+    "residuals_spectrum.png",
+    "flux_points.ecsv",
+    "flux_points_nuisance.ecsv",
+    "light_curve.ecsv",
+    "excess_map.fits",
+)
 
 
 def write_products(session, outdir=None, *, overwrite=True):
-    """Write all results that a session has.
+    """Write all results that a session has, or none.
 
     Parameters
     ----------
@@ -37,20 +50,25 @@ def write_products(session, outdir=None, *, overwrite=True):
     paths : list of `~pathlib.Path`
         The files, but for those of single datasets.
     """
-    outdir = make_path(session.config.general.outdir if outdir is None else outdir)
-    paths = _write_datasets(session, outdir, overwrite)
-    return paths + write_results(session, outdir, overwrite=overwrite)
+    general = session.config.general
+    outdir = make_path(general.outdir if outdir is None else outdir)
+    datasets_file = make_path(general.datasets_file or outdir / DATASETS_FILE)
+    models_file = make_path(general.models_file or outdir / MODELS_FILE)
+    writers = {}
+    if session.datasets:
+        writers |= datasets_writers(session, datasets_file, models_file)
+    writers |= table_writers(session, datasets_file)
+    writers |= result_writers(session, outdir)
+    return write(writers, overwrite=overwrite)
 
 
-def write_results(session, outdir, *, overwrite=True):
-    """Write all results that a session has, but for the datasets.
+def write(writers, *, overwrite=True):
+    """Write files, all or none, and log which.
 
     Parameters
     ----------
-    session : `Analysis` or `Workflow`
-        Session.
-    outdir : str or `~pathlib.Path`
-        Folder, made when missing.
+    writers : dict
+        By path a function that writes to a path.
     overwrite : bool, optional
         Whether to replace existing files. Default is True.
 
@@ -59,34 +77,10 @@ def write_results(session, outdir, *, overwrite=True):
     paths : list of `~pathlib.Path`
         The files.
     """
-    outdir = make_path(outdir)
-    outdir.mkdir(parents=True, exist_ok=True)
-    paths = []
-    if session.fit_result is not None:
-        path = outdir / "fit_result.yaml"
-        session.fit_result.write(path, overwrite=overwrite)
-        paths.append(path)
-    paths += _write_residuals(session, outdir, overwrite)
-    paths += _write_fluxes(session, outdir, overwrite)
+    paths = write_files(writers, overwrite=overwrite)
     for path in paths:
         log.info(f"Written: {path}")
     return paths
-
-
-def _write_datasets(session, outdir, overwrite):
-    """Datasets, models and the tables beside them."""
-    general = session.config.general
-    datasets_file = make_path(general.datasets_file or outdir / DATASETS_FILE)
-    datasets_file.parent.mkdir(parents=True, exist_ok=True)
-    paths = []
-    if session.datasets:
-        models_file = None
-        if session.models:
-            models_file = make_path(general.models_file or outdir / MODELS_FILE)
-            models_file.parent.mkdir(parents=True, exist_ok=True)
-        session.datasets.write(datasets_file, models_file, overwrite=overwrite)
-        paths += [_ for _ in (datasets_file, models_file) if _ is not None]
-    return paths + write_tables(session, datasets_file, overwrite=overwrite)
 
 
 def make_folders(config):
@@ -102,8 +96,52 @@ def make_folders(config):
             make_path(path).parent.mkdir(parents=True, exist_ok=True)
 
 
-def write_tables(session, datasets_file, *, overwrite=True):
-    """Write tables of runs and groups beside the datasets.
+def write_datasets(session, write_them, *, overwrite=True):
+    """Write the datasets of a session, and tables of what they were made of.
+
+    Parameters
+    ----------
+    session : `Analysis` or `Workflow`
+        Session with datasets.
+    write_them : callable
+        Writes the datasets.
+    overwrite : bool, optional
+        Whether to replace existing files. Default is True.
+    """
+    general = session.config.general
+    make_folders(session.config)
+    writers = {}
+    if general.datasets_file is not None:
+        writers = table_writers(session, general.datasets_file)
+    # Before the datasets are written.
+    check_absent(writers, overwrite)
+    write_them()
+    write(writers, overwrite=overwrite)
+
+
+def datasets_writers(session, datasets_file, models_file):
+    """Writers of the datasets and, when there are any, of the models.
+
+    Parameters
+    ----------
+    session : `Analysis` or `Workflow`
+        Session with datasets.
+    datasets_file, models_file : `~pathlib.Path`
+        Files.
+
+    Returns
+    -------
+    writers : dict
+        By path a function that writes to a path.
+    """
+    writers = {datasets_file: session.datasets.write}
+    if session.models:
+        writers[models_file] = partial(session.models.write, checksum=True)
+    return writers
+
+
+def table_writers(session, datasets_file):
+    """Writers of what is beside the datasets: groups and backgrounds of runs, masks.
 
     Parameters
     ----------
@@ -111,90 +149,107 @@ def write_tables(session, datasets_file, *, overwrite=True):
         Session.
     datasets_file : str or `~pathlib.Path`
         File of the datasets, which names the others.
-    overwrite : bool, optional
-        Whether to replace existing files. Default is True.
 
     Returns
     -------
-    paths : list of `~pathlib.Path`
-        The files.
+    writers : dict
+        By path a function that writes to a path.
     """
     base = make_path(datasets_file)
-    paths = []
+    writers = {}
     if session.datasets:
-        table = background_table(session.config, session.datasets)
         path = base.with_name(f"{base.stem}_background.ecsv")
-        paths += _write_table(table, path, overwrite)
+        writers |= _table_writer(path, background_table(session))
+    exclusion = session.exclusion_result
+    if exclusion is not None:
+        settings = session.config.datasets.background.exclusion_maker
+        filename = settings.filename if settings is not None else None
+        path = make_path(filename) or base.with_name(f"{base.stem}_exclusion.fits")
+        writers[path] = exclusion.write
     groups = session.observation_groups
     if groups is not None:
         path = base.with_name(f"{base.stem}_groups.ecsv")
-        paths += _write_table(groups.summary(), path, overwrite)
+        writers |= _table_writer(path, groups.summary())
         path = base.with_name(f"{base.stem}_groups.png")
-        paths += _save_figure(plot_observation_groups(groups), path, overwrite)
-    return paths
+        writers[path] = _figure_writer(lambda: plot_observation_groups(groups))
+    return writers
 
 
-def _write_residuals(session, outdir, overwrite):
+def result_writers(session, outdir):
+    """Writers of all results that a session has, but for the datasets.
+
+    Parameters
+    ----------
+    session : `Analysis` or `Workflow`
+        Session.
+    outdir : `~pathlib.Path`
+        Folder.
+
+    Returns
+    -------
+    writers : dict
+        By path a function that writes to a path.
+    """
+    writers = {}
+    if session.fit_result is not None:
+        writers[outdir / "fit_result.yaml"] = session.fit_result.write
+    return (
+        writers | _residuals_writers(session, outdir) | _flux_writers(session, outdir)
+    )
+
+
+def _residuals_writers(session, outdir):
     """Maps, tables and pictures of the residuals."""
-    settings, paths = session.config.residuals, []
+    settings, writers = session.config.residuals, {}
     spatial, spectral = session.spatial_residuals, session.spectral_residuals
-    if spatial is not None:
-        path = outdir / "residuals_maps.fits"
-        spatial.write(path, overwrite=overwrite)
-        paths.append(path)
-        path = outdir / "residuals_distribution.ecsv"
-        paths += _write_table(spatial.distribution(), path, overwrite)
+
+    def draw_maps():
         axes = plot_spatial_residuals(
             spatial, panels=settings.panels, region=settings.region
         )
         first = next(iter(axes.values()))
-        first = first[0] if isinstance(first, list) else first
-        paths += _save_figure(first, outdir / "residuals_maps.png", overwrite)
+        return first[0] if isinstance(first, list) else first
+
+    def draw_spectrum():
+        return plot_spectral_residuals(spectral, method=settings.method)[0]
+
+    if spatial is not None:
+        writers[outdir / "residuals_maps.fits"] = spatial.write
+        path = outdir / "residuals_distribution.ecsv"
+        writers |= _table_writer(path, spatial.distribution())
+        writers[outdir / "residuals_maps.png"] = _figure_writer(draw_maps)
     if spectral is not None:
         path = outdir / "residuals_spectrum.ecsv"
-        paths += _write_table(spectral.to_table(settings.method), path, overwrite)
-        ax, _ = plot_spectral_residuals(spectral, method=settings.method)
-        paths += _save_figure(ax, outdir / "residuals_spectrum.png", overwrite)
-    return paths
+        writers |= _table_writer(path, spectral.to_table(settings.method))
+        writers[outdir / "residuals_spectrum.png"] = _figure_writer(draw_spectrum)
+    return writers
 
 
-def _write_fluxes(session, outdir, overwrite):
+def _flux_writers(session, outdir):
     """Flux points with their nuisance values, light curve, excess map."""
-    paths = []
+    writers = {}
     flux_points = session.flux_points
     if flux_points is not None:
-        path = outdir / "flux_points.ecsv"
-        flux_points.data.write(path, overwrite=overwrite)
-        paths.append(path)
+        writers[outdir / "flux_points.ecsv"] = flux_points.data.write
         path = outdir / "flux_points_nuisance.ecsv"
-        paths += _write_table(flux_points.data.nuisance, path, overwrite)
+        writers |= _table_writer(path, flux_points.data.nuisance)
     light_curve = getattr(session, "light_curve", None)
     if light_curve is not None:
-        path = outdir / "light_curve.ecsv"
-        light_curve.write(path, format="lightcurve", overwrite=overwrite)
-        paths.append(path)
+        write = partial(light_curve.write, format="lightcurve")
+        writers[outdir / "light_curve.ecsv"] = write
     excess_map = getattr(session, "excess_map", None)
     if excess_map is not None:
-        path = outdir / "excess_map.fits"
-        excess_map.write(path, overwrite=overwrite)
-        paths.append(path)
-    return paths
+        writers[outdir / "excess_map.fits"] = excess_map.write
+    return writers
 
 
-def _write_table(table, path, overwrite):
-    """Write a table when there is one, and list its path."""
+def _table_writer(path, table):
+    """Writer of a table, none when there is no table."""
     if table is None:
-        return []
-    table.write(path, format="ascii.ecsv", overwrite=overwrite)
-    return [path]
+        return {}
+    return {path: partial(table.write, format="ascii.ecsv")}
 
 
-def _save_figure(ax, path, overwrite):
-    """Save the figure of axes and close it."""
-    try:
-        if path.exists() and not overwrite:
-            raise OSError(f"File {str(path)!r} exists; overwrite=True replaces it.")
-        ax.figure.savefig(path, dpi=DPI)
-    finally:
-        plt.close(ax.figure)
-    return [path]
+def _figure_writer(draw):
+    """Writer of the figure of the axes that a function draws."""
+    return lambda path: save_figure(draw().figure, path)

@@ -6,7 +6,8 @@ differ from their default, so the files of a configuration without them stay the
 """
 
 import difflib
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, get_args
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -23,14 +24,39 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 import astropy.units as u
 from gammapy.data.groups import parse_bins
 from gammapy.datasets.grids import parse_region
+from gammapy.makers import ExclusionMaskMaker
 from gammapy.utils.scripts import make_path
-from gammapy.utils.types import AngleType, EnergyType
+from gammapy.utils.types import AngleType, EnergyType, PathType
 
-__all__ = ["ResidualsConfig", "StackConfig"]
+__all__ = ["ExclusionMakerConfig", "ResidualsConfig", "StackConfig"]
 
 # Kinds of stacking; pydantic adds them to the key that an error names.
 NOT_BINS, BINS = "<bool>", "<bins>"
 ALWAYS_VALIDATE = {"validate_default": True, "validate_assignment": True}
+
+
+def update_sections(settings, changes):
+    """Update nested sections in place; a section replaces what is not one.
+
+    Parameters
+    ----------
+    settings : dict
+        Settings, which are changed.
+    changes : dict
+        What to change.
+
+    Returns
+    -------
+    settings : dict
+        The same settings.
+    """
+    for key, value in changes.items():
+        if isinstance(value, Mapping):
+            before = settings.get(key)
+            before = before if isinstance(before, Mapping) else {}
+            value = update_sections(before, value)
+        settings[key] = value
+    return settings
 
 
 def added(default=None):
@@ -132,10 +158,11 @@ def _explain(cls, error):
 
 
 def _section_of(field):
-    is_section = isinstance(field.annotation, type) and issubclass(
-        field.annotation, BaseModel
-    )
-    return field.annotation if is_section else None
+    """Section that a field is, if any."""
+    for kind in get_args(field.annotation) or [field.annotation]:
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return kind
+    return None
 
 
 class SectionConfig(BaseModel):
@@ -253,6 +280,54 @@ ModelsType = Annotated[
         lambda v: v if isinstance(v, dict) else str(v), when_used="json-unless-none"
     ),
 ]
+
+
+class ExclusionMakerConfig(SectionConfig):
+    """Exclusion mask that is found in the data.
+
+    Attributes
+    ----------
+    correlation_radius : `~astropy.units.Quantity`
+        Radius within which counts are summed.
+    r_in, width : `~astropy.units.Quantity`
+        Inner radius and width of the ring.
+    threshold_high, threshold_low : float
+        Significances that a region reaches, and extends to.
+    dilation : `~astropy.units.Quantity`
+        Margin around what is found.
+    energy_min, energy_max : `~astropy.units.Quantity`
+        Energy range.
+    n_rounds_max : int
+        Largest number of rounds.
+    filename : `~pathlib.Path`
+        File of the mask. Default is NAME_exclusion.fits beside the datasets.
+    """
+
+    correlation_radius: AngleType = added("0.1 deg")
+    r_in: AngleType = added("0.5 deg")
+    width: AngleType = added("0.3 deg")
+    threshold_high: float = added(5.0)
+    threshold_low: float = added(3.0)
+    dilation: AngleType = added("0 deg")
+    energy_min: EnergyType | None = added()
+    energy_max: EnergyType | None = added()
+    n_rounds_max: int = added(10)
+    filename: PathType | None = added()
+
+    @property
+    def options(self):
+        """Options of `~gammapy.makers.ExclusionMaskMaker`, as a dict."""
+        return {
+            name: getattr(self, name)
+            for name in type(self).model_fields
+            if name != "filename"
+        }
+
+    @model_validator(mode="after")
+    def _options_are_valid(self):
+        # Its errors name the options.
+        ExclusionMaskMaker(**self.options)
+        return self
 
 
 Method = Literal["diff", "diff/model", "diff/sqrt(model)", "significance"]

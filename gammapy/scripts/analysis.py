@@ -1,5 +1,12 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-from gammapy.analysis.products import MODELS_FILE, write_results, write_tables
+from gammapy.analysis.products import (
+    MODELS_FILE,
+    RESULT_FILES,
+    datasets_writers,
+    result_writers,
+    table_writers,
+    write,
+)
 from gammapy.utils.scripts import make_path
 
 CONFIG_HELP = "Configuration file."
@@ -27,22 +34,26 @@ STEPS = {
 )
 def cli_run_analysis(filename, out, overwrite, steps):
     """Reduce data as a configuration file says, and go on to the results."""
-    # Before hours of reduction.
-    if make_path(out).exists() and not overwrite:
-        raise click.ClickException(f"File {out!r} exists; --overwrite replaces it.")
-    session = Analysis(AnalysisConfig.read(filename))
-    session.get_observations()
-    session.get_datasets()
-    session.datasets.write(out, overwrite=overwrite)
-    write_tables(session, out, overwrite=overwrite)
-    log.info(f"Datasets written to {out}.")
+    config = AnalysisConfig.read(filename)
+    out, outdir = make_path(out), make_path(config.general.outdir)
+    models_file = make_path(config.general.models_file or outdir / MODELS_FILE)
     if "all" in steps:
         steps = ("fit", "residuals", "flux-points")
+    results = [models_file, *(outdir / _ for _ in RESULT_FILES)] if steps else []
+    # Before hours of reduction.
+    for path in [out, *results]:
+        if path.exists() and not overwrite:
+            raise click.ClickException(
+                f"File {str(path)!r} exists; --overwrite replaces it."
+            )
+    session = Analysis(config)
+    session.get_observations()
+    session.get_datasets()
+    writers = {out: session.datasets.write} | table_writers(session, out)
+    write(writers, overwrite=overwrite)
     for step in steps:
         getattr(session, STEPS[step])()
     if steps:
-        general = session.config.general
-        write_results(session, general.outdir, overwrite=overwrite)
-        # Once more, for the fit has set their models and masks.
-        models_file = general.models_file or make_path(general.outdir) / MODELS_FILE
-        session.datasets.write(out, models_file, overwrite=True)
+        # The datasets once more, for the fit has set their models and masks.
+        writers = datasets_writers(session, out, models_file)
+        write(writers | result_writers(session, outdir))

@@ -2,14 +2,14 @@
 """What the commands for judging a fit share: input, errors in one line, output."""
 
 import logging
-import shutil
-import tempfile
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 import click
 import numpy as np
 from astropy.io import fits
-import matplotlib.pyplot as plt
+from gammapy.analysis import files
+from gammapy.analysis.files import save_figure
 from gammapy.datasets import (
     Datasets,
     MapDataset,
@@ -26,7 +26,6 @@ log = logging.getLogger(__name__)
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
-DPI = 150
 YAML_SUFFIXES = (".yaml", ".yml")
 
 
@@ -153,16 +152,11 @@ def check_absent(paths, overwrite):
 
 def figure_writer(figure):
     """Function that writes a figure to a path, for `write_files`."""
-
-    def write(path):
-        figure.savefig(path, dpi=DPI)
-        plt.close(figure)
-
-    return write
+    return partial(save_figure, figure)
 
 
 def write_files(folder, writers):
-    """Write all files or none.
+    """Write all files or none; an `InputError` when that is not possible.
 
     Parameters
     ----------
@@ -172,18 +166,4 @@ def write_files(folder, writers):
         By file name a function that writes to the path that it is given.
     """
     with input_errors(f"Cannot write to {folder}", OSError):
-        missing = [_ for _ in (folder, *folder.parents) if not _.exists()]
-        folder.mkdir(parents=True, exist_ok=True)
-        # In the same folder, so that moving is renaming.
-        unfinished = Path(tempfile.mkdtemp(dir=folder, prefix=".unfinished-"))
-        try:
-            for name, write in writers.items():
-                write(unfinished / name)
-            for name in writers:
-                (unfinished / name).replace(folder / name)
-        except BaseException:
-            shutil.rmtree(unfinished)
-            for path in missing:
-                path.rmdir()
-            raise
-        unfinished.rmdir()
+        files.write_files({folder / name: _ for name, _ in writers.items()})

@@ -1,5 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 from .steps import (
+    ExclusionMaskWorkflowStep,
     ObservationGroupsWorkflowStep,
     ResidualsWorkflowStep,
     WriteWorkflowStep,
@@ -9,6 +10,7 @@ WORKFLOW_STEP_REGISTRY = Registry(
     [
         *_upstream_WORKFLOW_STEP_REGISTRY,
         ObservationGroupsWorkflowStep,
+        ExclusionMaskWorkflowStep,
         ResidualsWorkflowStep,
         WriteWorkflowStep,
     ]

@@ -1,22 +1,21 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 from pydantic import field_validator, model_serializer, model_validator
 from gammapy.analysis.sections import (
+    ExclusionMakerConfig,
     ModelsType,
     RegionType,
     ResidualsConfig,
     StackType,
     added,
     explain_errors,
+    update_sections,
     without_defaults,
 )
 
 
 def deep_update(d, u):
     """Update a nested dictionary in place; sections replace what is not a section."""
-    for key, value in u.items():
-        if isinstance(value, Mapping) and not isinstance(d.get(key, {}), Mapping):
-            d[key] = {}
-    return _upstream_deep_update(d, u)
+    return update_sections(d, u)
 
 
 class WorkflowStepEnum:
@@ -47,6 +46,7 @@ class FitConfig:
 
 class BackgroundConfig:
     exclusion_regions: Optional[List[RegionType]] = added()
+    exclusion_maker: Optional[ExclusionMakerConfig] = added()
     energy_min: Optional[EnergyType] = added()
     energy_max: Optional[EnergyType] = added()
     debug: bool = added(False)

@@ -1,10 +1,11 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-from gammapy.analysis.products import make_folders, write_products, write_tables
+from gammapy.analysis.products import write_datasets, write_products
 
 
 class Workflow:
     # Also of a workflow that was pickled before there were these.
     observation_groups = None
+    exclusion_result = None
     spatial_residuals = None
     spectral_residuals = None
 
@@ -39,6 +40,17 @@ class Workflow:
         self.run(steps=["observation-groups"])
         return self.observation_groups
 
+    def get_exclusion_mask(self):
+        """Find the exclusion mask in the data, see `Analysis.get_exclusion_mask`.
+
+        Returns
+        -------
+        result : `~gammapy.makers.ExclusionMaskResult`
+            Mask, significance and rounds, also the attribute ``exclusion_result``.
+        """
+        self.run(steps=["exclusion-mask"])
+        return self.exclusion_result
+
     def get_residuals(self):
         """Residuals of the fit, see `Analysis.get_residuals`."""
         self.run(steps=["residuals"])
@@ -53,9 +65,11 @@ class Workflow:
         write_covariance : bool, optional
             Whether to write the covariance of the models. Default is True.
         """
-        make_folders(self.config)
-        self._upstream_Workflow_write_datasets(overwrite, write_covariance)
-        write_tables(self, self.config.general.datasets_file, overwrite=overwrite)
+        write_datasets(
+            self,
+            lambda: self._upstream_Workflow_write_datasets(overwrite, write_covariance),
+            overwrite=overwrite,
+        )
 
     def write(self, outdir=None, *, overwrite=True):
         """Write all results there are, see `Analysis.write`.

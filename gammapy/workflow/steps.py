@@ -1,11 +1,14 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 from gammapy.analysis.products import write_products
 from gammapy.analysis.session import (
+    background_as_parameters,
     compute_residuals,
-    extract_groups,
+    extract_stacked,
+    find_exclusion_mask,
+    flux_points_as_parameters,
     group_observations,
     is_in_bins,
-    options_as_parameters,
+    prepare_reduction,
     reduce_groups,
     run_fit,
 )
@@ -14,36 +17,20 @@ from gammapy.analysis.session import (
 class DatasetsWorkflowStep:
     def get_datasets(self):
         """Reduce the observations, each run or stacked, see ``datasets.stack``."""
-        workflow = self.inputs
-        # Bins can have changed since the groups were looked at.
-        workflow.observation_groups = None
-        if is_in_bins(self.config) and workflow.observations:
-            workflow.observation_groups = group_observations(
-                self.config, workflow.observations, self._create_geometry()
-            )
+        prepare_reduction(self.inputs, self)
         return self._upstream_DatasetsWorkflowStep_get_datasets()
 
     def _create_background_maker(self):
-        with options_as_parameters(self, make_geom=self._create_geometry):
+        with background_as_parameters(self.inputs, self):
             return self._upstream_DatasetsWorkflowStep__create_background_maker()
 
     def _map_making(self):
         if not is_in_bins(self.config):
             return self._upstream_DatasetsWorkflowStep__map_making()
-        self.outputs["datasets"].data = reduce_groups(
-            self.config,
-            self.inputs.observation_groups,
-            self.inputs.observations,
-            self._create_reference_dataset(),
-            [
-                self._create_dataset_maker(),
-                self._create_safe_mask_maker(),
-                self._create_background_maker(),
-            ],
-        )
+        self.outputs["datasets"].data = reduce_groups(self.inputs, self)
 
     def _spectrum_extraction(self):
-        if not is_in_bins(self.config):
+        if not self.config.datasets.stack:
             return self._upstream_DatasetsWorkflowStep__spectrum_extraction()
         output = self.outputs["datasets"]
 
@@ -51,8 +38,7 @@ class DatasetsWorkflowStep:
             self._upstream_DatasetsWorkflowStep__spectrum_extraction()
             return output.data
 
-        groups = self.inputs.observation_groups
-        output.data = extract_groups(groups, self.inputs, extract)
+        output.data = extract_stacked(self.inputs, self, extract)
 
 
 class FitWorkflowStep:
@@ -64,7 +50,7 @@ class FitWorkflowStep:
 class FluxPointsWorkflowStep:
     def _run(self):
         """Flux points of a model component, see the section ``flux_points``."""
-        with options_as_parameters(self):
+        with flux_points_as_parameters(self):
             return self._upstream_FluxPointsWorkflowStep__run()
 
 
@@ -76,10 +62,22 @@ class ObservationGroupsWorkflowStep(WorkflowStepBase):
     _products_as_workfllow_attributes = True
 
     def _run(self):
-        geom = DatasetsWorkflowStep(self.config, log=self.log)._create_geometry()
-        self.outputs["observation_groups"].data = group_observations(
-            self.config, self.inputs.observations, geom
-        )
+        owner = DatasetsWorkflowStep(self.config, log=self.log)
+        groups = group_observations(self.inputs, owner)
+        self.outputs["observation_groups"].data = groups
+
+
+class ExclusionMaskWorkflowStep(WorkflowStepBase):
+    """Find the exclusion mask in the data, before anything is reduced."""
+
+    tag = "exclusion-mask"
+    outputs_names = ["exclusion_result"]
+    _products_as_workfllow_attributes = True
+
+    def _run(self):
+        owner = DatasetsWorkflowStep(self.config, log=self.log)
+        result = find_exclusion_mask(self.inputs, owner)
+        self.outputs["exclusion_result"].data = result
 
 
 class ResidualsWorkflowStep(WorkflowStepBase):

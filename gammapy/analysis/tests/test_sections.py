@@ -15,6 +15,7 @@ datasets:
     stack: {by: {zenith: [35 deg, 36.7 deg, 41 deg], offset: 2}}
     background:
         exclusion_regions: ["icrs;circle(228.53, -59.16, 0.5)"]
+        exclusion_maker: {r_in: 0.7 deg, threshold_high: 6, filename: mask.fits}
         energy_min: 1 TeV
         energy_max: 10 TeV
         debug: true
@@ -53,7 +54,8 @@ def test_options_are_written_only_when_set(cls, tmp_path):
     config = cls()
     old = set(keys(as_dict(config)))
     added = {"fit.models", "fit.debug", "flux_points.debug", "residuals"}
-    background = {"exclusion_regions", "energy_min", "energy_max", "debug"}
+    background = {"exclusion_regions", "exclusion_maker", "energy_min", "energy_max"}
+    background |= {"debug"}
     added |= {f"datasets.background.{_}" for _ in background}
     assert not added & old
     assert as_dict(config)["datasets"]["stack"] is True
@@ -70,6 +72,11 @@ def test_options_are_written_only_when_set(cls, tmp_path):
     assert as_dict(cls.read(tmp_path / "config.yaml")) == as_dict(config)
     given = yaml.safe_load(OPTIONS)
     assert as_dict(config)["residuals"].keys() == given["residuals"].keys()
+    maker = {"r_in": "0.7 deg", "threshold_high": 6, "filename": "mask.fits"}
+    assert as_dict(config)["datasets"]["background"]["exclusion_maker"] == maker
+    # without options it is not the same as none
+    config.datasets.background.exclusion_maker = {}
+    assert as_dict(config)["datasets"]["background"]["exclusion_maker"] == {}
     by = {"zenith": ["35.0 deg", "36.7 deg", "41.0 deg"], "offset": 2}
     assert as_dict(config)["datasets"]["stack"] == {"by": by}
 
@@ -128,6 +135,21 @@ def test_update(cls):
             "datasets: {background: {exclusion_regions: [circle]}}",
             "datasets.background.exclusion_regions.0",
             "Invalid region: 'circle'",
+        ),
+        (
+            "datasets: {background: {exclusion_maker: true}}",
+            "datasets.background.exclusion_maker",
+            "Give keys of correlation_radius, r_in, width",
+        ),
+        (
+            "datasets: {background: {exclusion_maker: {radius: 1 deg}}}",
+            "datasets.background.exclusion_maker.radius",
+            "keys are correlation_radius, r_in, width",
+        ),
+        (
+            "datasets: {background: {exclusion_maker: {r_in: 0.05 deg}}}",
+            "datasets.background.exclusion_maker",
+            "correlation_radius 0.1 deg is not between 0 and r_in 0.05 deg",
         ),
         ("fit: {models: {}}", "fit.models", "components: [...]"),
         (

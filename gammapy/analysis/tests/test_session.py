@@ -5,10 +5,11 @@ import pytest
 import numpy as np
 from numpy.testing import assert_allclose
 import astropy.units as u
+from astropy.coordinates import SkyCoord
 from astropy.table import Table
 import matplotlib.pyplot as plt
 from gammapy.analysis import Analysis, AnalysisConfig
-from gammapy.analysis.session import apply_fit_range, set_start_models
+from gammapy.analysis.session import apply_fit_range, background_table, set_start_models
 from gammapy.datasets import (
     Datasets,
     MapDataset,
@@ -108,6 +109,8 @@ def make_session(which, text, outdir=None):
     return analysis(config)
 
 
+CRAB = SkyCoord(83.633, 22.014, unit="deg")
+
 both = pytest.mark.parametrize("which", ["analysis", "workflow"])
 
 
@@ -190,8 +193,14 @@ def test_from_runs_to_files(which, tmp_path):
     table = Table.read(out / "flux_points_nuisance.ecsv")
     assert "zenith-39-41-bkg.spectral.norm" in table.colnames
 
-    with pytest.raises(OSError, match="exists"):
+    # none is replaced, and none of those that are missing is made
+    (out / "datasets.yaml").unlink()
+    (out / "flux_points.ecsv").write_text("mine")
+    with pytest.raises(OSError, match="and 11 more exist; overwrite=True"):
         session.write(overwrite=False)
+    assert not (out / "datasets.yaml").exists()
+    assert (out / "flux_points.ecsv").read_text() == "mine"
+    assert not list(out.glob(".unfinished*"))
 
 
 @requires_data()
@@ -304,7 +313,7 @@ def test_errors(which):
     session = make_session(which, MAPS)
     with pytest.raises(RuntimeError, match=r"get_observations\(\) first"):
         session.get_observation_groups()
-    with pytest.raises(RuntimeError, match="No observations"):
+    with pytest.raises(RuntimeError, match="No observations have been selected"):
         session.get_datasets()
     with pytest.raises(RuntimeError, match=r"get_datasets\(\) first"):
         session.get_residuals()
@@ -331,11 +340,179 @@ def test_background_parameters(which, parameters, message):
     assert session.config.datasets.background.parameters == parameters
 
 
+@requires_data()
 def test_two_exclusions(tmp_path):
     session = make_session("analysis", MAPS)
     session.config.datasets.background.exclusion = tmp_path / "mask.fits"
+    session.get_observations()
     with pytest.raises(ValueError, match="exclusion and exclusion_regions: give one"):
-        session._create_background_maker()
+        session.get_datasets()
+    session.config.datasets.background.exclusion_maker = {}
+    with pytest.raises(ValueError, match="exclusion and exclusion_regions: give one"):
+        session.get_datasets()
+
+
+#: Of MSH 15-52, which the data of a few runs show
+MAKER = {
+    "correlation_radius": "0.2 deg",
+    "r_in": "0.6 deg",
+    "width": "0.4 deg",
+    "energy_min": "1 TeV",
+    "dilation": "0.1 deg",
+}
+
+
+@requires_data()
+@both
+def test_exclusion_maker_of_maps(which, tmp_path, caplog):
+    session = make_session(which, MAPS, tmp_path)
+    background = session.config.datasets.background
+    background.exclusion_regions = ["icrs;circle(229.3, -58.6, 0.25)"]
+    background.exclusion_maker = MAKER
+    session.get_observations()
+    with caplog.at_level("INFO", logger="gammapy"):
+        session.get_datasets()
+    rounds = [_ for _ in caplog.messages if _.startswith("exclusion_mask round=")]
+    result = session.exclusion_result
+    assert len(rounds) == len(result.rounds) >= 2
+
+    # The source, and the region to start with.
+    geom = session.datasets[0].counts.geom.to_image()
+    mask = result.mask.interp_to_geom(geom)
+    given = geom.region_mask(background.exclusion_regions[0]).data
+    center = geom.region_mask("icrs;circle(228.53, -59.16, 0.15)").data
+    near = geom.region_mask("icrs;circle(228.53, -59.16, 0.6)").data
+    assert given.sum() > 5 and not mask.data[given].any()
+    assert center.sum() > 3 and not mask.data[center].any()
+    assert mask.data[~near & ~given].all()
+
+    # The background of the second group, one run, was measured outside.
+    dataset = session.datasets[1]
+    used = dataset.mask_safe.data[2:] & mask.data
+    table = FoVBackgroundMaker.nuisance(session.datasets)
+    assert table["counts_off"][2] == dataset.counts.data[2:][used].sum()
+
+    # It is the file that datasets.background.exclusion takes.
+    session.write()
+    path = tmp_path / "datasets_exclusion.fits"
+    assert_allclose(Map.read(path).data, result.mask.data)
+    background.exclusion_maker = None
+    background.exclusion_regions = None
+    background.exclusion = path
+    session.get_datasets()
+    assert session.exclusion_result is None
+    again = FoVBackgroundMaker.nuisance(session.datasets)
+    assert_allclose(again["norm"], table["norm"])
+
+
+@requires_data()
+@both
+def test_exclusion_maker_of_spectra(which, tmp_path):
+    session = make_session(which, SPECTRA)
+    config = session.config
+    config.general.datasets_file = tmp_path / "runs.yaml"
+    config.datasets.geom.wcs.binsize = "0.05 deg"
+    config.datasets.background.exclusion_regions = None
+    config.datasets.background.exclusion_maker = MAKER | {
+        "filename": tmp_path / "masks" / "mine.fits"
+    }
+    session.get_observations()
+    # Before anything is reduced, for looking at it.
+    result = session.get_exclusion_mask()
+    assert result is session.exclusion_result and session.datasets is None
+    separation = result.mask.geom.separation(CRAB).deg
+    assert not result.mask.data[separation < 0.1].any()
+    assert result.mask.data[separation > 0.6].all()
+
+    session.get_datasets()
+    assert session.datasets.names == ["offset-0.3-0.7", "offset-0.7-2"]
+    assert all(_.counts_off.data.sum() > 0 for _ in session.datasets)
+    session.write_datasets()
+    mask = Map.read(tmp_path / "masks" / "mine.fits")
+    assert_allclose(mask.data, session.exclusion_result.mask.data)
+    assert not (tmp_path / "runs_exclusion.fits").exists()
+
+
+@requires_data()
+def test_exclusion_maker_changes_off_regions():
+    counts_off = []
+    for maker in (None, MAKER, MAKER | {"dilation": "0.25 deg"}):
+        session = make_session("analysis", SPECTRA)
+        datasets = session.config.datasets
+        session.config.observations.obs_ids = [23523, 23526]
+        datasets.geom.wcs.binsize = "0.05 deg"
+        datasets.stack = True
+        datasets.background.exclusion_regions = None
+        datasets.background.exclusion_maker = maker
+        session.get_observations()
+        session.get_datasets()
+        counts_off.append(session.datasets[0].counts_off.data.sum())
+    assert counts_off[0] > counts_off[2] > 0
+    assert counts_off[0] >= counts_off[1]
+
+
+@both
+def test_no_exclusion_maker(which):
+    session = make_session(which, MAPS)
+    with pytest.raises(RuntimeError, match=r"get_observations\(\) first"):
+        session.get_exclusion_mask()
+    session.observations = [None]
+    with pytest.raises(RuntimeError, match="set datasets.background.exclusion_maker"):
+        session.get_exclusion_mask()
+
+
+@requires_data()
+@both
+def test_runs_without_off_regions(which, caplog):
+    session = make_session(which, SPECTRA)
+    # Nothing is left around the pointings at 0.5 deg.
+    regions = ["icrs;circle(83.633, 22.014, 1.3)"]
+    session.config.datasets.background.exclusion_regions = regions
+    session.get_observations()
+    session.get_datasets()
+    assert session.datasets.names == ["offset-0.7-2"]
+    assert len(session.observations) == 4
+    assert session.config.datasets.stack.by.offset is not None
+    message = "left out of offset-0.3-0.7, which has no other runs: 23523, 23526."
+    assert f"Runs without an OFF region, {message}" in caplog.text
+
+    session.config.datasets.stack = {"by": {"zenith": 1}}
+    caplog.clear()
+    session.get_datasets()
+    (dataset,) = session.datasets
+    assert sorted(dataset.meta_table["OBS_ID"][0]) == [23559, 23592]
+    assert f"left out of {dataset.name}: 23523, 23526." in caplog.text
+
+    # All of them stacked.
+    session.config.datasets.stack = True
+    session.get_datasets()
+    assert session.datasets.names == ["stacked"]
+    assert session.datasets[0].counts.data.sum() == dataset.counts.data.sum()
+
+    regions = ["icrs;circle(83.633, 22.014, 4)"]
+    session.config.datasets.background.exclusion_regions = regions
+    with pytest.raises(ValueError, match="No run has an OFF region"):
+        session.get_datasets()
+    assert len(session.observations) == 4
+
+
+@requires_data()
+@both
+@pytest.mark.parametrize("text", [MAPS, SPECTRA], ids=["maps", "spectra"])
+def test_groups_in_processes(which, text):
+    counts = []
+    for n_jobs in (1, 2):
+        session = make_session(which, text)
+        session.config.general.n_jobs = n_jobs
+        session.get_observations()
+        session.get_datasets()
+        counts.append([_.counts.data for _ in session.datasets])
+        assert session.observation_groups.names == session.datasets.names
+        obs_ids = [str(_.obs_id) for _ in session.observations]
+        assert sorted(background_table(session)["obs_id"]) == sorted(obs_ids)
+    for one, two in zip(*counts, strict=True):
+        assert one.sum() > 0
+        assert_allclose(one, two)
 
 
 @requires_data()

@@ -24,8 +24,16 @@ def test_steps(tmp_path, monkeypatch):
     result = run_cli(cli, args, exit_code=1)
     assert "'data/runs.yaml' exists; --overwrite replaces it" in result.output
 
-    steps = ["--overwrite", "--step", "fit", "--step", "residuals"]
-    run_cli(cli, args + steps)
+    steps = ["--step", "fit", "--step", "residuals"]
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "residuals_maps.png").write_text("mine")
+    elsewhere = ["analysis", "run", "--out", "elsewhere/runs.yaml", *steps]
+    result = run_cli(cli, elsewhere, exit_code=1)
+    assert "'out/residuals_maps.png' exists" in result.output
+    # before anything is reduced
+    assert not (tmp_path / "elsewhere").exists()
+
+    run_cli(cli, [*args, "--overwrite", *steps])
     results = {_.name for _ in (tmp_path / "out").iterdir()}
     assert {"fit_result.yaml", "models.yaml", "residuals_maps.fits"} <= results
     assert "flux_points.ecsv" not in results

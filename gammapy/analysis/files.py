@@ -1,0 +1,121 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Files that are there as a whole, or not at all."""
+
+import shutil
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+import matplotlib.pyplot as plt
+from gammapy.utils.scripts import make_path
+
+__all__ = []
+
+DPI = 150
+
+
+def write_files(writers, *, overwrite=True):
+    """Write files in two steps: all of them under temporary names, then in place.
+
+    Whatever fails leaves the files and folders that there were. Missing folders are
+    made.
+
+    Parameters
+    ----------
+    writers : dict
+        By path a function that writes to the path that it is given, which has the same
+        name. What else it writes to that folder goes with it.
+    overwrite : bool, optional
+        Whether to replace existing files. Default is True.
+
+    Returns
+    -------
+    paths : list of `~pathlib.Path`
+        The files of the dict.
+
+    Raises
+    ------
+    OSError
+        If a file exists and is not to be replaced.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from gammapy.analysis.files import write_files
+    >>> table = Table({"a": [1]})
+    >>> write_files({"new/table.ecsv": table.write})  # doctest: +SKIP
+    """
+    writers = {make_path(path): write for path, write in writers.items()}
+    check_absent(writers, overwrite)
+    # What a link points to is replaced, not the link.
+    targets = {path: path.resolve() for path in writers}
+    folders = {_.parent for _ in targets.values()}
+    with ExitStack() as on_failure, ExitStack() as unfinished:
+        for folder in sorted(folders):
+            _make_folder(folder, on_failure)
+        # In the same folder, so that moving is renaming.
+        staged = {_: _stage(_, unfinished) for _ in folders}
+        for path, write in writers.items():
+            target = targets[path]
+            write(staged[target.parent] / target.name)
+        moves = {
+            source: folder / source.name
+            for folder, stage in staged.items()
+            for source in sorted(stage.iterdir())
+        }
+        check_absent(moves.values(), overwrite)
+        # The files that others are listed in come last.
+        for source in sorted(moves, key=lambda _: moves[_] in targets.values()):
+            source.replace(moves[source])
+        on_failure.pop_all()
+    return list(writers)
+
+
+def check_absent(paths, overwrite=False):
+    """Raise an OSError that names the files that exist, unless they may be replaced.
+
+    Parameters
+    ----------
+    paths : list of `~pathlib.Path`
+        Files.
+    overwrite : bool, optional
+        Whether they may be replaced. Default is False.
+    """
+    folders = [str(_) for _ in paths if _.is_dir()]
+    if folders:
+        raise OSError(f"{folders[0]!r} is a folder, no file can be written there.")
+    existing = [str(_) for _ in paths if _.exists()]
+    if existing and not overwrite:
+        n_more = len(existing) - 1
+        exist = f"and {n_more} more exist" if n_more else "exists"
+        raise OSError(f"File {existing[0]!r} {exist}; overwrite=True replaces files.")
+
+
+def save_figure(figure, path):
+    """Save a figure and close it.
+
+    Parameters
+    ----------
+    figure : `~matplotlib.figure.Figure`
+        Figure.
+    path : `~pathlib.Path`
+        File.
+    """
+    try:
+        figure.savefig(path, dpi=DPI)
+    finally:
+        plt.close(figure)
+
+
+def _make_folder(folder, on_failure):
+    """Make a folder; on failure those that are new are removed again."""
+    missing = [_ for _ in (folder, *folder.parents) if not _.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in reversed(missing):
+        on_failure.callback(path.rmdir)
+
+
+def _stage(folder, unfinished):
+    """Temporary folder inside a folder, removed in any case."""
+    path = Path(tempfile.mkdtemp(dir=folder, prefix=".unfinished-"))
+    unfinished.callback(shutil.rmtree, path)
+    return path
