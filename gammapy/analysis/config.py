@@ -1,5 +1,10 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 from pydantic import model_serializer, model_validator
+from gammapy.estimators import (
+    ExcessMapEstimator,
+    FluxPointsEstimator,
+    LightCurveEstimator,
+)
 from .sections import (
     ExclusionMakerConfig,
     ModelsType,
@@ -7,6 +12,7 @@ from .sections import (
     ResidualsConfig,
     StackType,
     added,
+    estimator_parameters,
     explain_errors,
     update_sections,
     without_defaults,
@@ -45,6 +51,22 @@ class FluxPointsConfig:
     """
 
     debug: bool = added(False)
+
+    _parameters_are_valid = estimator_parameters(
+        FluxPointsEstimator, "energy_edges", "source", "fit", "n_jobs"
+    )
+
+
+class LightCurveConfig:
+    _parameters_are_valid = estimator_parameters(
+        LightCurveEstimator, "time_intervals", "energy_edges", "source", "fit", "n_jobs"
+    )
+
+
+class ExcessMapConfig:
+    _parameters_are_valid = estimator_parameters(
+        ExcessMapEstimator, "correlation_radius", "energy_edges"
+    )
 
 
 class FitConfig:

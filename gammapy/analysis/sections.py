@@ -6,6 +6,7 @@ differ from their default, so the files of a configuration without them stay the
 """
 
 import difflib
+import inspect
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
 from pydantic import (
@@ -17,6 +18,7 @@ from pydantic import (
     PlainSerializer,
     Tag,
     ValidationError,
+    field_validator,
     model_serializer,
     model_validator,
 )
@@ -57,6 +59,92 @@ def update_sections(settings, changes):
             value = update_sections(before, value)
         settings[key] = value
     return settings
+
+
+def options_of(cls):
+    """Names of the options of a class and of the base classes that it hands them to.
+
+    Parameters
+    ----------
+    cls : type
+        Class.
+
+    Returns
+    -------
+    names : list of str
+        Names, None when some go to another class.
+    """
+    names = []
+    for kind in cls.__mro__[:-1]:
+        if "__init__" in vars(kind):
+            options = inspect.signature(kind).parameters.values()
+            named = [_.name for _ in options if _.kind is not _.VAR_KEYWORD]
+            names += [_ for _ in named if _ not in names]
+            if len(named) == len(options):
+                return names
+    return None
+
+
+def check_options(parameters, cls, names):
+    """Raise a ValueError that names an option that a class does not have.
+
+    Parameters
+    ----------
+    parameters : dict
+        Options.
+    cls : type
+        Class.
+    names : list of str
+        Names of the options that there are.
+    """
+    for name in parameters:
+        if name not in names:
+            close = difflib.get_close_matches(str(name), names, n=1)
+            hint = f", did you mean {close[0]!r}" if close else ""
+            raise ValueError(
+                f"{cls.__name__} has no option {name!r}{hint}; options are"
+                f" {', '.join(names)}."
+            )
+
+
+def estimator_parameters(cls, *own):
+    """Validator of the ``parameters`` of an estimator.
+
+    Parameters
+    ----------
+    cls : type
+        Class of the estimator.
+    *own : str
+        Options of the estimator that come from elsewhere in the configuration.
+
+    Returns
+    -------
+    validator : object
+        Attribute of the class of the section.
+    """
+
+    def validate(parameters):
+        for name in own:
+            if name in parameters:
+                raise ValueError(
+                    f"{name!r} has its own key, here or in general: it cannot be one of"
+                    " the parameters"
+                )
+        names = [_ for _ in options_of(cls) if _ not in own]
+        check_options(parameters, cls, names)
+        try:
+            cls(**parameters)
+        except (TypeError, ValueError) as error:
+            selections = ", ".join(cls._available_selection_optional)
+            raise ValueError(
+                f"{cls.__name__}: {error} selection_optional is 'all', or a list of"
+                f" {selections}"
+                if "selection_optional" in parameters
+                else f"{cls.__name__}: {error}"
+            ) from None
+        return parameters
+
+    return field_validator("parameters")(validate)
 
 
 def added(default=None):
@@ -171,6 +259,15 @@ class SectionConfig(BaseModel):
     model_config = ConfigDict(
         extra="forbid", arbitrary_types_allowed=True, **ALWAYS_VALIDATE
     )
+
+    def __setattr__(self, name, value):
+        before = dict(vars(self))
+        try:
+            super().__setattr__(name, value)
+        except ValidationError:
+            # Validators of a whole section come after the assignment.
+            vars(self).update(before)
+            raise
 
     @model_validator(mode="wrap")
     @classmethod

@@ -2,7 +2,6 @@
 """Steps that `Analysis` and `Workflow` share; both are called a session here."""
 
 import contextlib
-import inspect
 import logging
 import numpy as np
 import astropy.units as u
@@ -19,7 +18,7 @@ from gammapy.makers import (
 )
 from gammapy.maps import Map, RegionGeom, WcsGeom
 from gammapy.modeling.models import Models
-from .sections import StackConfig
+from .sections import StackConfig, check_options, options_of
 
 __all__ = []
 
@@ -363,17 +362,12 @@ def _check_background_parameters(background):
     cls = BACKGROUND_MAKERS.get(background.method)
     if cls is None:
         return
-    signature = inspect.signature(cls).parameters
-    known = [name for name, par in signature.items() if par.kind is not par.VAR_KEYWORD]
-    # Some makers hand what they do not know to another class.
-    if len(known) < len(signature):
-        return
-    for name in background.parameters:
-        if name not in known:
-            raise ValueError(
-                f"datasets.background.parameters: {cls.__name__} has no option"
-                f" {name!r}; options are {', '.join(known)}."
-            )
+    names = options_of(cls)
+    if names is not None:
+        try:
+            check_options(background.parameters, cls, names)
+        except ValueError as error:
+            raise ValueError(f"datasets.background.parameters: {error}") from None
 
 
 def make_exclusion_mask(regions, geom):

@@ -7,9 +7,15 @@ from gammapy.analysis.sections import (
     ResidualsConfig,
     StackType,
     added,
+    estimator_parameters,
     explain_errors,
     update_sections,
     without_defaults,
+)
+from gammapy.estimators import (
+    ExcessMapEstimator,
+    FluxPointsEstimator,
+    LightCurveEstimator,
 )
 
 
@@ -37,6 +43,22 @@ class GammapyBaseConfig:
 
 class FluxPointsConfig:
     debug: bool = added(False)
+
+    _parameters_are_valid = estimator_parameters(
+        FluxPointsEstimator, "energy_edges", "source", "fit"
+    )
+
+
+class LightCurveConfig:
+    _parameters_are_valid = estimator_parameters(
+        LightCurveEstimator, "time_intervals", "energy_edges", "source", "fit"
+    )
+
+
+class ExcessMapConfig:
+    _parameters_are_valid = estimator_parameters(
+        ExcessMapEstimator, "correlation_radius", "energy_edges"
+    )
 
 
 class FitConfig:

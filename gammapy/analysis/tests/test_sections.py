@@ -6,6 +6,7 @@ import yaml
 from pydantic import ValidationError
 import astropy.units as u
 from gammapy.analysis import AnalysisConfig
+from gammapy.makers import ExclusionMaskMaker
 from gammapy.workflow import WorkflowConfig
 
 both = pytest.mark.parametrize("cls", [AnalysisConfig, WorkflowConfig])
@@ -92,6 +93,49 @@ def test_update(cls):
     assert config.update("datasets: {stack: false}").datasets.stack is False
 
 
+PARAMETERS = """
+flux_points: {parameters: {selection_optional: [ul, errn-errp], n_sigma_ul: 3}}
+light_curve: {parameters: {selection_optional: all, atol: 1 s, reoptimize: true}}
+excess_map: {parameters: {gamma_min_sensitivity: 5, selection_optional: [errn-errp]}}
+"""
+
+
+@both
+def test_parameters(cls):
+    config = cls.from_yaml(PARAMETERS)
+    assert as_dict(config)["light_curve"]["parameters"]["atol"] == "1 s"
+    before = dict(config.excess_map.parameters)
+    with pytest.raises(ValidationError, match="has no option 'foo'; options are n_si"):
+        config.excess_map.parameters = {"foo": 1}
+    assert config.excess_map.parameters == before
+    config.excess_map.parameters = {"n_sigma": 2}
+    config.flux_points.parameters = {}
+
+
+def test_processes_of_estimators():
+    # Workflow does not hand general.n_jobs to them.
+    text = "{section}: {{parameters: {{n_jobs: 2}}}}"
+    for section in ("flux_points", "light_curve"):
+        WorkflowConfig.from_yaml(text.format(section=section))
+        with pytest.raises(ValidationError, match="'n_jobs' has its own key, here or"):
+            AnalysisConfig.from_yaml(text.format(section=section))
+
+
+@both
+def test_options_of_exclusion_maker(cls):
+    maker = cls(datasets={"background": {"exclusion_maker": {}}})
+    maker = maker.datasets.background.exclusion_maker
+    # The defaults are those of the class.
+    defaults = vars(ExclusionMaskMaker())
+    assert {"mask": None} | maker.options == defaults
+    with pytest.raises(ValidationError, match="threshold_low 6.0 is not between"):
+        maker.threshold_low = 6
+    assert maker.threshold_low == 3
+    maker.threshold_high = 7
+    maker.threshold_low = 6
+    assert maker.options["threshold_low"] == 6
+
+
 @both
 @pytest.mark.parametrize(
     ("text", "key", "message"),
@@ -150,6 +194,36 @@ def test_update(cls):
             "datasets: {background: {exclusion_maker: {r_in: 0.05 deg}}}",
             "datasets.background.exclusion_maker",
             "correlation_radius 0.1 deg is not between 0 and r_in 0.05 deg",
+        ),
+        (
+            "flux_points: {parameters: {selection: all}}",
+            "flux_points.parameters",
+            "FluxPointsEstimator has no option 'selection', did you mean 'selection_op",
+        ),
+        (
+            "flux_points: {parameters: {source: a}}",
+            "flux_points.parameters",
+            "'source' has its own key",
+        ),
+        (
+            "flux_points: {parameters: {selection_optional: [uls]}}",
+            "flux_points.parameters",
+            "selection_optional is 'all', or a list of errn-errp, ul, scan",
+        ),
+        (
+            "light_curve: {parameters: {reoptimise: true}}",
+            "light_curve.parameters",
+            "did you mean 'reoptimize'; options are atol, ",
+        ),
+        (
+            "excess_map: {parameters: {energy_edges: []}}",
+            "excess_map.parameters",
+            "'energy_edges' has its own key",
+        ),
+        (
+            "excess_map: {parameters: {correlate: true}}",
+            "excess_map.parameters",
+            "did you mean 'correlate_off'; options are n_sigma, n_sigma_ul",
         ),
         ("fit: {models: {}}", "fit.models", "components: [...]"),
         (

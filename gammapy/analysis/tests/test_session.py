@@ -326,7 +326,7 @@ def test_errors(which):
     [
         (
             {"methods": "fit"},
-            "FoVBackgroundMaker has no option 'methods'; options are m",
+            "FoVBackgroundMaker has no option 'methods', did you mean 'method'; opt",
         ),
         ({"debug": False}, "'debug' is given twice, as datasets.background.debug"),
     ],
