@@ -17,6 +17,7 @@ from .sections import (
     update_sections,
     without_defaults,
 )
+from .template import add_option_docs
 
 
 def deep_update(d, u):
@@ -179,3 +180,10 @@ class AnalysisConfig:
     """
 
     residuals: ResidualsConfig = added(ResidualsConfig())
+
+    @staticmethod
+    def _get_doc_sections():
+        """Documentation of the sections, by name."""
+        return add_option_docs(
+            AnalysisConfig._upstream_AnalysisConfig__get_doc_sections()
+        )

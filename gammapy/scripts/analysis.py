@@ -7,8 +7,10 @@ from gammapy.analysis.products import (
     table_writers,
     write,
 )
+from gammapy.analysis.template import write_template
 from gammapy.utils.scripts import make_path
 
+TEMPLATE_HELP = "File to write."
 CONFIG_HELP = "Configuration file."
 OUT_HELP = "File of the reduced datasets; their maps and tables are beside it."
 STEPS = {
@@ -18,6 +20,17 @@ STEPS = {
     "excess-map": "get_excess_map",
     "light-curve": "get_light_curve",
 }
+
+
+@click.command("config")
+@click.option(
+    "--filename", show_default=True, default="config.yaml", help=TEMPLATE_HELP
+)
+@click.option("--overwrite", is_flag=True, help="Replace an existing file.")
+def cli_make_config(filename, overwrite):
+    """Write a file with the default configuration; comments show more options."""
+    write_template(AnalysisConfig(), filename, overwrite=overwrite)
+    log.info(f"Configuration written to {filename}.")
 
 
 @click.command("run")

@@ -12,6 +12,7 @@ from gammapy.analysis.sections import (
     update_sections,
     without_defaults,
 )
+from gammapy.analysis.template import add_option_docs
 from gammapy.estimators import (
     ExcessMapEstimator,
     FluxPointsEstimator,
@@ -26,6 +27,7 @@ def deep_update(d, u):
 
 class WorkflowStepEnum:
     observation_groups = "observation-groups"
+    exclusion_mask = "exclusion-mask"
     residuals = "residuals"
     write = "write"
 
@@ -91,3 +93,10 @@ class GeneralConfig:
 
 class WorkflowConfig:
     residuals: ResidualsConfig = added(ResidualsConfig())
+
+    @staticmethod
+    def _get_doc_sections():
+        """Documentation of the sections, by name."""
+        return add_option_docs(
+            WorkflowConfig._upstream_WorkflowConfig__get_doc_sections()
+        )

@@ -290,6 +290,6 @@ def test_all_errors_at_once():
 def test_steps():
     with pytest.raises(ValidationError, match="'fitt' is no step; choose of data-sel"):
         WorkflowConfig.from_yaml("general: {steps: [fitt]}")
-    steps = ["observation-groups", "residuals", "write"]
+    steps = ["observation-groups", "exclusion-mask", "residuals", "write"]
     config = WorkflowConfig(general={"steps": steps})
     assert config.general.steps == steps

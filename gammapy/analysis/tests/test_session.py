@@ -352,6 +352,8 @@ def test_two_exclusions(tmp_path):
         session.get_datasets()
 
 
+GROUPS = ("groups.ecsv", "groups.png")
+
 #: Of MSH 15-52, which the data of a few runs show
 MAKER = {
     "correlation_radius": "0.2 deg",
@@ -518,6 +520,9 @@ def test_groups_in_processes(which, text):
 @requires_data()
 def test_picture_before_reduction(tmp_path):
     session = make_session("workflow", MAPS, tmp_path)
-    session.run(["observations", "observation-groups", "write"], overwrite=[True])
+    session.config.datasets.background.exclusion_maker = MAKER
+    steps = ["observations", "observation-groups", "exclusion-mask", "write"]
+    session.config.general.steps = steps
+    session.run(overwrite=[True])
     names = sorted(_.name for _ in tmp_path.iterdir())
-    assert names == ["datasets_groups.ecsv", "datasets_groups.png"]
+    assert names == [f"datasets_{_}" for _ in ("exclusion.fits", *GROUPS)]

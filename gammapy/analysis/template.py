@@ -1,0 +1,68 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Documented options that are not in use, for the configuration files to start from."""
+
+from collections import defaultdict
+from pathlib import Path
+from gammapy.utils.scripts import write_yaml
+
+__all__ = []
+
+OPTIONS_FILE = Path(__file__).resolve().parent / "config" / "options.yaml"
+SECTION = "# Section: "
+HEADER = """
+# More options. What is wanted goes, without the leading "# ", into the section of that
+# name above.
+"""
+
+
+def option_docs():
+    """Options that Gammapy 2.1 did not have, documented.
+
+    Returns
+    -------
+    docs : dict
+        By section, lines of YAML, each a comment.
+    """
+    docs, section = defaultdict(str), ""
+    for line in OPTIONS_FILE.read_text().splitlines():
+        if line.startswith(SECTION):
+            section = line.removeprefix(SECTION)
+        elif line:
+            docs[section] += f"{line}\n" if line.startswith("#") else f"# {line}\n"
+    return dict(docs)
+
+
+def add_option_docs(docs):
+    """Add the options to the documentation of the sections.
+
+    Parameters
+    ----------
+    docs : dict
+        Text by section, with those of 2.1; it is not changed.
+
+    Returns
+    -------
+    docs : dict
+        Text by section.
+    """
+    docs = defaultdict(str, docs)
+    for section, text in option_docs().items():
+        docs[section] = (docs[section] or f"{SECTION}{section}\n") + text
+    return docs
+
+
+def write_template(config, filename, *, overwrite=False):
+    """Write a configuration, followed by the options that are not in use as comments.
+
+    Parameters
+    ----------
+    config : `AnalysisConfig` or `WorkflowConfig`
+        Configuration.
+    filename : str or `~pathlib.Path`
+        File.
+    overwrite : bool, optional
+        Whether to replace an existing file. Default is False.
+    """
+    sections = "\n".join(f"{SECTION}{_}\n{text}" for _, text in option_docs().items())
+    text = f"{config.to_yaml()}{HEADER}\n{sections}"
+    write_yaml(text, filename, overwrite=overwrite)
