@@ -2,6 +2,8 @@
 """The analysis of MSH 15-52 that one configuration file describes, in a shell."""
 
 import os
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -135,6 +137,30 @@ def test_workflow(results, tmp_path):
         for column in table.colnames:
             if table[column].dtype.kind == "f":
                 assert_allclose(table[column], expected[column], rtol=1e-5)
+
+
+@requires_data()
+@pytest.mark.long
+def test_commands_of_the_guide(results):
+    folder, log = results
+    text = GUIDE.read_text().replace("\\\n", " ")
+    commands = [
+        shlex.split(line)
+        for line in text.splitlines()
+        if line.startswith(("    gammapy residuals", "    gammapy nuisance"))
+    ]
+    assert len(commands) == 3
+    for _, *args in commands:
+        run(folder.parent, *args)
+    residuals = SpatialResiduals.read(
+        folder.parent / "above-3-TeV/spatial_residuals.fits"
+    )
+    edges = residuals.counts.geom.axes["energy"].edges
+    assert_allclose(edges.to_value("TeV"), [3.1623, 31.6228], rtol=1e-4)
+    assert np.ptp(plt.imread(folder / "norms.png")) > 0.5
+    # The rounds that it quotes.
+    rounds = re.findall(r"exclusion_mask round=.*", log)
+    assert rounds == re.findall(r"exclusion_mask round=.*", text)
 
 
 def test_guide_has_the_configuration():
