@@ -29,7 +29,7 @@ from gammapy.stats.residuals import compute_sqrt_ts_on_off
 from gammapy.utils.parallel import run_multiprocessing
 from gammapy.utils.pbar import progress_bar
 from .background import RingBackgroundMaker
-from .reduce import DatasetsMaker
+from .groups import OneRunAtATime
 
 __all__ = ["ExclusionMaskMaker", "ExclusionMaskResult"]
 
@@ -207,7 +207,7 @@ class ExclusionMaskMaker:
         ...     observations, reference, makers
         ... )  # doctest: +SKIP
         """
-        maker = DatasetsMaker(makers, stack_datasets=False, **options)
+        maker = OneRunAtATime(makers, stack_datasets=False, **options)
         images = run_multiprocessing(
             partial(_make_image, maker, reference, self.energy_min, self.energy_max),
             [(_,) for _ in observations],

@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Reduction of observations, group by group."""
 
+import gc
 import logging
 from gammapy.datasets import Datasets
 from .reduce import DatasetsMaker
@@ -8,6 +9,19 @@ from .reduce import DatasetsMaker
 __all__ = ["stack_groups"]
 
 log = logging.getLogger(__name__)
+
+
+class OneRunAtATime(DatasetsMaker):
+    """Maker that frees the memory of a run before it goes on to the next.
+
+    Datasets and models refer to each other, and Python looks for such circles by the
+    number of objects, not by their size: maps of many runs would pile up.
+    """
+
+    def make_dataset(self, dataset, observation):
+        """Free what earlier runs left, then do as `DatasetsMaker.make_dataset`."""
+        gc.collect()
+        return super().make_dataset(dataset, observation)
 
 
 def stack_groups(groups, observations, reference, makers, **options):
@@ -57,6 +71,6 @@ def stack_groups(groups, observations, reference, makers, **options):
     for name in groups.names:
         runs = groups.select(observations, name)
         log.info(f"Reducing {len(runs)} runs of group {name}.")
-        maker = DatasetsMaker(makers, stack_datasets=True, **options)
+        maker = OneRunAtATime(makers, stack_datasets=True, **options)
         datasets.extend(maker.run(reference.copy(name=name), runs))
     return datasets

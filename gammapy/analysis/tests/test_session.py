@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Bins of runs, background, fit range, residuals and files of both interfaces."""
 
+import tracemalloc
 import pytest
 import numpy as np
 from numpy.testing import assert_allclose
@@ -451,6 +452,38 @@ def test_exclusion_maker_changes_off_regions():
         counts_off.append(session.datasets[0].counts_off.data.sum())
     assert counts_off[0] > counts_off[2] > 0
     assert counts_off[0] >= counts_off[1]
+
+
+def peak_memory(n_runs):
+    """Highest memory in use while runs are reduced, in bytes."""
+    session = make_session("analysis", MAPS)
+    session.config.observations.obs_cone = {
+        "frame": "icrs",
+        "lon": "228.53 deg",
+        "lat": "-59.16 deg",
+        "radius": "1.5 deg",
+    }
+    session.config.observations.obs_ids = []
+    datasets = session.config.datasets
+    datasets.stack = {"by": {"zenith": ["35 deg", "39 deg", "41 deg"]}}
+    datasets.geom.wcs.binsize = "0.05 deg"
+    datasets.background.exclusion_regions = None
+    datasets.background.exclusion_maker = MAKER
+    session.get_observations()
+    session.observations = session.observations[:n_runs]
+    tracemalloc.start()
+    try:
+        session.get_datasets()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@requires_data()
+@pytest.mark.long
+def test_memory_of_a_session():
+    peak_memory(2)  # fills caches
+    assert_allclose(peak_memory(20), peak_memory(5), rtol=0.1)
 
 
 @both

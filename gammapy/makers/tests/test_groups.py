@@ -1,5 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
+import gc
 import tracemalloc
+import weakref
 import pytest
 from numpy.testing import assert_allclose
 import astropy.units as u
@@ -13,6 +15,7 @@ from gammapy.makers import (
     SafeMaskMaker,
     stack_groups,
 )
+from gammapy.makers.core import Maker
 from gammapy.maps import MapAxis, WcsGeom
 from gammapy.utils.testing import requires_data
 
@@ -100,6 +103,34 @@ def test_memory_is_that_of_one_run(n_runs):
     many, datasets = peak_memory(n_runs[1])
     assert len(FoVBackgroundMaker.nuisance(datasets)) == n_runs[1]
     assert_allclose(many, few, rtol=0.1)
+
+
+class Watch(Maker):
+    """Maker that counts the datasets that are still in memory when another is made."""
+
+    tag = "watch"
+
+    def __init__(self):
+        self.datasets, self.n_alive = [], []
+
+    def run(self, dataset, observation=None):
+        self.n_alive.append(sum(_() is not None for _ in self.datasets))
+        self.datasets.append(weakref.ref(dataset))
+        return dataset
+
+
+@requires_data()
+def test_runs_are_freed():
+    observations = get_observations(4)
+    groups = ObservationGroups.from_observations(observations, TARGET)
+    watch = Watch()
+    # However seldom Python looks for what can be freed.
+    gc.disable()
+    try:
+        stack_groups(groups, observations, get_reference(), [*get_makers(), watch])
+    finally:
+        gc.enable()
+    assert len(watch.n_alive) == 4 and max(watch.n_alive) == 0
 
 
 @requires_data()
