@@ -99,7 +99,8 @@ class Fit:
         Scans, flux points and background normalisations then take the backend "newton"
         where only norms are free.
         """
-        is_own = type(self).optimize is not Fit.optimize
+        steps = ("run", "optimize", "covariance", "confidence")
+        is_own = any(getattr(type(self), _) is not getattr(Fit, _) for _ in steps)
         return not is_own and self._settings_not_asked == self._settings()
 
     def _settings(self):

@@ -199,7 +199,7 @@ class ModelsAtNorms:
         return models
 
 
-def make_result(models, fit, parameters, trace=None):
+def make_result(models, fit, parameters, trace=None, used=None):
     """`OptimizeResult` of a fit of norms."""
     from .fit import OptimizeResult
 
@@ -208,7 +208,7 @@ def make_result(models, fit, parameters, trace=None):
         nfev=fit.nfev,
         total_stat=fit.stat,
         trace=Table() if trace is None else trace,
-        minuit=NewtonOptimizer(fit, parameters),
+        minuit=NewtonOptimizer(fit, parameters, used),
         backend="newton",
         method="newton",
         success=fit.success,
@@ -220,7 +220,7 @@ def make_result(models, fit, parameters, trace=None):
 
 
 class NewtonOptimizer:
-    """What a fit leaves for the steps that follow it, in factors of the parameters.
+    """What a fit leaves for those who look at it, in factors of the parameters.
 
     Parameters
     ----------
@@ -228,10 +228,13 @@ class NewtonOptimizer:
         The fit.
     parameters : `~gammapy.modeling.Parameters`
         Free parameters, in the order of the fit.
+    used : list of dict, optional
+        What was fitted, see `NormTemplates.used_bins`. Default is None.
     """
 
-    def __init__(self, fit, parameters):
+    def __init__(self, fit, parameters, used=None):
         self.fit = fit
+        self.used = used
         self.covariance = _to_factors(fit.covariance, parameters, fit.values)
 
 
@@ -275,7 +278,8 @@ def fit_datasets(datasets, store_trace=False, backend=None, **kwargs):
     models = datasets.models
     names = unique_parameter_names(models)
     trace = Table(_trace(fit, [names[id(par)] for par in free]))
-    return make_result(copy_models(models), fit, free, trace)
+    used = templates.used_bins(fit.values)
+    return make_result(copy_models(models), fit, free, trace, used)
 
 
 def _trace(fit, names):

@@ -303,13 +303,14 @@ def stack_rows(rows, meta=None):
     Returns
     -------
     table : `~astropy.table.Table`
-        One row per fit, in order. A number that a row lacks is NaN, a text "".
+        One row per fit, in order. What a row lacks is NaN, 0, False or "".
     """
     names = dict.fromkeys(name for row in rows for name in row)
     table = Table(meta=meta)
     for name in names:
         present = [row[name] for row in rows if name in row]
-        missing = "" if isinstance(present[0], str) else np.nan
+        kind = np.asarray(getattr(present[0], "value", present[0])).dtype.kind
+        missing = MISSING.get(kind, np.nan)
         unit = getattr(present[0], "unit", None)
         values = [row.get(name, missing) for row in rows]
         if unit is not None:

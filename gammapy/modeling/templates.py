@@ -575,6 +575,32 @@ class NormTemplates:
         total += np.bincount(self.plane, missing, self._n_planes)
         return self._sum_datasets(total)
 
+    def used_bins(self, norms):
+        """What is inside the mask of each dataset, a list of dict.
+
+        Entries "counts" and "npred" (sums), "n_bins", "energy_min" and "energy_max" (of
+        the energy bins that are not masked altogether; NaN when all are).
+        """
+        counts, npred = self.counts_sums(), self.npred_sums(norms)
+        used = []
+        for idx, dataset in enumerate(self.datasets):
+            n_bins = self.planes.n_bins[self.planes.dataset == idx]
+            energies = self.planes.energy[self.planes.dataset == idx][n_bins > 0]
+            edges = dataset.axis.edges
+            ends = np.full(2, np.nan) * edges.unit
+            if energies.size:
+                ends = edges[[energies[0], energies[-1] + 1]]
+            used.append(
+                {
+                    "energy_min": ends[0],
+                    "energy_max": ends[1],
+                    "counts": float(counts[idx]),
+                    "npred": float(npred[idx]),
+                    "n_bins": int(n_bins.sum()),
+                }
+            )
+        return used
+
     def template_sums(self, index):
         """Sums of the template of a norm, weighted, shape (n_datasets,)."""
         return self._sum_datasets(self.planes.sums[:, [index]].toarray()[:, 0])

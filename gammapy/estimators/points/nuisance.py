@@ -5,12 +5,15 @@ import numpy as np
 import astropy.units as u
 from astropy.table import Column, Table, vstack
 from gammapy.maps import TimeMapAxis
-from gammapy.modeling.nuisance import fill_masked, format_table
+from gammapy.modeling.nuisance import fill_masked, format_table, stack_rows
 
 __all__ = []
 
 #: Prefix of the columns in the table of flux points.
 PREFIX = "nuisance."
+
+#: Column of the rows of nuisance values in the estimator's table.
+ROWS = "nuisance_row"
 
 # Columns that say which flux point a row is of.
 IDENTIFY = ("e_min", "e_max", "e_ref")
@@ -28,8 +31,8 @@ def flux_point_row(result):
     Returns
     -------
     row : dict
-        The row of the fit, counts and npred of each dataset, and the row of the fit
-        of the null hypothesis with "_null" behind each name.
+        Energies, the row of the fit, counts and npred of each dataset, and the row of
+        the fit of the null hypothesis with "_null" behind each name.
     """
     row = result.pop("nuisance_fit", None) or {
         "stat": np.nan,
@@ -42,7 +45,8 @@ def flux_point_row(result):
     for quantity in ("counts", "npred"):
         for name, value in zip(result["datasets"], result[quantity], strict=True):
             row[f"{quantity}.{name}"] = float(value)
-    return row | {f"{name}_null": value for name, value in null.items()}
+    identify = {name: result[name] for name in IDENTIFY}
+    return identify | row | {f"{name}_null": value for name, value in null.items()}
 
 
 def split_nuisance(table):
@@ -52,7 +56,8 @@ def split_nuisance(table):
     ----------
     table : `~astropy.table.Table`
         Table of flux points, not changed: one energy bin per row, or columns of shape
-        (n_rows, n_energies) for light curves and profiles.
+        (n_rows, n_energies) for light curves and profiles. Fresh from the estimator,
+        it has a column of rows, as dict.
 
     Returns
     -------
@@ -60,6 +65,11 @@ def split_nuisance(table):
         The table without these columns, and the nuisance table with e_min, e_max and
         e_ref in front, one row per flux point; None when there are no such columns.
     """
+    if ROWS in table.colnames:
+        rows = list(table[ROWS])
+        table = table.copy(copy_data=False)
+        table.remove_column(ROWS)
+        return table, stack_rows(rows)
     names = [_ for _ in table.colnames if _.startswith(PREFIX)]
     if not names:
         return table, None

@@ -7,7 +7,7 @@ from gammapy.datasets.actors import DatasetsActor
 from gammapy.modeling import Fit
 from gammapy.modeling.nuisance import add_pulls, best_fit_values, log_row
 from .norms import NormFluxPoints
-from .nuisance import PREFIX, flux_point_row
+from .nuisance import ROWS, flux_point_row
 
 log = logging.getLogger(__name__)
 
@@ -15,6 +15,8 @@ log = logging.getLogger(__name__)
 class FluxPointsEstimator:
     # Where only norms are fitted, what makes the flux points without the optimiser.
     _norm_points = None
+    # With ``debug``, what the values of a flux point are compared with.
+    _best_fit = None
 
     def __init__(
         self,
@@ -56,13 +58,17 @@ class FluxPointsEstimator:
             datasets = Datasets(datasets)
         estimator = copy.copy(self)
         estimator._norm_points = NormFluxPoints.from_estimator(self, datasets)
+        if self.debug:
+            estimator._best_fit = best_fit_values(datasets.models)
         if estimator._norm_points is not None:
             # Other processes would only have to be told.
             estimator.n_jobs = 1
         return estimator._upstream_FluxPointsEstimator_run(datasets)
 
     def estimate_flux_point(self, datasets, energy_min, energy_max):
-        best_fit = best_fit_values(datasets.models) if self.debug else {}
+        best_fit = self._best_fit
+        if self.debug and best_fit is None:
+            best_fit = best_fit_values(datasets.models)
         result = None
         if self._norm_points is not None:
             result = self._norm_points.estimate(datasets, energy_min, energy_max)
@@ -74,7 +80,7 @@ class FluxPointsEstimator:
             return result
         row = add_pulls(flux_point_row(result), best_fit, is_part=True)
         log_row(log, "flux_point", row, identify=self._identify(datasets, result))
-        return result | {f"{PREFIX}{name}": value for name, value in row.items()}
+        return result | {ROWS: row}
 
     def _identify(self, datasets, result):
         """What says in the log which flux point it is."""

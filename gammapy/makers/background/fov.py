@@ -147,9 +147,9 @@ class FoVBackgroundMaker:
         if dataset.background_model is None:
             dataset = self.make_default_fov_background_model(dataset)
 
-        mask_fit = dataset.mask_fit
-        dataset.mask_fit = self._normalisation_mask(dataset)
-        used, stat = dataset.mask if self.debug else None, np.nan
+        mask_fit, stat = dataset.mask_fit, np.nan
+        masks = [dataset.mask_safe, self._normalisation_mask(dataset)]
+        dataset.mask_fit = masks[1]
         try:
             dataset, outcome = self._normalise(dataset)
             if self.debug and outcome == "Scaled.":
@@ -157,7 +157,7 @@ class FoVBackgroundMaker:
         finally:
             dataset.mask_fit = mask_fit
         if self.debug:
-            row = self._row(dataset, used, outcome, stat)
+            row = self._row(dataset, masks, outcome, stat)
             keep_row(dataset, NUISANCE_LABEL, row)
             identify = {"dataset": dataset.name, "obs_id": row["obs_id"]}
             log_row(log, NUISANCE_LABEL, row, identify=identify)
@@ -261,15 +261,34 @@ class FoVBackgroundMaker:
         norm.error = np.sqrt(total["counts"]) / unscaled
         return dataset
 
-    def _row(self, dataset, used, outcome, stat):
+    def _used_bins(self, dataset, masks):
+        """Counts, prediction, number and energies of the bins that were used."""
+        used = getattr(getattr(self._fit_result, "minuit", None), "used", None)
+        if used is not None:
+            # The fit has them at hand; the model need not be evaluated again.
+            return used[0]
+        mask = np.ones(dataset.data_shape, dtype=bool)
+        for _ in masks:
+            if _ is not None:
+                mask &= _.data.astype(bool)
+        energy_min, energy_max = energy_range(dataset.counts.geom, mask)
+        return {
+            "energy_min": energy_min,
+            "energy_max": energy_max,
+            "counts": masked_sum(dataset.counts.data, mask),
+            "npred": masked_sum(dataset.npred().data, mask),
+            "n_bins": int(mask.sum()),
+        }
+
+    def _row(self, dataset, masks, outcome, stat):
         """Row of one run: what was used, and what became of it.
 
         Parameters
         ----------
         dataset : `~gammapy.datasets.MapDataset`
             Dataset after the normalisation.
-        used : `~gammapy.maps.WcsNDMap`
-            Bins that the normalisation used.
+        masks : list of `~gammapy.maps.WcsNDMap` or None
+            Masks of the bins that the normalisation used.
         outcome : str
             What was done; the message when there was no fit.
         stat : float
@@ -299,16 +318,15 @@ class FoVBackgroundMaker:
             fitted["success"] = False
             fitted["message"] = str(covariance.message)
 
-        mask = used.data.astype(bool)
-        energy_min, energy_max = energy_range(dataset.counts.geom, mask)
+        used = self._used_bins(dataset, masks)
         return {
             "obs_id": observation_id(dataset),
             "method": self.method,
-            "energy_min": energy_min,
-            "energy_max": energy_max,
-            "counts_off": masked_sum(dataset.counts.data, mask),
-            "npred_off": masked_sum(dataset.npred().data, mask),
-            "n_bins": int(mask.sum()),
+            "energy_min": used["energy_min"],
+            "energy_max": used["energy_max"],
+            "counts_off": used["counts"],
+            "npred_off": used["npred"],
+            "n_bins": used["n_bins"],
             **fitted,
         }
 
