@@ -34,6 +34,8 @@ templates_path = []
 # Names outside of the site must exist: `docs_sphinx` imports them.
 nitpicky = True
 autodoc_member_order = "bysource"
+# The docstrings say it in words.
+autodoc_typehints = "none"
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
 

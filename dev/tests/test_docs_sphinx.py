@@ -15,6 +15,7 @@ CONF = """
 extensions = ["sphinx.ext.autodoc", "numpydoc", "docs_sphinx"]
 default_role = "py:obj"
 nitpicky = True
+autodoc_typehints = "none"
 html_math_renderer = "mathml"
 numpydoc_show_class_members = False
 """
