@@ -358,19 +358,22 @@ def log_row(logger, label, row, *, identify=None):
         What identifies the row, such as the scanned value. Default is None.
     """
     identify = identify or {}
-    words = [label, *(f"{name}={_show(value)}" for name, value in identify.items())]
+    words = [
+        label,
+        *(f"{name}={show_value(value)}" for name, value in identify.items()),
+    ]
     words += [f"stat={row['stat']:.2f}", f"success={row['success']}"]
     for name, value in row.items():
         if f"{name}_err" in row:
-            words.append(
-                f"{name}={_show(value)}+-{_show(row[f'{name}_err'], digits=2)}"
-            )
+            error = show_value(row[f"{name}_err"], digits=2)
+            words.append(f"{name}={show_value(value)}+-{error}")
     if row["at_limit"]:
         words.append(f"at_limit={row['at_limit']}")
     logger.info(" ".join(words), extra={"nuisance": {**identify, **row}})
 
 
-def _show(value, digits=4):
+def show_value(value, digits=4):
+    """Text of a value for the log, without its unit."""
     if isinstance(value, u.Quantity):
-        return f"{value.value:.{digits}g}"
-    return value if isinstance(value, str) else f"{value:.{digits}g}"
+        value = float(value.value)
+    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)

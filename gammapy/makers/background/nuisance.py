@@ -11,7 +11,7 @@ import numpy as np
 import astropy.units as u
 from astropy.table import Table
 from gammapy.datasets.reduction import bins_within
-from gammapy.modeling.nuisance import stack_rows
+from gammapy.modeling.nuisance import show_value, stack_rows
 
 __all__ = []
 
@@ -172,7 +172,7 @@ def on_off_row(dataset, used):
         "energy_min": low,
         "energy_max": high,
         "n_bins": int(used.sum()),
-        "counts": float(np.nansum(dataset.counts.data[used])),
+        "counts": masked_sum(dataset.counts.data, used),
         "counts_off": 0.0,
         "alpha": np.nan,
         "background": np.nan,
@@ -209,11 +209,7 @@ def log_counts(logger, label, dataset, row):
         Row from `on_off_row`, and more.
     """
     named = {"dataset": dataset.name, **row}
-    words = [f"{name}={_show(value)}" for name, value in named.items() if value != ""]
+    words = [
+        f"{name}={show_value(value)}" for name, value in named.items() if value != ""
+    ]
     logger.info(" ".join([label, *words]), extra={"nuisance": named})
-
-
-def _show(value):
-    if isinstance(value, u.Quantity):
-        return f"{value.value:.4g}"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
