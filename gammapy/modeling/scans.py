@@ -69,6 +69,7 @@ class Scan:
         scanned = {id(par) for par in self.scanned}
         free = self.parameters.unique_parameters.free_parameters
         self.free = [par for par in free if id(par) not in scanned]
+        self.start = [par.value for par in self.free]
 
     def run(self, n_jobs=None, parallel_backend=None):
         """Scan, and put all parameters back.
@@ -185,14 +186,30 @@ class Scan:
 
     def _from_new_templates(self):
         results = NormResults(self.models)
+        changed, last = self._scanned_models(), None
         for point in self._progress(self.points):
             self._set(point)
-            templates, reason = templates_for(self.fit, self.datasets, self.free)
+            templates, reason = templates_for(
+                self.fit, self.datasets, self.free, reuse=last, changed=changed
+            )
+            last = templates
             if templates is None:
                 log_backend(self.label, self.fit.backend, reason)
                 yield from self._from_fits([point])
             else:
                 yield from self._norm_point(point, fit_norms(templates), results)
+
+    def _scanned_models(self):
+        """Names of the models that change from point to point."""
+        scanned = {id(par) for par in self.scanned}
+        names = [
+            model.name
+            for model in self.models
+            if any(id(par) in scanned for par in model.parameters)
+        ]
+        # A parameter may hide in a model that does not list it.
+        found = {id(par) for model in self.models for par in model.parameters}
+        return names if scanned <= found else self.models.names
 
     def _norm_point(self, point, fit, results):
         """A point where norms were fitted; the optimiser goes on where that failed."""
@@ -205,10 +222,9 @@ class Scan:
         yield point, fit.stat, results.make(fit, self.free, parameters), row
 
     def _from_fits(self, points):
-        start = [par.value for par in self.free]
         for point in points:
             self._set(point)
-            for par, value in zip(self.free, start, strict=True):
+            for par, value in zip(self.free, self.start, strict=True):
                 par.value = value
             result, row = self.fit.fit_nuisance(self.datasets), None
             if self.debug:

@@ -242,7 +242,9 @@ class NormTemplates:
     _cached_array: object = field(default=None, init=False, repr=False)
 
     @classmethod
-    def from_datasets(cls, datasets, parameters=None, *, scales=None):
+    def from_datasets(
+        cls, datasets, parameters=None, *, scales=None, reuse=None, changed=()
+    ):
         """Make templates: each component is evaluated once.
 
         Parameters
@@ -257,6 +259,12 @@ class NormTemplates:
             component has now. They come before the parameters, and take the place of
             the spectral parameters of their component, with its priors.
             Default is None.
+        reuse : `NormTemplates`, optional
+            Templates of the same datasets and norms, made before other parameters
+            changed. Default is None.
+        changed : list of str
+            Names of the models that changed since then; all others are taken from
+            ``reuse``.
 
         Returns
         -------
@@ -288,7 +296,10 @@ class NormTemplates:
         kept = []
         with norms_not_zero(parameters):
             for number, dataset in enumerate(datasets):
-                kept.append(DatasetTerms.from_dataset(dataset, indices, scales))
+                old = () if reuse is None else reuse.datasets[number].terms
+                known = [term for term in old if term.name not in changed]
+                terms = DatasetTerms.from_dataset(dataset, indices, scales, known)
+                kept.append(terms)
                 _collect(number, kept[-1], dataset.counts.data, rows, sums)
         columns, matrix = rows.finish()
         templates = cls(

@@ -3,7 +3,7 @@
 
 import math
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 import numpy as np
 from .linearity import NotLinearError
 
@@ -17,7 +17,8 @@ N_BINS_CHUNK = 2**17
 class Term:
     """Counts that one component predicts, for a norm of 1.
 
-    They are ``data * factor``. Bins outside ``into`` are 0.
+    They are ``data * factor``. Bins outside ``into`` are 0. What was summed is kept for
+    those who use a term again: its mask is always that of its dataset.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Term:
     data: np.ndarray  # shape (n_energy, n_lat, n_lon) of the cutout
     factor: np.ndarray  # shape (n_energy,)
     into: tuple  # slices of the cutout in the map
+    known: dict = field(default_factory=dict, repr=False)
 
     def values(self, energies):
         """Predicted counts in some energy bins, of the cutout."""
@@ -44,6 +46,19 @@ class Term:
 
     def sums(self, energies, weights):
         """Weighted sums for each energy bin."""
+        return self._once(self._sums, energies, weights)
+
+    def low(self, energies, weights):
+        """Lower bound of the counts in each energy bin, for norms of 0 or more."""
+        return self._once(self._low, energies, weights)
+
+    def _once(self, function, energies, weights):
+        key = function.__name__, energies.start
+        if key not in self.known:
+            self.known[key] = function(energies, weights)
+        return self.known[key]
+
+    def _sums(self, energies, weights):
         cutout = weights[(slice(None), *self.into)]
         total = _plane_sums(self.data[energies], cutout)
         if not np.isfinite(total).all():
@@ -58,8 +73,7 @@ class Term:
             total = _plane_sums(data, cutout)
         return total * self.factor[energies]
 
-    def low(self, energies, weights):
-        """Lower bound of the counts in each energy bin, for norms of 0 or more."""
+    def _low(self, energies, weights):
         is_cutout = any(part.start is not None for part in self.into)
         low = np.min(self.data[energies], axis=(1, 2)) * self.factor[energies]
         if np.all(low != 0) and np.isfinite(low).all() and np.all(self.factor > 0):
@@ -90,15 +104,33 @@ class DatasetTerms:
     is_weighted: bool
 
     @classmethod
-    def from_dataset(cls, dataset, indices, scales):
-        """Make the terms of a dataset, with the index of each norm by its id."""
-        sources = _source_terms(dataset, indices, scales)
+    def from_dataset(cls, dataset, indices, scales, known=()):
+        """Make the terms of a dataset, but for those that are known.
+
+        Parameters
+        ----------
+        dataset : `~gammapy.datasets.MapDataset`
+            Dataset.
+        indices : dict
+            Index of each norm by its id.
+        scales : dict
+            Norms of whole components by name.
+        known : list of `Term`
+            Terms of this dataset and these norms that were made before.
+
+        Returns
+        -------
+        terms : `DatasetTerms`
+            Terms.
+        """
+        names = {term.name for term in known}
+        sources = _source_terms(dataset, indices, scales, names)
         mask = dataset.mask
         return cls(
             name=dataset.name,
             axis=dataset.counts.geom.axes["energy"],
             shape=dataset.counts.data.shape,
-            terms=[*sources, *_background(dataset, indices)],
+            terms=[*known, *sources, *_background(dataset, indices, names)],
             mask=None if mask is None else mask.data,
             is_weighted=dataset.stat_type == "cash_weighted",
         )
@@ -120,10 +152,10 @@ class DatasetTerms:
             yield slice(start, min(start + step, self.shape[0]))
 
 
-def _source_terms(dataset, indices, scales):
+def _source_terms(dataset, indices, scales, exclude):
     from gammapy.datasets.reduction import npred_sources
 
-    for name, data, into, part in npred_sources(dataset, ()):
+    for name, data, into, part in npred_sources(dataset, exclude):
         if name in scales:
             index, value = indices[id(scales[name])], 1.0
         else:
@@ -137,17 +169,17 @@ def _source_terms(dataset, indices, scales):
         )
 
 
-def _background(dataset, indices):
-    if dataset.background is None:
+def _background(dataset, indices, exclude):
+    model = dataset.background_model
+    name = f"background of {dataset.name}" if model is None else model.name
+    if dataset.background is None or name in exclude:
         return
     data = dataset.background.data
     unit = dataset.background.unit
     if unit != "":
         data = dataset.background.quantity.to_value("")
-    factor, index, name = np.ones(len(data)), None, f"background of {dataset.name}"
-    model = dataset.background_model
+    factor, index = np.ones(len(data)), None
     if model is not None:
-        name = model.name
         index, value = _norm_of(model.spectral_model, indices)
         values = model.evaluate_geom(geom=dataset.background.geom)
         values = np.asarray(getattr(values, "value", values)) / value

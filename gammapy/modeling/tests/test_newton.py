@@ -258,6 +258,36 @@ def test_slice_by_energy(maps, summed):
         made.slice_by_energy("20 TeV", "30 TeV")
 
 
+@pytest.mark.parametrize(
+    "name, parameter, value",
+    [
+        ("extended", "sigma", 0.3),
+        ("point", "lon_0", -0.5),
+        ("point", "lon_0", 30),  # outside
+        ("point", "index", 3),
+        ("one-bkg", "tilt", 0.3),
+    ],
+)
+def test_templates_of_what_has_changed(maps, name, parameter, value, summed):
+    free = [par for par in maps.parameters.free_parameters if par.name != "lat_0"]
+    first = NormTemplates.from_datasets(maps, free)
+    kept = [_.data for dataset in first.datasets for _ in dataset.terms]
+    norms = 1.1 * first.values
+    stat = first.stat_sum(norms)
+    maps.models[name].parameters[parameter].value = value
+    again = NormTemplates.from_datasets(maps, free, reuse=first, changed=[name])
+    fresh = NormTemplates.from_datasets(maps, free)
+    assert_allclose(again.stat_sum(norms), fresh.stat_sum(norms), rtol=1e-12)
+    assert abs(again.stat_sum(norms) - stat) > 1e-3
+    results = [fit_norms(_) for _ in (again, fresh)]
+    assert_allclose(*[_.values for _ in results], rtol=1e-9, atol=1e-20)
+    # Nothing else was evaluated again, and the first templates are as they were.
+    data = [_.data for dataset in again.datasets for _ in dataset.terms]
+    n_kept = sum(any(_ is old for old in kept) for _ in data)
+    assert n_kept >= 4
+    assert first.stat_sum(norms) == stat
+
+
 def test_all_kinds_of_components(spectra):
     axis = spectra[0].counts.geom.axes["energy"]
     energy = [0.5, 2, 20] * u.TeV
