@@ -12,6 +12,7 @@ a plain 2.1, to renew the list.
 import argparse
 import subprocess
 import sys
+import tempfile
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -62,9 +63,12 @@ def run_tests(base, options):
     REPORT.parent.mkdir(exist_ok=True)
     REPORT.unlink(missing_ok=True)
     command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={REPORT}", *options]
+    command += [f"--rootdir={ROOT}", f"--config-file={ROOT / 'setup.cfg'}"]
     command += [f"--ignore={base / _}" for _ in own_tests()]
     command += [str(base / "gammapy" / _) for _ in touched_subpackages()]
-    return subprocess.run(command, cwd=ROOT).returncode
+    # Some of them write files where they are run.
+    with tempfile.TemporaryDirectory() as folder:
+        return subprocess.run(command, cwd=folder).returncode
 
 
 def main(argv=None):
