@@ -42,7 +42,8 @@ def write_files(writers, *, overwrite=True):
     >>> from astropy.table import Table
     >>> from gammapy.analysis.files import write_files
     >>> table = Table({"a": [1]})
-    >>> write_files({"new/table.ecsv": table.write})  # doctest: +SKIP
+    >>> [path.name for path in write_files({"new/table.ecsv": table.write})]
+    ['table.ecsv']
     """
     writers = {make_path(path): write for path, write in writers.items()}
     check_absent(writers, overwrite)

@@ -398,6 +398,13 @@ class ExclusionMakerConfig(SectionConfig):
         Largest number of rounds.
     filename : `~pathlib.Path`
         File of the mask. Default is NAME_exclusion.fits beside the datasets.
+
+    Examples
+    --------
+    >>> from gammapy.analysis.sections import ExclusionMakerConfig
+    >>> config = ExclusionMakerConfig(threshold_high=6, dilation="0.1 deg")
+    >>> config.options["threshold_high"], config.options["dilation"]
+    (6.0, <Angle 0.1 deg>)
     """
 
     correlation_radius: AngleType = added("0.1 deg")

@@ -201,11 +201,23 @@ class ExclusionMaskMaker:
 
         Examples
         --------
+        >>> from gammapy.data import DataStore
+        >>> from gammapy.datasets import MapDataset
+        >>> from gammapy.makers import ExclusionMaskMaker
+        >>> from gammapy.makers import MapDatasetMaker, SafeMaskMaker
+        >>> from gammapy.maps import MapAxis, WcsGeom
+        >>> store = DataStore.from_dir("$GAMMAPY_DATA/hess-dl3-dr1")
+        >>> observations = store.get_observations([20136, 20137])
+        >>> axis = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=2)
+        >>> center = (228.5, -59.2)
+        >>> geom = WcsGeom.create(skydir=center, width=4, binsz=0.05, axes=[axis])
+        >>> reference = MapDataset.create(geom, name="image")
         >>> makers = [MapDatasetMaker(selection=["counts", "background"])]
         >>> makers += [SafeMaskMaker(methods=["offset-max"], offset_max="2 deg")]
-        >>> result = ExclusionMaskMaker().run_observations(
-        ...     observations, reference, makers
-        ... )  # doctest: +SKIP
+        >>> maker = ExclusionMaskMaker(dilation="0.1 deg")
+        >>> result = maker.run_observations(observations, reference, makers)
+        >>> result.mask.data.dtype
+        dtype('bool')
         """
         maker = OneRunAtATime(makers, stack_datasets=False, **options)
         images = run_multiprocessing(

@@ -49,6 +49,23 @@ class Fit:
         line at level INFO (shown after ``logging.basicConfig(level="INFO")``), as are
         the values at the ends of a confidence interval. It changes no fitted value.
         Default is False.
+
+    Examples
+    --------
+    The background norm of a spectrum with 20 percent more counts than expected:
+
+    >>> from gammapy.datasets import SpectrumDataset
+    >>> from gammapy.maps import MapAxis, RegionNDMap
+    >>> from gammapy.modeling import Fit
+    >>> from gammapy.modeling.models import FoVBackgroundModel
+    >>> axis = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=4)
+    >>> bkg = RegionNDMap.create("icrs;circle(0, 0, 1)", axes=[axis], data=10)
+    >>> dataset = SpectrumDataset(name="run", counts=bkg * 1.2, background=bkg)
+    >>> dataset.models = FoVBackgroundModel(dataset_name="run")
+    >>> result = Fit(backend="newton").run([dataset])
+    >>> norm = result.parameters["norm"]
+    >>> print(f"{norm.value:.3f} +- {norm.error:.3f}")
+    1.200 +- 0.173
     """
 
     # Also of a fit that was pickled before there were these.
@@ -87,6 +104,12 @@ class Fit:
         -------
         fit : `Fit`
             A fit for which `Fit.is_automatic` holds.
+
+        Examples
+        --------
+        >>> from gammapy.modeling import Fit
+        >>> Fit.not_asked_for(confidence_opts={"backend": "scipy"}).is_automatic
+        True
         """
         fit = cls(**options)
         fit._settings_not_asked = fit._settings()
@@ -97,7 +120,13 @@ class Fit:
         """Whether no backend and no options of one were asked for.
 
         Scans, flux points and background normalisations then take the backend "newton"
-        where only norms are free.
+        where only norms are free. It is False for a subclass with steps of its own.
+
+        Examples
+        --------
+        >>> from gammapy.modeling import Fit
+        >>> Fit().is_automatic, Fit("minuit").is_automatic
+        (True, False)
         """
         steps = ("run", "optimize", "covariance", "confidence")
         is_own = any(getattr(type(self), _) is not getattr(Fit, _) for _ in steps)
@@ -121,6 +150,12 @@ class Fit:
         -------
         backend : str
             Name of the backend.
+
+        Examples
+        --------
+        >>> from gammapy.modeling import Fit
+        >>> Fit(confidence_opts={"backend": "scipy"}).step_backend("confidence")
+        'scipy'
         """
         return getattr(self, f"{step}_opts").get("backend", self.backend)
 
@@ -155,14 +190,24 @@ class Fit:
         Returns
         -------
         result : dict
-            Entries "errp" and "errn" (distances of the ends), "nfev" and "success", for
-            scipy each of the last two per end.
+            Entries "errp" and "errn" (distances of the ends, in the unit of the
+            parameter), "nfev" and "success", for scipy each of the last two per end.
 
         Examples
         --------
-        >>> import logging
-        >>> logging.basicConfig(level="INFO")  # doctest: +SKIP
-        >>> Fit(debug=True).confidence(datasets, "amplitude")  # doctest: +SKIP
+        >>> from gammapy.datasets import SpectrumDataset
+        >>> from gammapy.maps import MapAxis, RegionNDMap
+        >>> from gammapy.modeling import Fit
+        >>> from gammapy.modeling.models import FoVBackgroundModel
+        >>> axis = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=4)
+        >>> bkg = RegionNDMap.create("icrs;circle(0, 0, 1)", axes=[axis], data=10)
+        >>> dataset = SpectrumDataset(name="run", counts=bkg * 1.2, background=bkg)
+        >>> dataset.models = FoVBackgroundModel(dataset_name="run")
+        >>> fit = Fit()
+        >>> result = fit.run([dataset])
+        >>> interval = fit.confidence([dataset], "norm")
+        >>> print(f"+{interval['errp']:.3f} -{interval['errn']:.3f}")
+        +0.182 -0.165
         """
         result = self._upstream_Fit_confidence(datasets, parameter, sigma, reoptimize)
         if self.debug:
@@ -246,13 +291,31 @@ class Fit:
             units of the error then. Its ``meta["best_fit"]`` has these values and
             errors.
 
+        Raises
+        ------
+        ValueError
+            If ``n_jobs`` is no positive number, or there is no such parallel backend.
+
         Examples
         --------
-        >>> fit = Fit()  # doctest: +SKIP
-        >>> profile = fit.stat_profile(
-        ...     datasets, "amplitude", reoptimize=True, debug=True
-        ... )  # doctest: +SKIP
-        >>> profile["nuisance"].pprint()  # doctest: +SKIP
+        The statistic along the tilt of a background, and the norms that go with it:
+
+        >>> from gammapy.datasets import SpectrumDataset
+        >>> from gammapy.maps import MapAxis, RegionNDMap
+        >>> from gammapy.modeling import Fit
+        >>> from gammapy.modeling.models import FoVBackgroundModel
+        >>> axis = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=4)
+        >>> bkg = RegionNDMap.create("icrs;circle(0, 0, 1)", axes=[axis], data=10)
+        >>> dataset = SpectrumDataset(name="run", counts=bkg * 1.2, background=bkg)
+        >>> dataset.models = FoVBackgroundModel(dataset_name="run")
+        >>> tilt = dataset.models.parameters["tilt"]
+        >>> tilt.scan_values = [-0.2, 0, 0.2]
+        >>> profile = Fit().stat_profile([dataset], tilt, reoptimize=True, debug=True)
+        >>> (profile["stat_scan"] - profile["stat_scan"].min()).round(2).tolist()
+        [0.79, 0.0, 0.79]
+        >>> norms = profile["nuisance"]["run-bkg.spectral.norm"]
+        >>> norms.round(2).tolist()
+        [0.95, 1.2, 1.5]
         """
         datasets, parameters = _parse_datasets(datasets=datasets)
         scanned = [parameters[parameter]]
@@ -297,6 +360,28 @@ class Fit:
             "NAME_scan" for both parameters, "stat_scan" (shape (n_x, n_y)),
             "fit_results" (same shape, empty without ``reoptimize``), and "nuisance"
             as in `Fit.stat_profile`, with a row per point, y running fastest.
+
+        Raises
+        ------
+        ValueError
+            As `Fit.stat_profile`.
+
+        Examples
+        --------
+        >>> from gammapy.datasets import SpectrumDataset
+        >>> from gammapy.maps import MapAxis, RegionNDMap
+        >>> from gammapy.modeling import Fit
+        >>> from gammapy.modeling.models import FoVBackgroundModel
+        >>> axis = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=4)
+        >>> bkg = RegionNDMap.create("icrs;circle(0, 0, 1)", axes=[axis], data=10)
+        >>> dataset = SpectrumDataset(name="run", counts=bkg * 1.2, background=bkg)
+        >>> dataset.models = FoVBackgroundModel(dataset_name="run")
+        >>> parameters = dataset.models.parameters
+        >>> norm, tilt = parameters["norm"], parameters["tilt"]
+        >>> norm.scan_values, tilt.scan_values = [1.0, 1.2, 1.4], [-0.1, 0.1]
+        >>> surface = Fit().stat_surface([dataset], norm, tilt)
+        >>> surface["stat_scan"].shape
+        (3, 2)
         """
         datasets, parameters = _parse_datasets(datasets=datasets)
         scanned = [parameters[x], parameters[y]]
@@ -317,6 +402,25 @@ class Fit:
         result : `OptimizeResult`
             Result, with the errors of this very fit. With nothing free, the statistic
             alone.
+
+        Raises
+        ------
+        NotLinearError
+            If the backend is "newton" and the model not linear in what is free.
+
+        Examples
+        --------
+        >>> from gammapy.datasets import Datasets, SpectrumDataset
+        >>> from gammapy.maps import MapAxis, RegionNDMap
+        >>> from gammapy.modeling import Fit
+        >>> from gammapy.modeling.models import FoVBackgroundModel
+        >>> axis = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=4)
+        >>> bkg = RegionNDMap.create("icrs;circle(0, 0, 1)", axes=[axis], data=10)
+        >>> dataset = SpectrumDataset(name="run", counts=bkg * 1.2, background=bkg)
+        >>> dataset.models = FoVBackgroundModel(dataset_name="run")
+        >>> dataset.models.parameters["norm"].frozen = True
+        >>> Fit().fit_nuisance(Datasets([dataset])).message
+        'No free parameters.'
         """
         if len(datasets.parameters.free_parameters) == 0:
             return result_without_fit(datasets, self.backend)

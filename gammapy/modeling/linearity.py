@@ -63,9 +63,19 @@ def why_not_linear(datasets, parameters=None):
 
     Examples
     --------
+    >>> from gammapy.datasets import Datasets, SpectrumDataset
+    >>> from gammapy.maps import MapAxis, RegionNDMap
     >>> from gammapy.modeling.linearity import why_not_linear
-    >>> why_not_linear(datasets)  # doctest: +SKIP
-    "'index' of 'HESS J1702-420B' is free and not a norm"
+    >>> from gammapy.modeling.models import FoVBackgroundModel
+    >>> axis = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=4)
+    >>> bkg = RegionNDMap.create("icrs;circle(0, 0, 1)", axes=[axis], data=10)
+    >>> dataset = SpectrumDataset(name="run", counts=bkg * 1.2, background=bkg)
+    >>> dataset.models = FoVBackgroundModel(dataset_name="run")
+    >>> why_not_linear(Datasets([dataset]))
+    ''
+    >>> dataset.models.parameters["tilt"].frozen = False
+    >>> why_not_linear(Datasets([dataset]))
+    "'tilt' of 'run-bkg' is free and not a norm"
     """
     if parameters is None:
         parameters = free_parameters(datasets)

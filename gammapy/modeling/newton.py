@@ -100,7 +100,34 @@ class NormFit:
         return np.sqrt(np.diag(self.covariance))
 
     def select(self, idx):
-        """The same result with some of the norms only, in the order of the index."""
+        """The same result with some of the norms only.
+
+        Parameters
+        ----------
+        idx : slice or list of int
+            Which norms, in which order.
+
+        Returns
+        -------
+        fit : `NormFit`
+            The result, with their values, covariance and ``at_bound``.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from gammapy.modeling.newton import NormFit
+        >>> fit = NormFit(
+        ...     values=np.array([2.0, 1.1]),
+        ...     covariance=np.diag([0.25, 0.01]),
+        ...     stat=12.3,
+        ...     success=True,
+        ...     message="",
+        ...     nfev=4,
+        ...     at_bound=np.array([False, False]),
+        ... )
+        >>> fit.select([1]).errors.tolist()
+        [0.1]
+        """
         return replace(
             self,
             values=self.values[idx],
@@ -142,13 +169,22 @@ def fit_norms(templates, *, start=None, fixed=None, max_iter=200, store_trace=Fa
     --------
     The statistic along a norm, with all others fitted:
 
+    >>> from gammapy.datasets import Datasets, SpectrumDataset
+    >>> from gammapy.maps import MapAxis, RegionNDMap
+    >>> from gammapy.modeling.models import FoVBackgroundModel
     >>> from gammapy.modeling.newton import fit_norms
     >>> from gammapy.modeling.templates import NormTemplates
-    >>> templates = NormTemplates.from_datasets(datasets)  # doctest: +SKIP
-    >>> norm = templates.parameters[0]  # doctest: +SKIP
-    >>> [
-    ...     fit_norms(templates, fixed={norm: value}).stat for value in (0.9, 1.0, 1.1)
-    ... ]  # doctest: +SKIP
+    >>> axis = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=4)
+    >>> bkg = RegionNDMap.create("icrs;circle(0, 0, 1)", axes=[axis], data=10)
+    >>> dataset = SpectrumDataset(name="run", counts=bkg * 1.2, background=bkg)
+    >>> dataset.models = FoVBackgroundModel(dataset_name="run")
+    >>> templates = NormTemplates.from_datasets(Datasets([dataset]))
+    >>> fit_norms(templates).values.round(6).tolist()
+    [1.2]
+    >>> norm = templates.parameters[0]
+    >>> fits = [fit_norms(templates, fixed={norm: _}) for _ in (1.1, 1.2, 1.3)]
+    >>> " ".join(f"{fit.stat - fits[1].stat:.2f}" for fit in fits)
+    '0.35 0.00 0.32'
     """
     problem = _Problem.from_templates(templates, start, fixed, max_iter, store_trace)
     problem.minimise()
@@ -595,7 +631,7 @@ def confidence_norm(
     r"""Asymmetric errors of a norm from the profile of the statistic, as by MINOS.
 
     The statistic :math:`P(x)`, minimised over all other norms with the norm at
-    :math:`x`, is followed to where it has risen by :math:`\sigma^2`, by Newton's
+    :math:`x`, is followed to where it has risen by :math:`\sigma^2` [1]_, by Newton's
     method: its derivative is the gradient of the statistic at that minimum.
 
     Parameters
@@ -616,13 +652,34 @@ def confidence_norm(
     Returns
     -------
     result : dict
-        "errp", "errn" (NaN when there is none, the distance to a bound that is
-        closer), "success", "message", "nfev".
+        "errp", "errn" (in the unit of the parameter; NaN when there is none, the
+        distance to a bound that is closer), "success", "message", "nfev".
 
     Raises
     ------
     ValueError
         If the parameter is no norm of the templates.
+
+    References
+    ----------
+    .. [1] James & Roos (1975), Computer Physics Communications 10, 343
+
+    Examples
+    --------
+    >>> from gammapy.datasets import Datasets, SpectrumDataset
+    >>> from gammapy.maps import MapAxis, RegionNDMap
+    >>> from gammapy.modeling.models import FoVBackgroundModel
+    >>> from gammapy.modeling.newton import confidence_norm, fit_norms
+    >>> from gammapy.modeling.templates import NormTemplates
+    >>> axis = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=4)
+    >>> bkg = RegionNDMap.create("icrs;circle(0, 0, 1)", axes=[axis], data=10)
+    >>> dataset = SpectrumDataset(name="run", counts=bkg * 1.2, background=bkg)
+    >>> dataset.models = FoVBackgroundModel(dataset_name="run")
+    >>> templates = NormTemplates.from_datasets(Datasets([dataset]))
+    >>> norm = templates.parameters[0]
+    >>> interval = confidence_norm(templates, fit_norms(templates), norm)
+    >>> print(f"+{interval['errp']:.3f} -{interval['errn']:.3f}")
+    +0.182 -0.165
     """
     index = _index(templates, parameter)
     result = {"success": True, "message": "Confidence terminated successfully."}

@@ -17,7 +17,6 @@ __all__ = [
     "best_fit_values",
     "fit_row",
     "log_row",
-    "norm_row",
     "stack_rows",
     "unique_parameter_names",
 ]
@@ -42,6 +41,14 @@ def unique_parameter_names(models):
     names : dict
         Name of each parameter by the `id` of the parameter. Linked parameters are one
         object: they have the name under which they appear first.
+
+    Examples
+    --------
+    >>> from gammapy.modeling.models import FoVBackgroundModel, Models
+    >>> from gammapy.modeling.nuisance import unique_parameter_names
+    >>> models = Models([FoVBackgroundModel(dataset_name="run")])
+    >>> list(unique_parameter_names(models).values())
+    ['run-bkg.spectral.tilt', 'run-bkg.spectral.norm', ...]
     """
     names = {}
     for model in models:
@@ -140,6 +147,15 @@ def fit_row(models, result=None, *, message="", names=None, errors=None, skip=()
         parameters at a bound, separated by commas), and for each free parameter its
         value by its unique name and its error by the name with "_err", as quantities
         where they have a unit.
+
+    Examples
+    --------
+    >>> from gammapy.modeling.models import FoVBackgroundModel, Models
+    >>> from gammapy.modeling.nuisance import fit_row
+    >>> models = Models([FoVBackgroundModel(dataset_name="run")])
+    >>> row = fit_row(models, message="No counts.")
+    >>> row["message"], row["run-bkg.spectral.norm"], row["run-bkg.spectral.norm_err"]
+    ('No counts.', 1.0, nan)
     """
     parameters = models.parameters.unique_parameters
     if errors is None:
@@ -222,6 +238,15 @@ def best_fit_values(models):
     -------
     best_fit : dict
         Value and error, floats, by the unique name of the parameter.
+
+    Examples
+    --------
+    >>> from gammapy.modeling.models import FoVBackgroundModel, Models
+    >>> from gammapy.modeling.nuisance import best_fit_values
+    >>> models = Models([FoVBackgroundModel(dataset_name="run")])
+    >>> models.parameters["norm"].value, models.parameters["norm"].error = 1.1, 0.02
+    >>> best_fit_values(models)
+    {'run-bkg.spectral.norm': (1.1, 0.02)}
     """
     names = unique_parameter_names(models)
     return {
@@ -235,7 +260,7 @@ def add_pulls(row, best_fit, *, is_part=False):
 
     The difference is divided by the error of the best fit. When the row is of a fit to
     a part of the data of that fit, the two are correlated: the variance of the
-    difference is the difference of the variances (Hausman 1978, Econometrica 46, 1251).
+    difference is the difference of the variances [1]_.
 
     Parameters
     ----------
@@ -251,6 +276,17 @@ def add_pulls(row, best_fit, *, is_part=False):
     row : dict
         The row with an entry "NAME_pull" behind "NAME_err" for each parameter of the
         best fit, NaN where one of the two has no error.
+
+    References
+    ----------
+    .. [1] Hausman (1978), Econometrica 46, 1251
+
+    Examples
+    --------
+    >>> from gammapy.modeling.nuisance import add_pulls
+    >>> row = {"norm": 1.25, "norm_err": 0.1}
+    >>> add_pulls(row, {"norm": (1.0, 0.125)})
+    {'norm': 1.25, 'norm_err': 0.1, 'norm_pull': 2.0}
     """
     result = {}
     for name, value in row.items():
@@ -304,6 +340,13 @@ def stack_rows(rows, meta=None):
     -------
     table : `~astropy.table.Table`
         One row per fit, in order. What a row lacks is NaN, 0, False or "".
+
+    Examples
+    --------
+    >>> from gammapy.modeling.nuisance import stack_rows
+    >>> table = stack_rows([{"stat": 3.5, "norm": 1.1}, {"stat": 4.0}])
+    >>> table["norm"].tolist()
+    [1.1, nan]
     """
     names = dict.fromkeys(name for row in rows for name in row)
     table = Table(meta=meta)
@@ -356,6 +399,15 @@ def log_row(logger, label, row, *, identify=None):
         Row from `fit_row`.
     identify : dict, optional
         What identifies the row, such as the scanned value. Default is None.
+
+    Examples
+    --------
+    >>> import logging
+    >>> from gammapy.modeling.nuisance import log_row
+    >>> logging.basicConfig(level="INFO")
+    >>> row = {"stat": 12.3, "success": True, "at_limit": ""}
+    >>> row |= {"norm": 1.1, "norm_err": 0.02}
+    >>> log_row(logging.getLogger("mine"), "stat_profile", row, identify={"index": 2.0})
     """
     identify = identify or {}
     words = [

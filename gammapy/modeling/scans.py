@@ -21,7 +21,7 @@ from .nuisance import (
     with_unit,
 )
 
-__all__ = ["Scan"]
+__all__ = []
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +87,11 @@ class Scan:
         scan : dict
             Result of `~gammapy.modeling.Fit.stat_surface` or, with one parameter,
             `~gammapy.modeling.Fit.stat_profile`.
+
+        Raises
+        ------
+        ValueError
+            If ``n_jobs`` is no positive number, or there is no such parallel backend.
         """
         n_jobs = check_n_jobs(n_jobs)
         if parallel_backend is not None:

@@ -211,15 +211,30 @@ class NormTemplates:
         Where these bins are: index of the plane, and flat index in it.
     matrix : `~scipy.sparse.csr_matrix`
         Templates in these bins, shape (n_rows, n_norms).
+    anchors : dict of `Anchor`, optional
+        By index of the plane, norms at which its summed bins are positive.
+        Default is none.
 
     Examples
     --------
+    A background norm of all energies, and that of the high ones:
+
+    >>> from gammapy.datasets import Datasets, SpectrumDataset
+    >>> from gammapy.maps import MapAxis, RegionNDMap
+    >>> from gammapy.modeling.models import FoVBackgroundModel
     >>> from gammapy.modeling.newton import fit_norms
     >>> from gammapy.modeling.templates import NormTemplates
-    >>> templates = NormTemplates.from_datasets(datasets)  # doctest: +SKIP
-    >>> fit_norms(templates).values  # doctest: +SKIP
-    >>> high = templates.slice_by_energy("10 TeV", "100 TeV")  # doctest: +SKIP
-    >>> fit_norms(high).values  # doctest: +SKIP
+    >>> axis = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=4)
+    >>> bkg = RegionNDMap.create("icrs;circle(0, 0, 1)", axes=[axis], data=10)
+    >>> dataset = SpectrumDataset(name="run", counts=bkg * 1.2, background=bkg)
+    >>> dataset.models = FoVBackgroundModel(dataset_name="run")
+    >>> dataset.counts.data[2:] *= 1.5
+    >>> templates = NormTemplates.from_datasets(Datasets([dataset]))
+    >>> fit_norms(templates).values.round(6).tolist()
+    [1.5]
+    >>> high = templates.slice_by_energy("3 TeV", "10 TeV")
+    >>> fit_norms(high).values.round(6).tolist()
+    [1.8]
     """
 
     parameters: list
@@ -383,14 +398,30 @@ class NormTemplates:
         )
 
     def counts_sums(self):
-        """Counts inside the masks, weighted, shape (n_datasets,)."""
+        """Counts inside the masks, weighted.
+
+        Returns
+        -------
+        counts : `~numpy.ndarray`
+            Sums, shape (n_datasets,).
+        """
         counts = self.weights * self.counts
         return self._sum_datasets(np.bincount(self.plane, counts, self._n_planes))
 
     def npred_sums(self, norms):
-        """Predicted counts inside the masks, weighted, shape (n_datasets,).
+        """Predicted counts inside the masks, weighted.
 
         Negative bins count as 0, as in `MapDataset.npred`.
+
+        Parameters
+        ----------
+        norms : `~numpy.ndarray`
+            Values of the norms, shape (n_norms,).
+
+        Returns
+        -------
+        npred : `~numpy.ndarray`
+            Sums, shape (n_datasets,).
         """
         self.watch(norms)
         total = self.planes.sums_fixed + self.planes.sums @ norms
@@ -399,10 +430,19 @@ class NormTemplates:
         return self._sum_datasets(total)
 
     def used_bins(self, norms):
-        """What is inside the mask of each dataset, a list of dict.
+        """What is inside the mask of each dataset.
 
-        Entries "counts" and "npred" (sums), "n_bins", "energy_min" and "energy_max" (of
-        the energy bins that are not masked altogether; NaN when all are).
+        Parameters
+        ----------
+        norms : `~numpy.ndarray`
+            Values of the norms, shape (n_norms,).
+
+        Returns
+        -------
+        used : list of dict
+            For each dataset the entries "counts" and "npred" (sums), "n_bins",
+            "energy_min" and "energy_max" (of the energy bins that are not masked
+            altogether; NaN when all are).
         """
         counts, npred = self.counts_sums(), self.npred_sums(norms)
         used = []
@@ -425,7 +465,18 @@ class NormTemplates:
         return used
 
     def template_sums(self, index):
-        """Sums of the template of a norm, weighted, shape (n_datasets,)."""
+        """Sums of the template of a norm, weighted.
+
+        Parameters
+        ----------
+        index : int
+            Index of the norm.
+
+        Returns
+        -------
+        sums : `~numpy.ndarray`
+            Counts for a norm of 1, shape (n_datasets,).
+        """
         return self._sum_datasets(self.planes.sums[:, [index]].toarray()[:, 0])
 
     @property
@@ -444,23 +495,80 @@ class NormTemplates:
         return self._cached_array
 
     def npred(self, norms):
-        """Predicted counts of the bins that are kept, negative ones too."""
+        """Predicted counts of the bins that are kept, negative ones too.
+
+        Parameters
+        ----------
+        norms : `~numpy.ndarray`
+            Values of the norms, shape (n_norms,).
+
+        Returns
+        -------
+        npred : `~numpy.ndarray`
+            Predicted counts, shape (n_rows,).
+        """
         return self.fixed + self._array @ norms
 
     def change(self, step):
-        """Change of the predicted counts with that of the norms."""
+        """Change of the predicted counts of the bins that are kept.
+
+        Parameters
+        ----------
+        step : `~numpy.ndarray`
+            Change of the norms, shape (n_norms,).
+
+        Returns
+        -------
+        change : `~numpy.ndarray`
+            Change of the counts, shape (n_rows,).
+        """
         return self._array @ step
 
     def spread(self, reach, rows):
-        """Largest change of some bins when each norm changes by its reach."""
+        """Largest change of some bins when each norm changes by its reach.
+
+        Parameters
+        ----------
+        reach : `~numpy.ndarray`
+            Change of each norm, shape (n_norms,).
+        rows : `~numpy.ndarray` of int
+            Indices of bins that are kept, shape (n,).
+
+        Returns
+        -------
+        spread : `~numpy.ndarray`
+            Change of the counts, shape (n,), 0 or more.
+        """
         return abs(self.matrix[rows]) @ reach
 
     def project(self, values):
-        """Sum of values times each template, shape (n_norms,)."""
+        """Sum over the bins that are kept of values times each template.
+
+        Parameters
+        ----------
+        values : `~numpy.ndarray`
+            Values, shape (n_rows,).
+
+        Returns
+        -------
+        sums : `~numpy.ndarray`
+            Sums, shape (n_norms,).
+        """
         return self._array.T @ values
 
     def project_pairs(self, values):
-        """Sum of values times each pair of templates, shape (n_norms, n_norms)."""
+        """Sum over the bins that are kept of values times each pair of templates.
+
+        Parameters
+        ----------
+        values : `~numpy.ndarray`
+            Values, shape (n_rows,).
+
+        Returns
+        -------
+        sums : `~numpy.ndarray`
+            Sums, shape (n_norms, n_norms).
+        """
         if self._array is not self.matrix:
             return (self._array * values[:, np.newaxis]).T @ self._array
         weighted = self.matrix.copy()
@@ -493,7 +601,18 @@ class NormTemplates:
         return 2 * total + self.prior_stat_sum(norms)
 
     def prior_stat_sum(self, norms):
-        """What the priors add to the statistic."""
+        """What the priors add to the statistic.
+
+        Parameters
+        ----------
+        norms : `~numpy.ndarray`
+            Values of the norms, shape (n_norms,).
+
+        Returns
+        -------
+        stat : float
+            The sum of all priors, those of frozen parameters included.
+        """
         pulls = self.prior_precision * (norms - self.prior_mean) ** 2
         return self.constant + np.sum(pulls)
 

@@ -28,12 +28,18 @@ class ExcessMapEstimator:
 
         Examples
         --------
+        >>> import astropy.units as u
+        >>> from gammapy.datasets import MapDataset
         >>> from gammapy.estimators import ExcessMapEstimator
-        >>> estimator = ExcessMapEstimator("0.1 deg")
-        >>> dataset.mask_fit = dataset.counts.geom.energy_mask(
-        ...     energy_min=1 * u.TeV
-        ... )  # doctest: +SKIP
-        >>> estimator.run(dataset)["sqrt_ts"].plot()  # doctest: +SKIP
+        >>> from gammapy.maps import Map, MapAxis
+        >>> axis = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=2)
+        >>> background = Map.create(width=1, binsz=0.1, axes=[axis])
+        >>> background.data += 4
+        >>> dataset = MapDataset(counts=background * 2, background=background)
+        >>> dataset.mask_fit = background.geom.energy_mask(3 * u.TeV)
+        >>> maps = ExcessMapEstimator("0.15 deg").run(dataset)
+        >>> maps["npred_excess"].data[0, 5, 5].item()
+        36.0
         """
         if isinstance(dataset, MapDataset) and dataset.mask_fit is not None:
             dataset = _with_mask_fit_in_each_bin(

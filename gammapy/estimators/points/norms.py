@@ -15,7 +15,7 @@ from gammapy.modeling.newton import confidence_norm, fit_norms
 from gammapy.modeling.newton_backend import log_backend, takes_newton, templates_for
 from gammapy.modeling.nuisance import norm_row, unique_parameter_names
 
-__all__ = ["NormFluxPoints"]
+__all__ = []
 
 log = logging.getLogger(__name__)
 

@@ -53,6 +53,20 @@ class FoVBackgroundMaker:
         Whether to keep the fitted values in the ``meta_table`` of the dataset, see
         `FoVBackgroundMaker.nuisance`, and to log them in one line at level INFO.
         It changes no fitted value. Default is False.
+
+    Examples
+    --------
+    >>> from gammapy.datasets import MapDataset
+    >>> from gammapy.makers import FoVBackgroundMaker
+    >>> from gammapy.maps import Map, MapAxis
+    >>> axis = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=2)
+    >>> background = Map.create(width=1, binsz=0.1, axes=[axis])
+    >>> background.data += 4
+    >>> dataset = MapDataset(counts=background * 1.5, background=background)
+    >>> maker = FoVBackgroundMaker(energy_max="4 TeV")
+    >>> dataset = maker.run(dataset)
+    >>> dataset.background_model.parameters["norm"].value
+    1.5
     """
 
     # Also of a maker that was pickled before there were these options.
@@ -113,10 +127,20 @@ class FoVBackgroundMaker:
 
         Examples
         --------
+        >>> from gammapy.datasets import MapDataset
         >>> from gammapy.makers import FoVBackgroundMaker
+        >>> from gammapy.maps import Map, MapAxis
+        >>> axis = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=2)
+        >>> background = Map.create(width=1, binsz=0.1, axes=[axis])
+        >>> background.data += 4
+        >>> dataset = MapDataset(counts=background * 1.5, background=background)
         >>> maker = FoVBackgroundMaker(method="fit", debug=True)
-        >>> dataset = maker.run(dataset)  # doctest: +SKIP
-        >>> FoVBackgroundMaker.nuisance(dataset).pprint()  # doctest: +SKIP
+        >>> dataset = maker.run(dataset)
+        >>> table = FoVBackgroundMaker.nuisance(dataset)
+        >>> print(table["counts_off", "npred_off", "norm", "norm_err"])
+        counts_off npred_off norm norm_err
+        ---------- --------- ---- --------
+              1200      1200  1.5   0.0433
         """
         return nuisance_table(datasets, NUISANCE_LABEL)
 

@@ -39,8 +39,11 @@ class DatasetModels:
 
         Examples
         --------
-        >>> ax = excess.plot()  # doctest: +SKIP
-        >>> models.plot_positions(ax=ax, color="red", marker="+")  # doctest: +SKIP
+        >>> from gammapy.maps import Map
+        >>> from gammapy.modeling.models import Models, SkyModel
+        >>> model = SkyModel.create("pl", "gauss", name="source")
+        >>> ax = Map.create(width=2, binsz=0.1).plot()
+        >>> ax = Models([model]).plot_positions(ax=ax, color="red", marker="+")
         """
         if not self._have_positions:
             return _sky_axes(ax)
@@ -75,8 +78,11 @@ class DatasetModels:
 
         Examples
         --------
-        >>> ax = excess.plot()  # doctest: +SKIP
-        >>> models.plot_regions(ax=ax, edgecolor="red")  # doctest: +SKIP
+        >>> from gammapy.maps import Map
+        >>> from gammapy.modeling.models import Models, SkyModel
+        >>> model = SkyModel.create("pl", "gauss", name="source")
+        >>> ax = Map.create(width=2, binsz=0.1).plot()
+        >>> ax = Models([model]).plot_regions(ax=ax, edgecolor="red")
         """
         models = self.__class__([_ for _ in self if not _covers_its_map(_)])
         drawn_on = models._upstream_DatasetModels_plot_regions(
