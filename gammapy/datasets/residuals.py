@@ -7,6 +7,7 @@ import numpy as np
 import astropy.units as u
 from astropy.table import Table
 from gammapy.maps import Map, MapAxis, WcsGeom
+from gammapy.modeling.newton_backend import copy_models
 from gammapy.stats import WStatCountsStatistic
 from gammapy.stats.residuals import (
     check_residual_method,
@@ -256,7 +257,8 @@ class SpatialResiduals:
         has_radius = isinstance(kernel, str) and source is None
         return cls(
             maps,
-            models=datasets.models,
+            # What is fitted later must not show.
+            models=copy_models(datasets.models),
             datasets_names=datasets.names,
             kernel=_kernel_name(kernel, source),
             correlation_radius=u.Quantity(correlation_radius) if has_radius else None,
@@ -296,7 +298,7 @@ class SpatialResiduals:
 
     @property
     def models(self):
-        """Models of the datasets."""
+        """Models of the datasets, as they were when the residuals were made."""
         return self._models
 
     @property

@@ -2,10 +2,19 @@
 """Draw nuisance tables."""
 
 import numpy as np
+import astropy.units as u
 import matplotlib.pyplot as plt
+from matplotlib.ticker import ScalarFormatter
 from .residuals import format_energy_axis
 
 __all__ = ["plot_nuisance"]
+
+# Powers of ten that are no trouble to read at each tick.
+PLAIN_EXPONENTS = range(-4, 6)
+# Longest line of a label beside a panel, in characters.
+N_CHARACTERS = 20
+# Inches: below the panels, and of a character of the names of runs there.
+BOTTOM, CHARACTER = 0.7, 0.08
 
 
 def plot_nuisance(table, parameters=None, axes=None, *, best_fit=None):
@@ -57,7 +66,8 @@ def plot_nuisance(table, parameters=None, axes=None, *, best_fit=None):
     best_fit = table.meta.get("best_fit") if best_fit is None else best_fit
     best_fit = _best_fit_values(best_fit)
     is_surface = len(table.meta.get("scan", [])) == 2
-    axes = _make_axes(len(parameters), is_surface) if axes is None else axes
+    if axes is None:
+        axes = _make_axes(table, len(parameters), is_surface)
     axes = list(np.ravel(axes))
     if len(axes) != len(parameters):
         raise ValueError(
@@ -68,12 +78,16 @@ def plot_nuisance(table, parameters=None, axes=None, *, best_fit=None):
     return axes
 
 
-def _make_axes(n_axes, is_surface):
+def _make_axes(table, n_axes, is_surface):
     """New figure with one panel above the other."""
     width, panel, right = (7.5, 2.9, 0.9) if is_surface else (6.5, 1.7, 0.97)
-    height = panel * n_axes + 1.1
+    bottom = BOTTOM
+    if _identifying_values(table)[-1] == "Observation":
+        longest = max((len(_) for _ in _run_names(table)), default=0)
+        bottom = max(bottom, BOTTOM / 2 + CHARACTER * longest)
+    height = panel * n_axes + 0.4 + bottom
     margins = {"left": 1.3 / width, "right": right, "hspace": 0.1}
-    margins |= {"bottom": 0.7 / height, "top": 1 - 0.4 / height}
+    margins |= {"bottom": bottom / height, "top": 1 - 0.4 / height}
     figure = plt.figure(figsize=(width, height))
     options = {"sharex": True, "squeeze": False, "gridspec_kw": margins}
     return figure.subplots(n_axes, 1, **options)
@@ -87,8 +101,9 @@ def _plot_points(table, parameters, axes, best_fit):
             _plot_parameter(table[rows], name, x[rows], size, ax, **style)
         if name in best_fit:
             _plot_band(*best_fit[name], ax)
-        ax.set_ylabel(_name_with_unit(table, name), fontsize="small")
-    _format_xaxis(axes, x, width, label)
+        unit = _format_values(ax.yaxis, table, name)
+        ax.set_ylabel(_break_name(name, unit), fontsize="small")
+    _format_xaxis(axes, table, x, width, label)
     _plot_legend(axes[0])
 
 
@@ -109,8 +124,10 @@ def _plot_surfaces(table, parameters, axes, best_fit):
             ax.plot(x[column[failed]], y[row[failed]], marker="X", **style)
         if x_name in best_fit and y_name in best_fit:
             _plot_star(best_fit[x_name][0], best_fit[y_name][0], ax)
-        ax.set_ylabel(_name_with_unit(table, y_name), fontsize="small")
-    axes[-1].set_xlabel(x_name + _unit(table, x_name))
+        unit = _format_values(ax.yaxis, table, y_name)
+        ax.set_ylabel(_break_name(y_name, unit), fontsize="small")
+        unit = _format_values(ax.xaxis, table, x_name)
+    axes[-1].set_xlabel(x_name + unit)
     _plot_legend(axes[0])
 
 
@@ -145,11 +162,50 @@ def _plot_legend(ax):
 
 
 def _name_with_unit(table, name):
-    return _break_name(name) + _unit(table, name)
+    return _break_name(name, _unit(table, name))
 
 
-def _unit(table, name):
-    return "" if table[name].unit is None else f" [{table[name].unit}]"
+def _unit(table, name, scale=1):
+    unit = table[name].unit
+    if scale != 1:
+        unit = u.Unit(scale * (u.dimensionless_unscaled if unit is None else unit))
+    return "" if unit is None else f" [{unit}]"
+
+
+def _format_values(axis, table, name):
+    """Show values without a common power of ten, and give their unit, which has it.
+
+    Matplotlib writes the power where it covers a long label.
+    """
+    values = np.abs(np.asarray(table[name], dtype=float))
+    largest = np.max(values, initial=0, where=np.isfinite(values))
+    exponent = int(np.floor(np.log10(largest))) if largest > 0 else 0
+    scale = 1 if exponent in PLAIN_EXPONENTS else 10.0**exponent
+    axis.set_major_formatter(ScaledFormatter(scale))
+    return _unit(table, name, scale)
+
+
+class ScaledFormatter(ScalarFormatter):
+    """Ticks in units of a scale, in full.
+
+    Parameters
+    ----------
+    scale : float
+        The unit.
+    """
+
+    def __init__(self, scale):
+        super().__init__(useOffset=False)
+        self.set_scientific(False)
+        self.scale = scale
+
+    def set_locs(self, locs):
+        """Set the values of all ticks, which make the number of digits."""
+        super().set_locs([_ / self.scale for _ in locs])
+
+    def __call__(self, x, pos=None):
+        """Text of a tick."""
+        return super().__call__(x / self.scale, pos)
 
 
 def _check_parameters(table, parameters):
@@ -174,9 +230,19 @@ def _identifying_values(table):
         x, low, high = (np.asarray(_) for _ in (x, table["e_min"], table["e_max"]))
         return x, np.array([x - low, high - x]), f"Energy [{unit}]"
     if "obs_id" in table.colnames:
-        return np.asarray(table["obs_id"]).astype(str), None, "Observation"
+        return np.arange(len(table)), None, "Observation"
     name = table.meta.get("scan", table.colnames)[0]
-    return np.asarray(table[name]), None, name + _unit(table, name)
+    return np.asarray(table[name]), None, name
+
+
+def _run_names(table):
+    """Name of each run, with that of its dataset where a run is in several."""
+    names = [str(_) for _ in table["obs_id"]]
+    if len(set(names)) < len(names) and "dataset" in table.colnames:
+        datasets = [str(_) for _ in table["dataset"]]
+        pairs = zip(datasets, names, strict=True)
+        names = [": ".join(filter(None, _)) for _ in pairs]
+    return names
 
 
 def _groups(table, label):
@@ -231,17 +297,24 @@ def _plot_band(value, error, ax):
     ax.axhspan(value - error, value + error, color="tab:blue", alpha=0.2, linewidth=0)
 
 
-def _break_name(name):
+def _break_name(name, unit):
     """Long names on several lines, so that they fit beside their panel."""
-    return name.replace(".", ".\n") if len(name) > 14 else name
+    lines = name.replace(".", ".\n") if len(name) > 14 else name
+    is_long = len(lines.rpartition("\n")[2] + unit) > N_CHARACTERS
+    return lines + ("\n" + unit.strip() if is_long else unit)
 
 
-def _format_xaxis(axes, x, width, label):
+def _format_xaxis(axes, table, x, width, label):
     if label.startswith("Energy"):
         for ax in axes:
             format_energy_axis(ax, np.min(x - width[0]), np.max(x + width[1]))
-    if x.dtype.kind == "U":
-        axes[-1].tick_params(axis="x", labelrotation=90, labelsize="small")
+    if label in table.colnames:
+        units = [_format_values(ax.xaxis, table, label) for ax in axes]
+        label += units[-1]
+    if label == "Observation":
+        for ax in axes:
+            ax.set_xticks(x, _run_names(table))
+            ax.tick_params(axis="x", labelrotation=90, labelsize="small")
     if label.startswith("Time"):
         axes[-1].ticklabel_format(axis="x", useOffset=False)
         axes[-1].locator_params(axis="x", nbins=5)

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from mpl_toolkits.axes_grid1.axes_divider import AxesDivider
 from mpl_toolkits.axes_grid1.axes_size import AxesX, AxesY
 from .contours import plot_contours
+from .coordinates import format_sky_axes
 from .distribution import plot_histogram
 from .labels import settle_axes
 from .models import check_wcs_axes, plot_models, select_components, select_names
@@ -38,9 +39,11 @@ SYMBOLS = {
     "diff/sqrt(model)": r"(Counts - model) / $\sqrt{\mathrm{model}}$",
     "significance": r"Significance [$\sigma$]",
 }
-# Kernels whose sums are amplitudes of a source.
-MATCHED = ("point-source", "model")
-AMPLITUDE = "Amplitude / that of the source of the filter"
+# Unit of counts of a matched filter, which sums them to amplitudes of its source.
+MATCHED = {
+    "point-source": "amplitude of a point source",
+    "model": "amplitude of the source",
+}
 PANELS = ("counts", "npred", "excess", "distribution", *SYMBOLS)
 
 # Maps that are wider or taller than this are stretched to be legible.
@@ -48,7 +51,7 @@ MAX_RATIO = 6
 # Inches: of the panels, and of what is around them.
 PANEL_SIZE = 4.0
 LONG_SIDE = 7.5
-LEFT, RIGHT, BOTTOM, TOP = 0.85, 0.85, 0.6, 0.4
+LEFT, RIGHT, BOTTOM, TOP = 0.85, 0.95, 0.6, 0.4
 BAR_WIDTH, BAR_PAD = 0.16, 0.07
 REGION_COLOR = "magenta"
 
@@ -510,30 +513,27 @@ def _panel_image(residuals, panel, idx, vmin, vmax, vsig):
         style = {"limits": limits, "cmap": "viridis", "label": label}
         return _slice(images[panel], idx), style
 
-    is_matched = residuals.kernel in MATCHED
     if panel == "excess":
-        image = _slice(residuals.excess, idx)
-        label = AMPLITUDE if is_matched else "Excess counts" + summed
+        image, label = _slice(residuals.excess, idx), "Excess counts" + summed
     else:
         image, label = _slice(residuals.residual(panel), idx), SYMBOLS[panel]
         if panel == "diff":
-            label = AMPLITUDE if is_matched else label + " per pixel"
+            is_matched = residuals.kernel in MATCHED
+            label += summed if is_matched else " per pixel"
     limit = vsig if panel == "significance" else _symmetric_limit(image.data)
     return image, {"limits": (-limit, limit), "cmap": "RdBu_r", "label": label}
 
 
 def _kernel_label(residuals):
-    """What a value of the maps is the sum of."""
+    """What a value of the maps is the sum of, or for a matched filter its unit."""
     kernel, radius = residuals.kernel, residuals.correlation_radius
     labels = {
         None: " per pixel",
         "tophat": f" within {radius}",
         "gauss": f" per pixel, Gaussian of {radius}",
         "map": " weighted with the kernel",
-        "point-source": " in the filter for a point source",
-        "model": " in the filter for a source",
     }
-    return labels[kernel]
+    return labels[kernel] if kernel not in MATCHED else f" [{MATCHED[kernel]}]"
 
 
 def _slice(map_, idx):
@@ -564,19 +564,9 @@ def _plot_image(image, ax, *, cmap, limits, label):
     cmap = plt.get_cmap(cmap).with_extremes(bad="0.8")
     image.copy(data=data).plot(ax=ax, cmap=cmap, vmin=vmin, vmax=vmax)
     ax.set_aspect(_sky_aspect(image.geom))
-    if not image.geom.is_allsky:
-        _format_coordinates(ax)
     _plot_colorbar(ax, label, _extend(image.data, vmin, vmax))
-
-
-def _format_coordinates(ax):
-    """Coordinates below and on the left, no more of them than there is room for."""
-    size = ax.get_window_extent().size / ax.figure.dpi
-    for coord, side, length in zip(ax.coords, "bl", size, strict=True):
-        coord.set_ticklabel_position(side)
-        coord.set_axislabel_position(side)
-        coord.set_ticklabel(exclude_overlapping=True)
-        coord.set_ticks(number=int(np.clip(length / 0.7, 2, 6)))
+    if not image.geom.is_allsky:
+        format_sky_axes(ax)
 
 
 def _plot_colorbar(ax, label, extend):

@@ -118,7 +118,7 @@ if has_data:
     backgrounds = datasets.models
     region = CircleSkyRegion(msh1552_runs.TARGET, 0.3 * u.deg)
 
-    residuals, stats, fitted = {}, {}, {}
+    residuals, stats = {}, {}
     for label in ("background", "symmetric", "elongated"):
         if label != "background":
             datasets.models = Models([source, *backgrounds])
@@ -131,8 +131,6 @@ if has_data:
         )
         noise = residuals[label].distribution()[0]
         stats[label] = result.total_stat
-        # as it is now: the next fit changes the same models
-        fitted[label] = datasets.models.copy()
         print(
             f"{label:10}: statistic {result.total_stat:.1f}, residuals"
             f" {noise['mean']:+.2f} +- {noise['mean_err']:.2f} (mean),"
@@ -143,9 +141,7 @@ if has_data:
     figure.subplots_adjust(0.06, 0.11, 0.95, 0.93, wspace=0.4)
     for idx, (label, maps) in enumerate(residuals.items(), start=1):
         ax = figure.add_subplot(1, 3, idx, projection=wcs)
-        plot_spatial_residuals(
-            maps, panels=["significance"], axes=[ax], models=fitted[label]
-        )
+        plot_spatial_residuals(maps, panels=["significance"], axes=[ax])
         ax.set_title(label)
     plt.show()
 

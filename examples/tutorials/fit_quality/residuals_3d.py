@@ -169,9 +169,7 @@ figure.subplots_adjust(0.08, 0.07, 0.93, 0.95, wspace=0.4, hspace=0.3)
 for idx, row in enumerate(table, start=1):
     ax = figure.add_subplot(n_rows, n_columns, idx, projection=wcs)
     residuals = residuals_by_step[row["step"]]
-    # the components as they were then: later fits have changed them
-    models = models_by_step[row["step"]]
-    plot_spatial_residuals(residuals, panels=["significance"], axes=[ax], models=models)
+    plot_spatial_residuals(residuals, panels=["significance"], axes=[ax])
     ax.set_title(f"+ {row['step']}, width {row['width']:.2f}")
 plt.show()
 

@@ -65,7 +65,42 @@ def test_identifying_columns(table):
     table.remove_columns(["e_min", "e_ref", "e_max"])
     table["obs_id"] = ["11", "12", "13"]
     (ax,) = plot_nuisance(table, "norm")
-    assert [_.get_text() for _ in ax.get_xticklabels()] == ["11", "13", "12"]
+    assert [_.get_text() for _ in ax.get_xticklabels()] == ["11", "12", "13"]
+    assert [_[0].get_xdata().tolist() for _ in ax.containers] == [[0, 2], [1]]
+
+
+def test_run_in_several_datasets(table):
+    table["obs_id"] = ["11", "11", ""]
+    table["dataset"] = ["zenith-angle-20-40", "far", "sum"]
+    axes = plot_nuisance(table, ["norm", "norm_null"])
+    axes[0].figure.canvas.draw()
+    labels = [_.get_text() for _ in axes[1].get_xticklabels()]
+    assert labels == ["zenith-angle-20-40: 11", "far: 11", "sum"]
+    drawn = [_[0].get_xydata().tolist() for _ in axes[0].containers]
+    assert drawn == [[[0, 0.9], [2, 1.2]], [[1, 1.0]]]
+    figure = axes[0].figure
+    boxes = [ax.get_tightbbox() for ax in figure.axes]
+    assert min(_.y0 for _ in boxes) >= 0 and max(_.y1 for _ in boxes) <= figure.bbox.y1
+
+
+def test_power_of_ten_is_in_the_unit(table):
+    """Matplotlib writes it where it covers the end of a long label."""
+    name, lon = "src.spectral.amplitude", "src.spatial.lon_0"
+    table[name] *= 1e-13
+    for suffix in ("", "_err"):
+        table[lon + suffix] *= 1e7
+    axes = plot_nuisance(table, ["norm", lon])
+    axes[0].figure.canvas.draw()
+    assert axes[1].get_xlabel() == f"{name} [1e-13 / (TeV s cm2)]"
+    assert axes[1].get_ylabel().endswith("[1e+07 deg]")
+    axis = axes[1].xaxis
+    texts = [_.get_text() for _ in axis.get_ticklabels()]
+    assert len(texts) >= 3
+    assert_allclose([float(_) for _ in texts], axis.get_ticklocs() / 1e-13)
+    for ax in axes:
+        for axis in (ax.xaxis, ax.yaxis):
+            assert axis.get_offset_text().get_text() == ""
+    assert axes[0].get_ylabel() == "norm"
 
 
 def test_given_axes(table):

@@ -4,7 +4,9 @@ import numpy as np
 from numpy.testing import assert_allclose
 import astropy.units as u
 from astropy.coordinates import SkyCoord
+from astropy.visualization.wcsaxes.ticklabels import TickLabels
 import matplotlib.pyplot as plt
+from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.contour import ContourSet
 from matplotlib.patches import Rectangle
 from gammapy.datasets import (
@@ -351,18 +353,27 @@ def assert_nothing_is_clipped(figure):
         assert figure.bbox.y0 <= box.y0 and box.y1 <= figure.bbox.y1
 
 
+def assert_nothing_overlaps(axes):
+    """Panels and colour bars keep their labels to themselves."""
+    rows = [np.ravel(_) for _ in axes.values()]
+    figure = rows[0][0].figure
+    assert_nothing_is_clipped(figure)
+    renderer = figure.canvas.get_renderer()
+    drawn = [_.get_tightbbox(renderer) for row in rows for _ in row]
+    bars = [_ for _ in figure.axes if not any(_ in row for row in rows)]
+    for idx, box in enumerate(drawn):
+        assert not any(box.overlaps(_) for _ in drawn[idx + 1 :])
+        for bar in bars:
+            assert not box.overlaps(bar.yaxis.label.get_window_extent(renderer))
+
+
 @pytest.mark.parametrize("n_groups", [1, 2, 3])
 def test_no_label_is_clipped(datasets, n_groups):
     edges = AXIS.edges[[0, 1, 2, 4]][3 - n_groups :]
     datasets[0].mask_fit = None
     panels = ["counts", "npred", "diff/sqrt(model)", "significance", "distribution"]
     axes = plot_spatial_residuals(datasets, energy_edges=edges, panels=panels)
-    figure = np.ravel(axes["counts"])[0].figure
-    assert_nothing_is_clipped(figure)
-    renderer = figure.canvas.get_renderer()
-    drawn = [_.get_tightbbox(renderer) for row in axes.values() for _ in np.ravel(row)]
-    for idx, box in enumerate(drawn):
-        assert not any(box.overlaps(_) for _ in drawn[idx + 1 :])
+    assert_nothing_overlaps(axes)
 
 
 def test_stretched_map_and_short_colour_bar():
@@ -766,10 +777,90 @@ def test_plots_change_nothing(datasets):
 
 
 def test_labels_of_a_matched_filter(datasets):
-    panels = ["counts", "excess", "diff", "significance"]
-    axes = plot_spatial_residuals(datasets, kernel="point-source", panels=panels)
-    labels = {_: image_of(axes[_]).colorbar.ax.get_ylabel() for _ in panels}
-    assert labels["counts"] == "Counts in the filter for a point source"
-    assert labels["excess"] == labels["diff"]
-    assert labels["excess"] == "Amplitude / that of the source of the filter"
-    assert labels["significance"].startswith("Significance")
+    """Sums of a matched filter are no counts, but amplitudes of its source."""
+    panels = ["counts", "npred", "excess", "diff", "significance"]
+
+    def labels(kernel):
+        axes = plot_spatial_residuals(datasets, kernel=kernel, panels=panels)
+        assert_nothing_overlaps(axes)
+        bars = [image_of(axes[_]).colorbar.ax for _ in panels]
+        return [_.get_ylabel().replace("\n", " ") for _ in bars]
+
+    unit = "[amplitude of a point source]"
+    *of_sums, significance = labels("point-source")
+    quantities = ["Counts", "Predicted counts", "Excess counts", "Counts - model"]
+    assert of_sums == [f"{_} {unit}" for _ in quantities]
+    assert significance.startswith("Significance")
+    counts = labels(datasets.models["bright"])[0]
+    assert counts == "Counts [amplitude of the source]"
+
+
+def test_models_are_drawn_as_they_were(datasets):
+    residuals = SpatialResiduals.from_datasets(datasets)
+    source = datasets.models["bright"]
+    source.spatial_model.lon_0.value = -0.7
+    source.spatial_model.lon_0.error = 0.3
+    datasets.models["frozen"].spatial_model.lon_0.frozen = False
+
+    def drawn(of):
+        ax = plot_spatial_residuals(of, panels=["counts"])["counts"]
+        lines = [_ for _ in ax.lines if _.get_gid()]
+        return {_.get_gid(): np.array(_.get_xydata(), dtype=float) for _ in lines}
+
+    before, now = drawn(residuals), drawn(datasets)
+    position = before["position:bright"][0]
+    lon = GEOM.to_image().pix_to_coord(position)[0]
+    assert_allclose(lon.to_value("deg"), 0.2, atol=1e-6)
+    assert abs(now["position:bright"][0] - position)[0] > 10
+    kept = residuals.models
+    assert_allclose(kept.parameters["lon_0"].error, 0.03)
+    assert kept["frozen"].spatial_model.lon_0.frozen
+
+
+class TextRecorder(RendererAgg):
+    """Renderer that keeps where it wrote the tick labels of maps."""
+
+    def __init__(self, figure):
+        super().__init__(*figure.bbox.size, figure.dpi)
+        self.boxes = {}
+        figure.draw(self)
+
+    def draw_text(self, gc, x, y, s, prop, angle, ismath=False, mtext=None):
+        super().draw_text(gc, x, y, s, prop, angle, ismath, mtext)
+        if isinstance(mtext, TickLabels):
+            width, height, _ = self.get_text_width_height_descent(s, prop, ismath)
+            boxes = self.boxes.setdefault(mtext, [])
+            boxes.append((x, y, x + width, y + height))
+
+
+@pytest.mark.parametrize(
+    ("width", "frame", "skydir"),
+    [
+        (3.6, "galactic", (345.3, -0.3)),
+        (0.5, "galactic", (345.3, -0.3)),
+        (3.6, "icrs", (83.6, 22)),
+        (3, "icrs", (10, 75)),
+        ((8, 1), "galactic", (345.3, -0.3)),
+        ((1, 8), "icrs", (83.6, 22)),
+    ],
+)
+@pytest.mark.parametrize("size", [2.4, None])
+def test_tick_labels_keep_their_distance(width, frame, skydir, size):
+    geom = WcsGeom.create(skydir=skydir, width=width, binsz=0.02, frame=frame)
+    counts = Map.from_geom(geom.to_cube([AXIS.squash()]), data=1.0)
+    dataset = MapDataset(counts=counts, background=counts, name="test")
+    axes = None
+    if size is not None:
+        axes = [plt.figure(figsize=(size, size)).add_subplot(projection=geom.wcs)]
+    ax = plot_spatial_residuals(dataset, panels=["counts"], axes=axes)["counts"]
+    recorder = TextRecorder(ax.figure)
+    fontsize = 10 * ax.figure.dpi / 72
+    for idx, boxes in enumerate(recorder.boxes.values()):
+        low, high = np.sort(boxes, axis=0)[:, [idx, idx + 2]].T
+        assert np.all(low[1:] - high[:-1] > 0.25 * fontsize)
+        if len(low) > 2:
+            # None was left out between others.
+            steps = np.diff(low + high) / 2
+            assert steps.max() < 1.5 * steps.min()
+        if size is None:
+            assert len(low) >= 2
