@@ -88,7 +88,7 @@ class Fit:
             "minuit" if backend is None else backend, *options, store_trace
         )
         self.debug = debug
-        if backend is None and all(_ is None for _ in options):
+        if backend is None and not store_trace and all(_ is None for _ in options):
             self._settings_not_asked = self._settings()
 
     @classmethod
@@ -128,15 +128,22 @@ class Fit:
         >>> Fit().is_automatic, Fit("minuit").is_automatic
         (True, False)
         """
-        steps = ("run", "optimize", "covariance", "confidence")
-        is_own = any(getattr(type(self), _) is not getattr(Fit, _) for _ in steps)
+        steps = ("run", "optimize", "covariance", "confidence", "stat_profile")
+        is_own = any(
+            step in vars(self) or getattr(type(self), step) is not getattr(Fit, step)
+            for step in steps
+        )
+        minuit = registry.register["optimize"].get("minuit")
+        is_own = is_own or minuit is not optimize_iminuit
         return not is_own and self._settings_not_asked == self._settings()
 
     def _settings(self):
         """Backends and their options, a dict."""
         steps = ("optimize", "covariance", "confidence")
         options = {step: dict(getattr(self, f"{step}_opts")) for step in steps}
-        return {"backend": self.backend, **options}
+        # A trace is that of an optimiser.
+        is_traced = {"store_trace": self.store_trace}
+        return {"backend": self.backend, **options, **is_traced}
 
     def step_backend(self, step):
         """Backend of a step.

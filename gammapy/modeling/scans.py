@@ -65,6 +65,9 @@ class Scan:
         self.names = unique_parameter_names(self.models)
         self.scan_names = [self.names[id(par)] for par in self.scanned]
         self.values = [par.scan_values for par in self.scanned]
+        for name, values in zip(self.scan_names, self.values, strict=True):
+            if not np.all(np.isfinite(values)):
+                raise ValueError(f"Scan values of {name} must be finite: {values}.")
         self.points = list(itertools.product(*self.values))
         scanned = {id(par) for par in self.scanned}
         free = self.parameters.unique_parameters.free_parameters

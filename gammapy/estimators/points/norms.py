@@ -5,6 +5,7 @@ Predicted counts of an energy bin are a part of those of the whole cube, so one
 evaluation of each component serves all flux points, and all that is asked of them.
 """
 
+import copy
 import logging
 import numpy as np
 import astropy.units as u
@@ -95,7 +96,7 @@ class NormFluxPoints:
         others = [par for par in others if id(par) not in own]
         norm = estimator.norm.copy()
         templates, reason = templates_for(
-            estimator.fit, datasets, others, scales={source.name: norm}
+            estimator.fit, _anew(datasets, models), others, scales={source.name: norm}
         )
         if templates is None:
             return None, reason
@@ -142,7 +143,7 @@ class NormFluxPoints:
             result |= self.estimator.estimate_sensitivity(sliced, norm)
         excess = templates.template_sums(0) * fit.values[0]
         result |= {
-            "counts": np.rint(templates.counts_sums()).astype(int)[used],
+            "counts": templates.counts_sums().astype(int)[used],
             "datasets": [datasets.names[idx] for idx in used],
             "npred_excess": excess[used],
         }
@@ -279,7 +280,21 @@ def _why_not(estimator, datasets):
     for dataset in datasets:
         if dataset.stat_type == "cash_weighted":
             return f"dataset {dataset.name!r} has weights"
+        if dataset.counts is not None and np.any(dataset.counts.data < 0):
+            return f"dataset {dataset.name!r} has negative counts"
     return ""
+
+
+def _anew(datasets, models):
+    """The same datasets, to be evaluated anew.
+
+    What changed in place since the last evaluation, such as the exposure, is seen then,
+    as in the slices that the optimiser works on.
+    """
+    copies = [copy.copy(dataset) for dataset in datasets]
+    for dataset in copies:
+        dataset.models = models
+    return Datasets(copies)
 
 
 def _group_bins(axis, bounds):

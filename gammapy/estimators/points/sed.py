@@ -1,5 +1,4 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-import copy
 import logging
 import astropy.units as u
 from gammapy.datasets import Datasets
@@ -120,14 +119,20 @@ class FluxPointsEstimator:
     def run(self, datasets):
         if not isinstance(datasets, DatasetsActor):
             datasets = Datasets(datasets)
-        estimator = copy.copy(self)
-        estimator._norm_points = NormFluxPoints.from_estimator(self, datasets)
+        before = vars(self).copy()
+        self._norm_points = NormFluxPoints.from_estimator(self, datasets)
         if self.debug:
-            estimator._best_fit = best_fit_values(datasets.models)
-        if estimator._norm_points is not None:
+            self._best_fit = best_fit_values(datasets.models)
+        if self._norm_points is not None:
             # Other processes would only have to be told.
-            estimator.n_jobs = 1
-        return estimator._upstream_FluxPointsEstimator_run(datasets)
+            self.n_jobs = 1
+        try:
+            return self._upstream_FluxPointsEstimator_run(datasets)
+        finally:
+            for name in ("_norm_points", "_best_fit", "_n_jobs", "_n_child_jobs"):
+                vars(self).pop(name, None)
+                if name in before:
+                    vars(self)[name] = before[name]
 
     def estimate_flux_point(self, datasets, energy_min, energy_max):
         best_fit = self._best_fit

@@ -5,6 +5,7 @@ import numpy as np
 from numpy.testing import assert_allclose, assert_array_equal
 from gammapy.datasets import Datasets
 from gammapy.modeling import Fit
+from gammapy.modeling.fit import registry
 from gammapy.modeling.linearity import NotLinearError
 from gammapy.modeling.models import FoVBackgroundModel, Models
 from gammapy.utils import parallel
@@ -159,6 +160,34 @@ def test_a_fit_with_its_own_optimiser_is_asked_for():
             return super().optimize(datasets)
 
     assert not MyFit().is_automatic
+
+
+def test_own_optimisers_are_asked_for(monkeypatch):
+    class MyFit(Fit):
+        def stat_profile(self, *args, **kwargs):
+            return super().stat_profile(*args, **kwargs)
+
+    assert not MyFit().is_automatic
+    fit = Fit()
+    fit.optimize = lambda datasets: None
+    assert not fit.is_automatic
+    monkeypatch.setitem(registry.register["optimize"], "minuit", lambda: None)
+    assert not Fit().is_automatic
+
+
+def test_trace_is_that_of_minuit(datasets, amplitude):
+    fit = Fit(store_trace=True)
+    assert not fit.is_automatic
+    scan = fit.stat_profile(datasets, amplitude, reoptimize=True)
+    assert all(len(_.trace) > 5 for _ in scan["fit_results"])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("reoptimize", [True, False])
+def test_scan_values_are_finite(datasets, amplitude, value, reoptimize):
+    amplitude.scan_values = np.array([0, value])
+    with pytest.raises(ValueError, match="Scan values of src.spectral.amplitude must"):
+        Fit().stat_profile(datasets, amplitude, reoptimize=reoptimize)
 
 
 def test_run_takes_minuit(datasets):

@@ -250,6 +250,32 @@ def test_parameter_linked_to_the_source(maps):
     assert_allclose(ours.norm.data, norm, rtol=1e-9)
 
 
+def test_what_changed_since_the_last_evaluation_counts(maps):
+    maps.stat_sum()
+    before = FluxPointsEstimator(energy_edges=EDGES, source="point").run(maps)
+    for dataset in maps:
+        dataset.exposure.data *= 2
+    ours, minuit = run_both(maps)
+    assert_same(ours, minuit)
+    assert_allclose(ours.norm.data, before.norm.data / 2, rtol=0.2)
+    # The datasets themselves are as they were, with what they evaluated.
+    assert all(_.evaluators["point"].needs_update is False for _ in maps)
+
+
+def test_counts_that_are_no_integers(maps):
+    for dataset in maps:
+        dataset.counts.data = dataset.npred().data
+    ours, minuit = run_both(maps, energy_edges=EDGES[:3])
+    assert_array_equal(ours.counts.data, minuit.counts.data)
+
+
+def test_negative_counts(maps, caplog):
+    caplog.set_level(logging.DEBUG)
+    maps[0].counts.data[0, 7, 7] = -2
+    FluxPointsEstimator(energy_edges=EDGES[:2], source="point").run(maps)
+    assert "'minuit', dataset 'one' has negative counts" in caplog.text
+
+
 def test_light_curve(spectra, caplog):
     caplog.set_level(logging.DEBUG)
     intervals = [
@@ -319,6 +345,21 @@ def test_own_methods_are_called(maps):
 
     points = Estimator(energy_edges=EDGES, source="point").run(maps)
     assert_array_equal(points.norm.data.ravel(), 42)
+
+
+def test_state_of_an_own_estimator(maps):
+    class Estimator(FluxPointsEstimator):
+        last = None
+
+        def estimate_flux_point(self, datasets, energy_min, energy_max):
+            self.last = energy_max
+            return super().estimate_flux_point(datasets, energy_min, energy_max)
+
+    estimator = Estimator(energy_edges=EDGES, source="point", n_jobs=1, debug=True)
+    before = vars(estimator).copy()
+    estimator.run(maps)
+    assert estimator.last == EDGES[-1]
+    assert vars(estimator) == before | {"last": EDGES[-1]}
 
 
 def test_plain_fit_is_not_asked_for(maps, caplog):
