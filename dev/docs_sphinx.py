@@ -58,7 +58,7 @@ def make_api_pages(app):
 
 def fill_index(app, docname, source):
     """Leave out what depends on pages that are not there, as said in the index."""
-    if docname in ("index", "user-guide/index"):
+    if docname == "index":
         context = {"pages": app.env.found_docs}
         source[0] = app.builder.templates.render_string(source[0], context)
 
