@@ -7,14 +7,13 @@ turns, so that what else the machine does hits both, and only ratios are judged.
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from reference import ROOT, make_reference
+from environment import fork_environment, plain_environment
+from reference import ROOT
 import numpy as np
 
 sys.path.insert(0, str(ROOT / "examples"))
@@ -30,6 +29,8 @@ LARGE = replace(
 TINY = replace(SMALL, run_bins=SMALL.run_bins[:1])
 N_COPIES = (1, 10, 100)
 
+WORKER = "worker.py"
+
 #: What is to be reached: times faster than 2.1, times the floor, float64 cubes.
 TARGETS = {"upstream": 10, "floor": 1.5, "memory": 1}
 # The clock, not the code, moves a time per dataset by this much.
@@ -38,46 +39,6 @@ TOLERANCE_LINEAR = 1.1
 TOLERANCE_SAME = 1e-4
 # The responses are averaged or not, which `compare` explains; in sigma.
 TOLERANCE_JOINT = 0.02
-
-
-class Environment:
-    """A worker process in one environment.
-
-    Parameters
-    ----------
-    python : `~pathlib.Path` or str
-        Interpreter.
-    """
-
-    def __init__(self, python):
-        variables = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-        variables |= {"OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"}
-        self._process = subprocess.Popen(
-            [str(python), str(Path(__file__).with_name("worker.py"))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=variables,
-            text=True,
-        )
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self._process.stdin.close()
-        self._process.wait()
-
-    def ask(self, task, **arguments):
-        """Answer to one request, a dict."""
-        print(
-            json.dumps({"task": task, **arguments}),
-            file=self._process.stdin,
-            flush=True,
-        )
-        answer = self._process.stdout.readline()
-        if not answer:
-            raise RuntimeError(f"The worker ended during {task}, {arguments}.")
-        return json.loads(answer)
 
 
 # --- measure ---------------------------------------------------------------
@@ -259,12 +220,11 @@ def main(args=None):
     if options.rounds < 3:
         parser.error("a median needs three rounds or more")
 
-    python = make_reference()
     with tempfile.TemporaryDirectory() as directory:
         large, tiny = Path(directory) / "large", Path(directory) / "tiny"
         write_datasets(LARGE, large)
         write_datasets(TINY, tiny)
-        with Environment(sys.executable) as fork, Environment(python) as plain:
+        with fork_environment(WORKER) as fork, plain_environment(WORKER) as plain:
             result = measure_large(fork, plain, large, options.rounds)
             result["copies"] = measure_copies(fork, tiny, options.rounds)
 

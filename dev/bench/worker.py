@@ -35,7 +35,7 @@ class Worker:
             f"{directory}/datasets.yaml", filename_models=f"{directory}/models.yaml"
         )
         if n_copies is not None:
-            datasets = copy_dataset(datasets, n_copies)
+            datasets = copy_datasets(datasets, n_copies)
         self.datasets = datasets
         self.geom = datasets[0].counts.geom
         self.kernel = disc(self.geom)
@@ -125,12 +125,12 @@ def spatial_residuals(datasets):
     return result.counts.data[0], result.sqrt_ts.data[0]
 
 
-def copy_dataset(datasets, n_copies):
-    """Copies of the first dataset: own background models, common sources."""
+def copy_datasets(datasets, n_copies):
+    """Copies of datasets in turn: own background models, common sources."""
     copies = Datasets()
     models = [_ for _ in datasets.models if not isinstance(_, FoVBackgroundModel)]
     for idx in range(n_copies):
-        copies.append(datasets[0].copy(name=f"copy-{idx}"))
+        copies.append(datasets[idx % len(datasets)].copy(name=f"copy-{idx}"))
         models.append(FoVBackgroundModel(dataset_name=f"copy-{idx}"))
     copies.models = models
     return copies
@@ -150,12 +150,17 @@ def fit_range(dataset):
     return dataset.counts.geom.axes["energy"].edges[[used[0], used[-1] + 1]]
 
 
-def main():
-    """Answer requests until the input ends."""
+def serve(worker):
+    """Answer requests until the input ends.
+
+    Parameters
+    ----------
+    worker : object
+        Its methods are the tasks.
+    """
     # What libraries print must not get among the answers.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     sys.stdout = sys.stderr
-    worker = Worker()
     for line in sys.stdin:
         request = json.loads(line)
         answer = getattr(worker, request.pop("task"))(**request)
@@ -163,4 +168,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    serve(Worker())
