@@ -206,13 +206,17 @@ class _Point:
         templates.watch(norms, reach)
         self.norms = norms
         self.templates = templates
-        self.npred = templates.npred(norms)
+        self._set_npred()
         self.derivatives = None  # and what they belong to
+
+    def _set_npred(self):
+        self.npred = self.templates.npred(self.norms)
+        self.lowest = np.min(self.npred, initial=np.inf)
 
     def refresh(self):
         """Catch up with bins that the templates keep since this point was made."""
         if self.npred.size != self.templates.counts.size:
-            self.npred = self.templates.npred(self.norms)
+            self._set_npred()
 
     @cached_property
     def stat(self):
@@ -255,18 +259,22 @@ class _Statistic:
         if self._n_rows == t.counts.size:
             return
         self._n_rows = t.counts.size
-        self._seen = np.flatnonzero(t.counts)
+        # Mostly all bins that are kept have counts, and a slice copies nothing.
+        self._seen = slice(None) if t.counts.all() else np.flatnonzero(t.counts)
         self._counts = (t.weights * t.counts)[self._seen]
         self._spread = np.zeros(t.counts.size)
         empty = np.flatnonzero(t.counts == 0)
         if empty.size:
             self._spread[empty] = t.spread(self.reach, empty)
+        self._widest = np.max(self._spread, initial=0)
 
     def _bends(self, point):
         """Bins below or on their bend, and where these are inside its rounding."""
-        width = self.rounding * self._spread
-        idx = np.flatnonzero(point.npred <= np.maximum(width, self.truncation))
-        npred, width = point.npred[idx], width[idx]
+        idx = np.array([], dtype=int)
+        if not point.lowest > max(self.rounding * self._widest, self.truncation):
+            highest = np.maximum(self.rounding * self._spread, self.truncation)
+            idx = np.flatnonzero(point.npred <= highest)
+        npred, width = point.npred[idx], self.rounding * self._spread[idx]
         return idx, npred, width, (npred > -width) & (width > 0)
 
     def _bend_sum(self, point):
@@ -323,16 +331,18 @@ class _Statistic:
         t = self.templates
         step = new.norms - old.norms
         total = t.sums @ step + self._bend_sum(new) - self._bend_sum(old)
-        total -= self._counts @ self._log_ratio(new, old)
+        total -= self._counts @ self._log_ratio(new, old, t.change(step))
         mean = (new.norms + old.norms) / 2 - t.prior_mean
         return 2 * (total + np.sum(t.prior_precision * mean * step))
 
-    def _log_ratio(self, new, old):
+    def _log_ratio(self, new, old, change):
+        # The change is not new - old: of counts of 1e14 little would be left.
+        change = change[self._seen]
         new, old = new.npred[self._seen], old.npred[self._seen]
         is_close = (new > self.truncation) & (old > self.truncation) & (new > old / 2)
         if is_close.all():
-            return np.log1p((new - old) / old)
-        ratio = np.log1p((new - old) / np.where(is_close, old, np.inf))
+            return np.log1p(change / old)
+        ratio = np.log1p(change / np.where(is_close, old, np.inf))
         rest = ~is_close
         ratio[rest] = self._log(new[rest]) - self._log(old[rest])
         return ratio

@@ -39,6 +39,9 @@ REACH = 3
 #: Part of the templates in the bins that are kept from which on they are an array.
 MIN_DENSITY = 0.25
 
+#: Numbers of such an array that are multiplied at a time.
+SIZE_PART = 40_000
+
 #: What bins that are not followed may change the statistic by, relative.
 NEGLIGIBLE = 1e-12
 
@@ -491,7 +494,7 @@ class NormTemplates:
         """The matrix as an array when it is not sparse, which is many times faster."""
         if self._cached_array is None:
             is_dense = self.matrix.nnz > MIN_DENSITY * math.prod(self.matrix.shape)
-            self._cached_array = self.matrix.toarray() if is_dense else self.matrix
+            self._cached_array = self.matrix.toarray("F") if is_dense else self.matrix
         return self._cached_array
 
     def npred(self, norms):
@@ -569,8 +572,15 @@ class NormTemplates:
         sums : `~numpy.ndarray`
             Sums, shape (n_norms, n_norms).
         """
-        if self._array is not self.matrix:
-            return (self._array * values[:, np.newaxis]).T @ self._array
+        array = self._array
+        if array is not self.matrix:
+            # In parts that stay in the cache of the processor: three times faster.
+            size = max(1, SIZE_PART // max(1, self.n_norms))
+            sums = np.zeros((self.n_norms, self.n_norms))
+            for first in range(0, values.size, size):
+                part = slice(first, first + size)
+                sums += (array[part].T * values[part]) @ array[part]
+            return sums
         weighted = self.matrix.copy()
         weighted.data *= np.repeat(values, np.diff(self.matrix.indptr))
         return (self.matrix.T @ weighted).toarray()
