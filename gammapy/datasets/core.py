@@ -9,6 +9,20 @@ class Dataset:
 
 
 class Datasets:
+    @property
+    def parameters(self):
+        """Parameters of all models, each once (`~gammapy.modeling.Parameters`)."""
+        return self._stacked_parameters().unique_parameters
+
+    def _stacked_parameters(self):
+        """Parameters of all models; one that is linked is in them more than once.
+
+        Not from self.models: each access makes the joint models and their covariance,
+        which took as long as the statistic of a small dataset.
+        """
+        models = {id(_): _ for dataset in self for _ in dataset.models or []}
+        return Parameters.from_stack([_.parameters for _ in models.values()])
+
     def stat_sum(self):
         """Joint fit statistic: that of all datasets, their priors and penalties.
 
@@ -21,11 +35,7 @@ class Datasets:
         for dataset in self:
             total += dataset.stat_sum()
 
-        # Not from self.models: each access makes the joint models and their
-        # covariance, which took as long as the statistic of a small dataset.
-        models = {id(_): _ for dataset in self for _ in dataset.models or []}
-        parameters = Parameters.from_stack([_.parameters for _ in models.values()])
-        prior = parameters.prior_stat_sum()
+        prior = self._stacked_parameters().prior_stat_sum()
         for penalty in self._penalties or []:
             prior += penalty.stat_sum()
         return total + prior
