@@ -211,13 +211,13 @@ class FoVBackgroundMaker:
 
     def _rejection(self, dataset):
         """Why a dataset cannot be normalised, "" when it can."""
-        if not dataset.mask.data.any():
-            return "No bin is inside the masks and the energy range"
         total = self._make_masked_summed_counts(dataset)
+        if total["n_bins"] == 0:
+            return "No bin is inside the masks and the energy range"
         counts, background = total["counts"], total["bkg"]
         excess = counts - (total["npred"] - background)
         with np.errstate(divide="ignore", invalid="ignore"):
-            is_finite = np.isfinite(excess / background)
+            is_finite = np.isfinite(np.divide(excess, background))
         if not is_finite:
             return "Non-finite normalisation value"
         if background <= self.min_npred_background:
@@ -225,6 +225,30 @@ class FoVBackgroundMaker:
         if counts <= self.min_counts:
             return f"Only {int(counts)} counts outside exclusion mask"
         return "Negative residuals counts" if excess <= 0 else ""
+
+    def _make_masked_summed_counts(self, dataset):
+        """Sums inside the masks: "counts", "npred", and "bkg", that of the background.
+
+        Bins whose prediction is not a number do not count; "n_bins" are all.
+        """
+        background = dataset.npred_background().data
+        npred = background
+        if dataset.evaluators or np.min(background) < 0:
+            # It has the sources, and negative bins count as 0.
+            npred = dataset.npred().data
+        used = dataset.mask.data.astype(bool)
+        n_bins = np.count_nonzero(used)
+        if not np.isfinite(np.einsum("ijk,ijk->", npred, used)):
+            used = used & ~np.isnan(npred)
+        total = {
+            name: masked_sum(values, used)
+            for name, values in (
+                ("counts", dataset.counts.data),
+                ("npred", npred),
+                ("bkg", background),
+            )
+        }
+        return {**total, "n_bins": n_bins}
 
     def _verify_requirements(self, dataset):
         """Whether a dataset can be normalised."""

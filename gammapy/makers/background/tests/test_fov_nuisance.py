@@ -246,6 +246,24 @@ def test_runs_without_counts_or_background_are_rejected():
     assert table["counts_off"].tolist() == [0, dark.counts.data.sum()]
 
 
+@pytest.mark.parametrize("broken", [None, np.nan, -3.0])
+@pytest.mark.parametrize("with_source", [False, True])
+def test_sums_are_those_of_the_masked_maps(with_source, broken):
+    dataset = make_dataset()
+    if with_source:
+        add_source(dataset)
+    if broken is not None:
+        dataset.background.data[1, 3, 4] = broken
+    dataset.mask_safe.data[:, :, :2] = False
+    total = FoVBackgroundMaker()._make_masked_summed_counts(dataset)
+    npred, background = dataset.npred().data, dataset.npred_background().data
+    used = dataset.mask.data & ~np.isnan(npred)
+    maps = {"counts": dataset.counts.data, "npred": npred, "bkg": background}
+    for name, data in maps.items():
+        assert_allclose(total[name], data[used].sum(dtype=float), rtol=1e-6)
+    assert total["n_bins"] == dataset.mask.data.sum()
+
+
 def test_rejection_without_safe_mask():
     dataset = make_dataset()
     dataset.mask_safe = None
