@@ -30,10 +30,10 @@ References
 """
 
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 import numpy as np
 import astropy.units as u
-from .templates import REACH, cash_truncation
+from .norm_statistic import Statistic
+from .quadratic import minimise_quadratic
 
 __all__ = ["NormFit", "confidence_norm", "fit_norms"]
 
@@ -196,170 +196,6 @@ def norms_as_they_are(templates):
     return _Problem.from_templates(templates, None, None, 0, False).result()
 
 
-# --- the statistic ---------------------------------------------------------
-
-
-class _Point:
-    """Norms, and what the statistic needs to know of them."""
-
-    def __init__(self, templates, norms, reach=None):
-        templates.watch(norms, reach)
-        self.norms = norms
-        self.templates = templates
-        self._set_npred()
-        self.derivatives = None  # and what they belong to
-
-    def _set_npred(self):
-        self.npred = self.templates.npred(self.norms)
-        self.lowest = np.min(self.npred, initial=np.inf)
-
-    def refresh(self):
-        """Catch up with bins that the templates keep since this point was made."""
-        if self.npred.size != self.templates.counts.size:
-            self._set_npred()
-
-    @cached_property
-    def stat(self):
-        """Statistic."""
-        return self.templates.stat_sum(self.norms)
-
-
-class _Statistic:
-    """Cash statistic with bends rounded off.
-
-    Parameters
-    ----------
-    templates : `NormTemplates`
-        Templates.
-    """
-
-    def __init__(self, templates):
-        self.templates = templates
-        self.rounding = 0.0
-        self.truncation, self.log_truncation = cash_truncation()
-        self.n_calls = 0
-        self._n_reaches = 0
-        self.set_reach(np.zeros(templates.n_norms))
-
-    def set_reach(self, reach):
-        """Set the errors of the norms, roughly."""
-        self.reach = reach
-        self._n_reaches += 1
-        self._n_rows = None
-
-    def point(self, norms):
-        """Point at some norms."""
-        return _Point(self.templates, norms, REACH * self.reach)
-
-    def _catch_up(self, *points):
-        """Look at the bins that the templates keep by now."""
-        t = self.templates
-        for point in points:
-            point.refresh()
-        if self._n_rows == t.counts.size:
-            return
-        self._n_rows = t.counts.size
-        # Mostly all bins that are kept have counts, and a slice copies nothing.
-        self._seen = slice(None) if t.counts.all() else np.flatnonzero(t.counts)
-        self._counts = (t.weights * t.counts)[self._seen]
-        self._spread = np.zeros(t.counts.size)
-        empty = np.flatnonzero(t.counts == 0)
-        if empty.size:
-            self._spread[empty] = t.spread(self.reach, empty)
-        self._widest = np.max(self._spread, initial=0)
-
-    def _bends(self, point):
-        """Bins below or on their bend, and where these are inside its rounding."""
-        idx = np.array([], dtype=int)
-        if not point.lowest > max(self.rounding * self._widest, self.truncation):
-            highest = np.maximum(self.rounding * self._spread, self.truncation)
-            idx = np.flatnonzero(point.npred <= highest)
-        npred, width = point.npred[idx], self.rounding * self._spread[idx]
-        return idx, npred, width, (npred > -width) & (width > 0)
-
-    def _bend_sum(self, point):
-        """What the bends add to the sum of the model."""
-        idx, npred, width, is_on = self._bends(point)
-        value = self.truncation - npred
-        value[is_on] = (width[is_on] - npred[is_on]) ** 2 / (4 * width[is_on])
-        return np.sum(self.templates.weights[idx] * value)
-
-    def is_on_bend(self, point):
-        """Whether rounding off matters at a point."""
-        self._catch_up(point)
-        return bool(self._bends(point)[-1].any())
-
-    def derivatives(self, point):
-        """Gradient and Hessian matrix."""
-        self._catch_up(point)
-        # Rounding matters only where a bend is near.
-        is_on_bend = bool(self._bends(point)[-1].any())
-        key = self._n_rows, is_on_bend and (self.rounding, self._n_reaches)
-        if point.derivatives is None or point.derivatives[0] != key:
-            point.derivatives = key, self._derivatives(point)
-        return point.derivatives[1]
-
-    def _derivatives(self, point):
-        t = self.templates
-        slope, curvature = np.zeros((2, point.npred.size))
-        npred = point.npred[self._seen]
-        is_cut = npred <= self.truncation
-        npred = np.where(is_cut, np.inf, npred)
-        slope[self._seen] = -self._counts / npred
-        curvature[self._seen] = -slope[self._seen] / npred
-
-        idx, npred, width, is_on = self._bends(point)
-        slope[idx] -= t.weights[idx]
-        idx, npred, width = idx[is_on], npred[is_on], width[is_on]
-        slope[idx] += t.weights[idx] * (npred + width) / (2 * width)
-        curvature[idx] += t.weights[idx] / (2 * width)
-
-        gradient = t.sums + t.project(slope)
-        gradient += t.prior_precision * (point.norms - t.prior_mean)
-        hessian = t.project_pairs(curvature)
-        hessian[np.diag_indices(t.n_norms)] += t.prior_precision
-        return 2 * gradient, 2 * hessian
-
-    def difference(self, new, old):
-        """Difference of the statistic at two points.
-
-        It is summed from the differences of each term: with many counts, that of the
-        sums would be rounding.
-        """
-        self.n_calls += 1
-        self._catch_up(new, old)
-        t = self.templates
-        step = new.norms - old.norms
-        total = t.sums @ step + self._bend_sum(new) - self._bend_sum(old)
-        total -= self._counts @ self._log_ratio(new, old, t.change(step))
-        mean = (new.norms + old.norms) / 2 - t.prior_mean
-        return 2 * (total + np.sum(t.prior_precision * mean * step))
-
-    def _log_ratio(self, new, old, change):
-        # The change is not new - old: of counts of 1e14 little would be left.
-        change = change[self._seen]
-        new, old = new.npred[self._seen], old.npred[self._seen]
-        is_close = (new > self.truncation) & (old > self.truncation) & (new > old / 2)
-        if is_close.all():
-            return np.log1p(change / old)
-        ratio = np.log1p(change / np.where(is_close, old, np.inf))
-        rest = ~is_close
-        ratio[rest] = self._log(new[rest]) - self._log(old[rest])
-        return ratio
-
-    def _log(self, npred):
-        logs = np.full(npred.shape, self.log_truncation)
-        return np.log(npred, out=logs, where=npred > self.truncation)
-
-    def to_wall(self, point, step):
-        """How far to go until a bin with counts has no model left."""
-        self._catch_up(point)
-        npred = point.npred[self._seen]
-        change = self.templates.change(step)[self._seen]
-        falls = (npred > self.truncation) & (change < 0)
-        return np.min(-npred[falls] / change[falls], initial=np.inf)
-
-
 # --- the minimum -----------------------------------------------------------
 
 
@@ -373,7 +209,7 @@ class _Problem:
         self.max_iter = max_iter
         self.trace = [] if store_trace else None
         self.failure = ""
-        self.statistic = _Statistic(templates)
+        self.statistic = Statistic(templates)
         self.best = self._first_point(np.clip(start, low, high))
 
     @classmethod
@@ -569,62 +405,6 @@ def _rise(slope, curvature):
     if slope == 0 and curvature == 0:
         return np.nan
     return 2 / (slope + np.sqrt(slope**2 + 2 * curvature))
-
-
-def minimise_quadratic(gradient, hessian, low, high):
-    """Minimum of g x + x H x / 2 between bounds around 0.
-
-    Parameters
-    ----------
-    gradient, hessian : `~numpy.ndarray`
-        Shapes (n,) and (n, n). The matrix has no negative eigenvalues and a diagonal
-        of about 2.
-    low, high : `~numpy.ndarray`
-        Bounds, not above and not below 0.
-
-    Returns
-    -------
-    x : `~numpy.ndarray`
-        The minimum, shape (n,). Along directions without curvature it goes some way
-        down.
-    """
-    x = np.zeros(gradient.shape)
-    is_held = (low == 0) & (gradient >= 0) | (high == 0) & (gradient <= 0)
-    is_held |= low == high
-    for _ in range(10 * x.size + 10):
-        slope = gradient + hessian @ x
-        free = np.flatnonzero(~is_held)
-        step = np.zeros(x.shape)
-        step[free] = _solve(hessian[np.ix_(free, free)], -slope[free])
-        with np.errstate(divide="ignore", invalid="ignore"):
-            room = np.where(step < 0, (low - x) / step, (high - x) / step)
-        room[step == 0] = np.inf
-        blocking = np.argmin(room) if x.size else None
-        if x.size and room[blocking] < 1:
-            x = x + room[blocking] * step
-            x[blocking] = low[blocking] if step[blocking] < 0 else high[blocking]
-            is_held[blocking] = True
-            continue
-        x = np.clip(x + step, low, high)
-        slope = gradient + hessian @ x
-        pull = np.where(x <= low, -slope, slope) * is_held * (low < high)
-        if not np.any(pull > 1e-12 * (1 + abs(gradient))):
-            break
-        is_held[np.argmax(pull)] = False
-    return x
-
-
-def _solve(matrix, right):
-    """Solve linear equations of a matrix that may be singular."""
-    if right.size == 0:
-        return right
-    eigenvalues, vectors = np.linalg.eigh(matrix)
-    parts = vectors.T @ right
-    is_null = eigenvalues < 1e-12
-    # What rounding leaves along a direction without curvature is no reason to move.
-    weak = np.where(abs(parts) > 1e-7, 1e3 * parts, 0.0)
-    eigenvalues = np.where(is_null, 1.0, eigenvalues)
-    return vectors @ np.where(is_null, weak, parts / eigenvalues)
 
 
 # --- confidence ------------------------------------------------------------

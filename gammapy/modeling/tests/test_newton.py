@@ -28,7 +28,8 @@ from gammapy.modeling.models import (
     TemplateSpectralModel,
     UniformPrior,
 )
-from gammapy.modeling.newton import confidence_norm, fit_norms, minimise_quadratic
+from gammapy.modeling.newton import confidence_norm, fit_norms
+from gammapy.modeling.quadratic import minimise_quadratic
 from gammapy.modeling.templates import NormTemplates
 from gammapy.stats import GaussianPriorPenalty
 

@@ -1,0 +1,62 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Minimum of a quadratic function inside bounds."""
+
+import numpy as np
+
+__all__ = []
+
+
+def minimise_quadratic(gradient, hessian, low, high):
+    """Minimum of g x + x H x / 2 between bounds around 0.
+
+    Parameters
+    ----------
+    gradient, hessian : `~numpy.ndarray`
+        Shapes (n,) and (n, n). The matrix has no negative eigenvalues and a diagonal
+        of about 2.
+    low, high : `~numpy.ndarray`
+        Bounds, not above and not below 0.
+
+    Returns
+    -------
+    x : `~numpy.ndarray`
+        The minimum, shape (n,). Along directions without curvature it goes some way
+        down.
+    """
+    x = np.zeros(gradient.shape)
+    is_held = (low == 0) & (gradient >= 0) | (high == 0) & (gradient <= 0)
+    is_held |= low == high
+    for _ in range(10 * x.size + 10):
+        slope = gradient + hessian @ x
+        free = np.flatnonzero(~is_held)
+        step = np.zeros(x.shape)
+        step[free] = _solve(hessian[np.ix_(free, free)], -slope[free])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            room = np.where(step < 0, (low - x) / step, (high - x) / step)
+        room[step == 0] = np.inf
+        blocking = np.argmin(room) if x.size else None
+        if x.size and room[blocking] < 1:
+            x = x + room[blocking] * step
+            x[blocking] = low[blocking] if step[blocking] < 0 else high[blocking]
+            is_held[blocking] = True
+            continue
+        x = np.clip(x + step, low, high)
+        slope = gradient + hessian @ x
+        pull = np.where(x <= low, -slope, slope) * is_held * (low < high)
+        if not np.any(pull > 1e-12 * (1 + abs(gradient))):
+            break
+        is_held[np.argmax(pull)] = False
+    return x
+
+
+def _solve(matrix, right):
+    """Solve linear equations of a matrix that may be singular."""
+    if right.size == 0:
+        return right
+    eigenvalues, vectors = np.linalg.eigh(matrix)
+    parts = vectors.T @ right
+    is_null = eigenvalues < 1e-12
+    # What rounding leaves along a direction without curvature is no reason to move.
+    weak = np.where(abs(parts) > 1e-7, 1e3 * parts, 0.0)
+    eigenvalues = np.where(is_null, 1.0, eigenvalues)
+    return vectors @ np.where(is_null, weak, parts / eigenvalues)
