@@ -1,0 +1,197 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Write the tables of ``docs/benchmarks.rst`` from what was measured last.
+
+The other scripts leave their numbers in ``build/bench``. What stands between two
+comments of the page is replaced; a part that was not measured stays as it is.
+"""
+
+import json
+import logging
+import re
+import sys
+from reference import ROOT
+
+__all__ = ["render_norms", "render_residuals", "replace_part", "write_page"]
+
+log = logging.getLogger(__name__)
+
+PAGE = ROOT / "docs" / "benchmarks.rst"
+FOLDER = ROOT / "build" / "bench"
+
+HEADER = ".. list-table::\n   :header-rows: 1\n   :widths: {}\n\n"
+
+NAMES = {
+    "fit": "Fit of 1 amplitude and 4 background norms",
+    "profile": "``stat_profile`` of that amplitude, 11 values",
+    "points": "Flux points, 5 bins, ``errn-errp`` and ``ul``",
+    "background": '``FoVBackgroundMaker(method="fit")``, 30 runs',
+}
+
+
+def table(widths, rows):
+    """List table of rows, the first one being its header."""
+    lines = [
+        "\n".join(
+            f"   {'*' if idx == 0 else ' '} - {cell}".rstrip()
+            for idx, cell in enumerate(row)
+        )
+        for row in rows
+    ]
+    return HEADER.format(" ".join(map(str, widths))) + "\n".join(lines) + "\n"
+
+
+def times(number):
+    """Number with as many digits as mean something."""
+    return f"{number:.0f}" if number >= 10 else f"{number:.1f}"
+
+
+def power(number):
+    """Power of ten that is no less than a number."""
+    mantissa, exponent = f"{number:.0e}".split("e")
+    return f"1e{int(exponent) + (float(mantissa) > 1)}"
+
+
+def render_residuals(measured):
+    """Table of the joint residuals.
+
+    Parameters
+    ----------
+    measured : dict
+        Contents of ``speed.json``.
+
+    Returns
+    -------
+    text : str
+        RST.
+    """
+    seconds, cubes = measured["seconds"], measured["cubes"]
+    gain = seconds["upstream"] / seconds["residuals"]
+    loss = seconds["residuals_cold"] / seconds["upstream"]
+    one = measured["copies"]["1"]["seconds"]
+    rows = [
+        ("", "Gammapy 2.1", "fork"),
+        ("Time, datasets that a fit has used", f"{gain:.1f}", "1"),
+        ("Time, datasets just read", "1", f"{loss:.1f}"),
+        (
+            "Peak memory above that of the datasets, in cubes",
+            f"{cubes['upstream']:.1f}",
+            f"{cubes['residuals']:.1f}",
+        ),
+    ]
+    for n_copies in ("10", "100"):
+        ratio = measured["copies"][n_copies]["seconds"] / one
+        name = f"Time for {n_copies} small datasets, one takes 1"
+        rows.append((name, "", f"{ratio:.1f}"))
+    agreement = measured["agreement"]
+    stacked, joint = (agreement[_]["max_sqrt_ts"] for _ in ("stacked", "joint"))
+    counts = max(agreement[_]["max_counts"] for _ in ("stacked", "joint"))
+    same = "exactly" if counts == 0 else f"within {power(counts)}"
+    return (
+        table((55, 22, 23), rows)
+        + f"\nCounts agree {same}. On the stacked dataset the significance agrees "
+        f"within {power(stacked)} sigma; that of the\njoint datasets differs by up to "
+        f"{joint:.1g} sigma where there are sources, because each keeps its own "
+        "response.\n"
+    )
+
+
+def render_norms(measured):
+    """Table of the norm fits.
+
+    Parameters
+    ----------
+    measured : dict
+        Contents of ``norms.json``.
+
+    Returns
+    -------
+    text : str
+        RST.
+    """
+    header = ("", "2.1 / fork", "fork / templates", "``debug=True``", "memory, 2.1")
+    rows = [(*header, "memory, fork")]
+    known = measured["lines"]
+    lines = [(NAMES[_], known[_]) for _ in NAMES if _ in known]
+    for name, line in lines:
+        cubes = line.get("cubes")
+        scaled = " [*]_" if line["scale"] > 1 else ""
+        rows.append(
+            (
+                name,
+                times(line["gain"]) + scaled,
+                f"{line['floor']['ratio']:.2f}",
+                f"{100 * (line['debug']['ratio'] - 1):+.1f} %",
+                f"{cubes['upstream']:.1f}" if cubes else "",
+                f"{cubes['fork']:.1f}" if cubes else "",
+            )
+        )
+    agreements = [line["agreement"] for _, line in lines]
+    value, stat = (
+        max(_[key] for _ in agreements) for key in ("max_values", "max_stats")
+    )
+    text = table((40, 12, 12, 12, 12, 12), rows)
+    if any(line["scale"] > 1 for _, line in lines):
+        text += (
+            "\n.. [*] Gammapy 2.1 made one of the five flux points, the middle one; "
+            "its time is multiplied by five.\n"
+        )
+    return text + (
+        f"\nAll results agree: values and errors within {value:.1g} of the error, the "
+        f"statistic within {stat:.1g}.\n"
+    )
+
+
+PARTS = {"residuals": ("speed", render_residuals), "norms": ("norms", render_norms)}
+
+
+def replace_part(page, name, text):
+    """Replace what stands between the comments of a part.
+
+    Parameters
+    ----------
+    page : str
+        Page.
+    name : str
+        Name of the part.
+    text : str
+        What to write there.
+
+    Returns
+    -------
+    page : str
+        Page.
+
+    Raises
+    ------
+    ValueError
+        If the page has no such part.
+    """
+    begin, end = f".. begin {name}", f".. end {name}"
+    pattern = re.compile(rf"(^{begin}\b[^\n]*\n).*?(^{end}$)", re.DOTALL | re.MULTILINE)
+    if len(pattern.findall(page)) != 1:
+        raise ValueError(f"The page needs the comments '{begin}' and '{end}' once.")
+    return pattern.sub(lambda match: f"{match[1]}\n{text}\n{match[2]}", page)
+
+
+def write_page(path=PAGE, folder=FOLDER):
+    """Write the parts of the page that were measured.
+
+    Parameters
+    ----------
+    path : `~pathlib.Path`, optional
+        Page. Default is that of the documentation.
+    folder : `~pathlib.Path`, optional
+        Where the numbers are. Default is ``build/bench``.
+    """
+    page = path.read_text()
+    for name, (stem, render) in PARTS.items():
+        file = folder / f"{stem}.json"
+        if not file.exists():
+            log.warning(f"{path.name}: {name} stays, for there is no {file.name}.")
+            continue
+        page = replace_part(page, name, render(json.loads(file.read_text())))
+    path.write_text(page)
+
+
+if __name__ == "__main__":
+    sys.exit(write_page())
