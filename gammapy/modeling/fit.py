@@ -301,7 +301,8 @@ class Fit:
         Raises
         ------
         ValueError
-            If ``n_jobs`` is no positive number, or there is no such parallel backend.
+            If ``n_jobs`` is no positive number, there is no such parallel backend, or a
+            scan value is not finite.
 
         Examples
         --------
@@ -371,7 +372,7 @@ class Fit:
         Raises
         ------
         ValueError
-            As `Fit.stat_profile`.
+            As `Fit.stat_profile`, and if both parameters are the same.
 
         Examples
         --------

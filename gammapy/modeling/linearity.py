@@ -2,6 +2,7 @@
 """Which fits are linear in their free parameters, and why others are not."""
 
 from functools import cache
+from .utils import _parse_datasets
 
 __all__ = ["NotLinearError", "why_not_linear"]
 
@@ -50,7 +51,7 @@ def why_not_linear(datasets, parameters=None):
 
     Parameters
     ----------
-    datasets : `~gammapy.datasets.Datasets`
+    datasets : `~gammapy.datasets.Datasets` or list of `~gammapy.datasets.Dataset`
         Datasets with models.
     parameters : list of `~gammapy.modeling.Parameter`, optional
         Parameters to vary. Default is the free ones.
@@ -63,7 +64,7 @@ def why_not_linear(datasets, parameters=None):
 
     Examples
     --------
-    >>> from gammapy.datasets import Datasets, SpectrumDataset
+    >>> from gammapy.datasets import SpectrumDataset
     >>> from gammapy.maps import MapAxis, RegionNDMap
     >>> from gammapy.modeling.linearity import why_not_linear
     >>> from gammapy.modeling.models import FoVBackgroundModel
@@ -71,12 +72,13 @@ def why_not_linear(datasets, parameters=None):
     >>> bkg = RegionNDMap.create("icrs;circle(0, 0, 1)", axes=[axis], data=10)
     >>> dataset = SpectrumDataset(name="run", counts=bkg * 1.2, background=bkg)
     >>> dataset.models = FoVBackgroundModel(dataset_name="run")
-    >>> why_not_linear(Datasets([dataset]))
+    >>> why_not_linear([dataset])
     ''
     >>> dataset.models.parameters["tilt"].frozen = False
-    >>> why_not_linear(Datasets([dataset]))
+    >>> why_not_linear([dataset])
     "'tilt' of 'run-bkg' is free and not a norm"
     """
+    datasets = _parse_datasets(datasets)[0]
     if parameters is None:
         parameters = free_parameters(datasets)
     selected = {id(par) for par in parameters}

@@ -70,6 +70,11 @@ class Scan:
                 raise ValueError(f"Scan values of {name} must be finite: {values}.")
         self.points = list(itertools.product(*self.values))
         scanned = {id(par) for par in self.scanned}
+        if len(scanned) < len(self.scanned):
+            raise ValueError(
+                f"{self.scan_names[0]} cannot be scanned against itself; for a single "
+                "parameter there is Fit.stat_profile."
+            )
         free = self.parameters.unique_parameters.free_parameters
         self.free = [par for par in free if id(par) not in scanned]
         self.start = [par.value for par in self.free]

@@ -873,7 +873,7 @@ def test_each_linear_model_of_gammapy_is_listed():
 
 def test_eligible(spectra, maps):
     assert why_not_linear(spectra) == ""
-    assert why_not_linear(maps) == ""
+    assert why_not_linear(maps) == why_not_linear(list(maps)) == ""
 
 
 def check_reason(datasets, reason):

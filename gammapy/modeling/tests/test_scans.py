@@ -190,6 +190,11 @@ def test_scan_values_are_finite(datasets, amplitude, value, reoptimize):
         Fit().stat_profile(datasets, amplitude, reoptimize=reoptimize)
 
 
+def test_surface_needs_two_parameters(datasets, amplitude):
+    with pytest.raises(ValueError, match="src.spectral.amplitude cannot be scanned ag"):
+        Fit().stat_surface(datasets, amplitude, "amplitude")
+
+
 def test_run_takes_minuit(datasets):
     assert Fit().run(datasets).backend == "minuit"
 
