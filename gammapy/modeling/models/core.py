@@ -1,8 +1,32 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
+import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.visualization.wcsaxes import WCSAxes
 import matplotlib.pyplot as plt
 from gammapy.maps import Map
+
+
+class ModelBase:
+    @property
+    def covariance(self):
+        """Covariance of the parameters, with their errors as they are now.
+
+        It is a `~gammapy.modeling.Covariance`. Where an error was changed since, its
+        correlations are 0. An error that is not a number counts as 1.
+        """
+        self._check_covariance()
+        parameters = self.parameters
+        # All at once: there are many models and each is asked several times per fit.
+        idx = [parameters.index(par) for par in parameters]
+        variances = np.nan_to_num([par.error**2 for par in parameters], nan=1)
+        data = self._covariance.data.copy()
+        is_new = ~np.isclose(data[idx, idx], variances)
+        if is_new.any():
+            changed = np.array(idx)[is_new]
+            data[changed], data[:, changed] = 0, 0
+        data[idx, idx] = variances
+        self._covariance.data = data
+        return self._covariance
 
 
 class DatasetModels:
