@@ -240,15 +240,9 @@ class FoVBackgroundMaker:
         n_bins = np.count_nonzero(used)
         if not np.isfinite(np.einsum("ijk,ijk->", npred, used)):
             used = used & ~np.isnan(npred)
-        total = {
-            name: masked_sum(values, used)
-            for name, values in (
-                ("counts", dataset.counts.data),
-                ("npred", npred),
-                ("bkg", background),
-            )
-        }
-        return {**total, "n_bins": n_bins}
+        counts, total = masked_sum(dataset.counts.data, used), masked_sum(npred, used)
+        bkg = total if npred is background else masked_sum(background, used)
+        return {"counts": counts, "npred": total, "bkg": bkg, "n_bins": n_bins}
 
     def _verify_requirements(self, dataset):
         """Whether a dataset can be normalised."""
@@ -382,10 +376,10 @@ class FoVBackgroundMaker:
 def _short_names(model):
     """Bare names of the parameters, with the part of the model where they clash."""
     names = [_.name for _ in model.parameters]
-    unique = unique_parameter_names([model])
-    return {
-        id(par): par.name
-        if names.count(par.name) == 1
-        else unique[id(par)].removeprefix(f"{model.name}.")
-        for par in model.parameters
-    }
+    short = dict(zip(map(id, model.parameters), names, strict=True))
+    if len(set(names)) < len(names):
+        unique = unique_parameter_names([model])
+        for key, name in short.items():
+            if names.count(name) > 1:
+                short[key] = unique[key].removeprefix(f"{model.name}.")
+    return short

@@ -43,7 +43,7 @@ def keep_row(dataset, label, row):
 
     # No cell can be added to a table that has columns and no row.
     is_empty = dataset.meta_table is None or len(dataset.meta_table) == 0
-    table = Table() if is_empty else dataset.meta_table.copy()
+    table = Table() if is_empty else dataset.meta_table.copy(copy_data=False)
     # Stacking reads the first row alone, so that one has the texts of all runs.
     padding = [[""] * len(texts)] * (max(len(table), 1) - 1)
     column = np.array([texts, *padding])
