@@ -202,7 +202,7 @@ def plot_growth(growth, path=None):
         ax.set_title(title, fontsize=10, loc="left")
         ax.set_xlabel(f"Number of {label}")
     axes[0].set_ylabel("CPU time [s]")
-    label_lines(axes[0], growth["datasets"])
+    label_lines(axes[1], growth["values"])
     if path is not None:
         figure.savefig(path, dpi=110)
         plt.close(figure)
@@ -224,14 +224,15 @@ def plot_panel(ax, rows):
 
 
 def label_lines(ax, rows):
-    """Names beside the lines instead of a legend."""
+    """Names at the ends of the lines instead of a legend."""
     for name, style in STYLES.items():
         below = name == "floor"
         ax.annotate(
             style["label"],
-            (rows[0]["n"], rows[0][name]),
-            xytext=(0, -8 if below else 8),
+            (rows[-1]["n"], rows[-1][name]),
+            xytext=(0, -8) if below else (-10, 4),
             textcoords="offset points",
+            ha="right",
             va="top" if below else "bottom",
             color=style["color"],
         )

@@ -336,7 +336,7 @@ def parse(args):
     parser.add_argument("--lines", nargs="*", choices=names, default=names)
     parser.add_argument("--rounds", type=int, default=3, help="of 2.1 (default: 3)")
     parser.add_argument(
-        "--turns", type=int, default=7, help="of the fork in a round (default: 7)"
+        "--turns", type=int, default=8, help="of the fork in a round (default: 8)"
     )
     parser.add_argument(
         "--complete", action="store_true", help="2.1 makes all flux points (an hour)"
@@ -362,7 +362,7 @@ def main(args=None):
     """Measure and print; the exit status is 1 when results disagree."""
     options = parse(args)
     lines = select_lines(options.lines)
-    rounds, results = (options.rounds, options.turns), {}
+    rounds, same = (options.rounds, options.turns), []
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         start = partial(start_workers, stack)
@@ -371,14 +371,12 @@ def main(args=None):
             results = measure(
                 *start(), directory / "large", lines, rounds, options.complete
             )
+            same = [report(results["lines"][line.what], line) for line in lines]
+            if not options.trial:
+                keep(results)
         if options.plot:
-            results["growth"] = measure_growth(*start(), directory)
-
-    same = [report(results["lines"][line.what], line) for line in lines]
-    if not options.trial:
-        results = keep(results)
-    if options.plot:
-        plot_growth(results["growth"], PICTURE)
+            results = keep({"growth": measure_growth(*start(), directory)})
+            plot_growth(results["growth"], PICTURE)
     if options.docs:
         write_page()
     return int(not all(same))

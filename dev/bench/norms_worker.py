@@ -340,6 +340,8 @@ class Worker:
     def time_floor(self, what, **options):
         """Time of making the templates of a task, in seconds."""
         task = self._task(what, options)
+        if what != "background":  # whose models the last run has made
+            task.reset()
         gc.collect()
         start = time.process_time()
         task.floor()

@@ -236,5 +236,5 @@ def test_picture_shows_the_times():
         assert_allclose(floor.get_xdata(), [1, 4, 16][:n_rows])
         labels = [_.get_text() for _ in ax.get_xticklabels()]
         assert labels == ["1", "4", "16"][:n_rows]
-    names = [_.get_text() for _ in figure.axes[0].texts]
+    names = [_.get_text() for _ in figure.axes[1].texts]
     assert names == ["Gammapy 2.1", "fork", "templates alone"]
