@@ -24,7 +24,7 @@ NAMES = {
     "fit": "Fit of 1 amplitude and 4 background norms",
     "profile": "``stat_profile`` of that amplitude, 11 values",
     "points": "Flux points, 5 bins, ``errn-errp`` and ``ul``",
-    "background": '``FoVBackgroundMaker(method="fit")``, 30 runs',
+    "background": "``FoVBackgroundMaker``, fit of 30 runs",
 }
 
 
@@ -108,7 +108,7 @@ def render_norms(measured):
     text : str
         RST.
     """
-    header = ("", "2.1 / fork", "fork / templates", "``debug=True``", "memory, 2.1")
+    header = ("", "2.1 / fork", "fork / templates", "debug", "memory, 2.1")
     rows = [(*header, "memory, fork")]
     known = measured["lines"]
     lines = [(NAMES[_], known[_]) for _ in NAMES if _ in known]
