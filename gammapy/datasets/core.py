@@ -1,5 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 from gammapy.modeling import Parameters
+from gammapy.modeling.linearity import unique_models
 
 
 class Dataset:
@@ -20,8 +21,7 @@ class Datasets:
         Not from self.models: each access makes the joint models and their covariance,
         which took as long as the statistic of a small dataset.
         """
-        models = {id(_): _ for dataset in self for _ in dataset.models or []}
-        return Parameters.from_stack([_.parameters for _ in models.values()])
+        return Parameters.from_stack([_.parameters for _ in unique_models(self)])
 
     def stat_sum(self):
         """Joint fit statistic: that of all datasets, their priors and penalties.

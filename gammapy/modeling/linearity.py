@@ -78,9 +78,9 @@ def why_not_linear(datasets, parameters=None):
     >>> why_not_linear([dataset])
     "'tilt' of 'run-bkg' is free and not a norm"
     """
-    datasets = _parse_datasets(datasets)[0]
+    datasets, known = _parse_datasets(datasets)
     if parameters is None:
-        parameters = free_parameters(datasets)
+        parameters = known.free_parameters
     selected = {id(par) for par in parameters}
     reasons = [
         _why_not_datasets(datasets),
@@ -89,7 +89,7 @@ def why_not_linear(datasets, parameters=None):
     models = unique_models(datasets)
     reasons += [_why_not_model(model, selected) for model in models]
     reasons += [why_not_prior(par, parameter_name(models, par)) for par in parameters]
-    known = {id(par) for model in models for par in model.parameters}
+    known = {id(par) for par in known}
     reasons += [
         f"{par.name!r} is no parameter of the models of the datasets"
         for par in parameters
@@ -102,14 +102,6 @@ def unique_models(datasets):
     """Models of the datasets, each one once."""
     models = {id(_): _ for dataset in datasets for _ in dataset.models or []}
     return list(models.values())
-
-
-def free_parameters(datasets):
-    """Free parameters of the datasets, in the order of `Datasets.parameters`."""
-    parameters = dict.fromkeys(
-        par for model in unique_models(datasets) for par in model.parameters
-    )
-    return [par for par in parameters if not par.frozen]
 
 
 def parameter_name(models, parameter):

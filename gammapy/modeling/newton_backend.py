@@ -10,7 +10,7 @@ from astropy.table import Table
 from gammapy.maps import Map
 from gammapy.modeling.utils import _parse_datasets
 from .covariance import Covariance
-from .linearity import NotLinearError, free_parameters
+from .linearity import NotLinearError
 from .newton import confidence_norm, fit_norms, norms_as_they_are
 from .nuisance import unique_parameter_names
 from .templates import NormTemplates
@@ -83,7 +83,7 @@ def run_fit(fit, datasets, label):
 
     reason = "the backend or options were given"
     if fit.is_automatic:
-        start = [(par, par.value) for par in free_parameters(datasets)]
+        start = [(par, par.value) for par in datasets.parameters.free_parameters]
         try:
             result = Fit("newton", debug=fit.debug).run(datasets)
         except ValueError as error:

@@ -20,7 +20,6 @@ from scipy.sparse import csr_matrix, vstack
 from gammapy.utils.compilation import get_fit_statistics_compiled
 from .linearity import (
     NotLinearError,
-    free_parameters,
     parameter_name,
     unique_models,
     why_not_linear,
@@ -298,7 +297,7 @@ class NormTemplates:
             If there is nothing to fit, or counts or bounds make no sense.
         """
         if parameters is None:
-            parameters = free_parameters(datasets)
+            parameters = datasets.parameters.free_parameters
         scales = scales or {}
         models = unique_models(datasets)
         norms = [*scales.values(), *parameters]

@@ -11,7 +11,6 @@ import numpy as np
 import astropy.units as u
 from gammapy.datasets import Datasets
 from gammapy.maps import MapAxis
-from gammapy.modeling.linearity import free_parameters
 from gammapy.modeling.newton import confidence_norm, fit_norms
 from gammapy.modeling.newton_backend import log_backend, takes_newton, templates_for
 from gammapy.modeling.nuisance import norm_row, unique_parameter_names
@@ -92,8 +91,8 @@ class NormFluxPoints:
         source = models[estimator.source]
         # A parameter that is linked to one of the source is frozen with it.
         own = {id(par) for par in source.parameters}
-        others = free_parameters(datasets) if estimator.reoptimize else []
-        others = [par for par in others if id(par) not in own]
+        free = datasets.parameters.free_parameters if estimator.reoptimize else []
+        others = [par for par in free if id(par) not in own]
         norm = estimator.norm.copy()
         templates, reason = templates_for(
             estimator.fit, _anew(datasets, models), others, scales={source.name: norm}
