@@ -238,7 +238,7 @@ class FoVBackgroundMaker:
             npred = dataset.npred().data
         used = dataset.mask.data.astype(bool)
         n_bins = np.count_nonzero(used)
-        if not np.isfinite(np.einsum("ijk,ijk->", npred, used)):
+        if np.isnan(np.sum(npred)):
             used = used & ~np.isnan(npred)
         counts, total = masked_sum(dataset.counts.data, used), masked_sum(npred, used)
         bkg = total if npred is background else masked_sum(background, used)
