@@ -128,9 +128,9 @@ def measure_growth(fork, plain, directory):
     write_datasets(MEDIUM, medium)
     write_crowd(crowd)
     return {
-        "datasets": grow_datasets(fork, plain, medium),
+        "datasets": grow_fits(fork, plain, medium, "n_datasets", N_DATASETS),
         "values": grow_values(fork, plain, medium),
-        "norms": grow_norms(fork, plain, crowd),
+        "norms": grow_fits(fork, plain, crowd, "n_free", N_NORMS),
     }
 
 
@@ -140,13 +140,13 @@ def load(fork, plain, directory, **options):
         environment.ask("load", directory=str(directory), **options)
 
 
-def grow_datasets(fork, plain, directory):
-    """Fits of more and more datasets."""
+def grow_fits(fork, plain, directory, option, numbers):
+    """Fits with more and more of what an option of the task "load" gives."""
     rows = []
-    for n_datasets in N_DATASETS:
-        print(f"{n_datasets} datasets ...", flush=True)
-        load(fork, plain, directory, n_datasets=n_datasets)
-        rows.append({"n": n_datasets, **time_all(fork, plain, "fit")})
+    for n in numbers:
+        print(f"{option} = {n} ...", flush=True)
+        load(fork, plain, directory, **{option: n})
+        rows.append({"n": n, **time_all(fork, plain, "fit")})
     return rows
 
 
@@ -163,16 +163,6 @@ def grow_values(fork, plain, directory):
         scan = best["values"][0] + deviations * best["errors"][0]
         times = time_all(fork, plain, "profile", scan=scan.tolist())
         rows.append({"n": n_values, **times})
-    return rows
-
-
-def grow_norms(fork, plain, directory):
-    """Fits of more and more norms of the same model."""
-    rows = []
-    for n_norms in N_NORMS:
-        print(f"{n_norms} norms ...", flush=True)
-        load(fork, plain, directory, n_free=n_norms)
-        rows.append({"n": n_norms, **time_all(fork, plain, "fit")})
     return rows
 
 
