@@ -113,7 +113,7 @@ def convolve_images(images, weights):
     """
     if weights is None:
         return images
-    if _is_disc(weights):
+    if is_disc(weights):
         result = _sum_disc(images, weights)
     else:
         result = _convolve(images, weights)
@@ -127,7 +127,7 @@ def _convolve(images, weights):
     return fftconvolve(images, weights[np.newaxis], mode="same", axes=(1, 2))
 
 
-def _is_disc(weights):
+def is_disc(weights):
     """Whether the weights are 0 or 1, symmetric, and each row is a run of ones."""
     steps = np.abs(np.diff(np.pad(weights, ((0, 0), (1, 1))), axis=1))
     mirrored = (weights[:, ::-1], weights[::-1])

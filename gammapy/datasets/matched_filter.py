@@ -17,6 +17,9 @@ from gammapy.modeling.models import (
     TemplateSpatialModel,
 )
 from .evaluator import MapEvaluator
+from .grids import image_slices
+from .sky_geometry import cylinder_of, worst_disc
+from .sky_kernels import warn_of_disc
 
 __all__ = []
 
@@ -57,6 +60,7 @@ class MatchedFilter:
 
     def __init__(self, dataset, source):
         self.stamps = source_stamps(dataset, source)
+        self._period = _period(dataset.counts.geom.to_image())
 
     @property
     def margin(self):
@@ -72,7 +76,8 @@ class MatchedFilter:
         stamp = self.stamps[plane.idx]
         for name, values in plane.summands():
             is_squared = name in ("variance", "coverage")
-            yield name, _correlate(values, stamp**2 if is_squared else stamp)
+            image = _correlate(values, stamp**2 if is_squared else stamp)
+            yield name, _wrap(image, self._period)
 
     def moments(self, plane):
         """Return sum(s^2), and two sums whose ratio is the number of pixels in f."""
@@ -167,3 +172,48 @@ def _correlate(image, stamp):
     result = fftconvolve(image, stamp[::-1, ::-1], mode="full")
     # Rounding must not leave negative counts.
     return np.clip(result, 0, None)
+
+
+def _period(image):
+    """Number of columns after which an image around the sky repeats, else None."""
+    cylinder = cylinder_of(image)
+    return cylinder.period if cylinder is not None and cylinder.is_around else None
+
+
+def _wrap(image, period):
+    """Filtered image in which columns of the same longitude hold the same sum."""
+    if period is None:
+        return image
+    wrapped = image.copy()
+    wrapped[:, :-period] += image[:, period:]
+    wrapped[:, period:] += image[:, :-period]
+    return wrapped
+
+
+def warn_of_filters(datasets, geom, mask):
+    """Say in one line where sources look unlike the one that the filter is made of.
+
+    Parameters
+    ----------
+    datasets : `~gammapy.datasets.Datasets`
+        Datasets.
+    geom : `~gammapy.maps.WcsGeom`
+        Geometry of an image that holds them.
+    mask : `~numpy.ndarray` of bool
+        Pixels that count, of the shape (n_lat, n_lon).
+    """
+    found = []
+    for dataset in datasets:
+        image = dataset.counts.geom.to_image()
+        into, part = image_slices(image, geom)
+        used = np.zeros(image.data_shape, dtype=bool)
+        used[into] = mask[part]
+        if used.any():
+            radius = 2 * image.pixel_scales.to_value("deg").max()
+            options = {"period": _period(image), "like_center": True}
+            found.append((worst_disc(image, radius, used, **options), image))
+    if found:
+        worst, image = max(found, key=lambda item: item[0].error)
+        what = "Filters matched to a source at the centre of the map"
+        advice = "take 'tophat' or 'gauss' in a CAR map"
+        warn_of_disc(worst, what, image, advice)

@@ -13,6 +13,7 @@ import astropy.units as u
 from gammapy.modeling.models import FoVBackgroundModel, ModelBase
 from .core import Dataset, Datasets
 from .grids import cutout_slices
+from .sky_geometry import sky_mask
 
 __all__ = []
 
@@ -209,8 +210,9 @@ SUMMED = ("counts", "npred", "npred_background", *OFF_ARRAYS)
 def iter_planes(dataset, bins, *, exclude=()):
     """Go through the energy bins of a dataset that its masks do not hide entirely.
 
-    Only what one bin needs is made at a time: a joint fit has no room for copies of
-    its cubes.
+    Pixels that have no coordinate on the sky, as in the corners of an all-sky map, are
+    masked. Only what one bin needs is made at a time: a joint fit has no room for
+    copies of its cubes.
 
     Parameters
     ----------
@@ -234,10 +236,13 @@ def iter_planes(dataset, bins, *, exclude=()):
     sources = list(npred_sources(dataset, exclude))
     make_background = _background_maker(dataset, exclude)
     counts = dataset.counts.data
+    on_sky = sky_mask(dataset.counts.geom)
     n_lost = 0
     npred_memory, scratch = (np.empty(dataset.data_shape[1:]) for _ in range(2))
     for idx in np.nonzero(bins)[0]:
         weights = _plane_weights(dataset, idx)
+        if on_sky is not None:
+            weights = weights * on_sky
         if not weights.any():
             continue
 

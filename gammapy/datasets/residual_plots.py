@@ -14,6 +14,7 @@ from gammapy.maps import Map, RegionGeom
 from gammapy.stats.residuals import check_residual_method
 from .grids import parse_region
 from .residual_maps import residual_image
+from .sky_regions import region_mask
 from .utils import get_axes
 
 __all__ = []
@@ -218,7 +219,8 @@ def masks_in_region(dataset, region=None):
             continue
         used = mask.data != 0
         if region is not None:
-            used = used & mask.geom.to_image().region_mask(region).data
+            image = mask.geom.to_image()
+            used = used & region_mask(image, parse_region(region))
         axis = mask.geom.axes["energy"]
         used = used.reshape(axis.nbin, -1).any(axis=1)
         geom = RegionGeom.create(None, axes=[axis])

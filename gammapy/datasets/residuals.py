@@ -18,7 +18,6 @@ from gammapy.stats.residuals import (
 )
 from gammapy.utils.parallel import N_JOBS_DEFAULT, run_multiprocessing
 from gammapy.utils.pbar import progress_bar
-from .convolution import convolve_images, make_kernel
 from .grids import (
     common_image_geom,
     image_slices,
@@ -27,7 +26,7 @@ from .grids import (
     pixel_offset,
     place,
 )
-from .matched_filter import MatchedFilter, source_of_kernel
+from .matched_filter import MatchedFilter, source_of_kernel, warn_of_filters
 from .reduction import (
     bins_of_range,
     bins_within,
@@ -44,6 +43,8 @@ from .reduction import (
     without_mask_fit,
 )
 from .residuals_io import read_spatial_residuals, write_spatial_residuals
+from .sky_kernels import make_sky_kernel
+from .sky_regions import check_region, pixels_in_region
 
 __all__ = ["SpatialResiduals", "SpectralResiduals"]
 
@@ -62,7 +63,8 @@ class SpatialResiduals:
         Maps of shape (n_energy, n_lat, n_lon), one energy bin per energy group, unit
         counts, NaN outside the mask: "counts", "npred", "npred_background",
         "variance", "sqrt_ts" (in standard deviations), and without NaN "mask" and
-        "coverage" (the mask after the convolution).
+        "coverage" (the mask after the convolution). Where the kernel depends on the
+        row, "n_correlated" is its effective number of pixels.
     models : `~gammapy.modeling.models.DatasetModels`
         Models of the datasets.
     datasets_names : list of str
@@ -72,7 +74,8 @@ class SpatialResiduals:
     correlation_radius : `~astropy.units.Quantity`, optional
         Radius of the kernel, None for a kernel without one. Default is None.
     n_pixels_correlated : float
-        Number of pixels that one value of the maps depends on.
+        Number of pixels that one value of the maps depends on; where it depends on the
+        row, the harmonic mean over the pixels of the mask. Default is 1.
     exclude : list of str
         Names of the components that were left out of the model.
     """
@@ -121,6 +124,11 @@ class SpatialResiduals:
         of f^2 m, and the significance is
         sign(N - M) sqrt(2 [N ln(N / M) - N + M] M / M2): that of Poisson counts (Cash
         1979, ApJ 228, 939), scaled to the width 1 (M = M2 where f is 0 or 1).
+
+        Pixels without a coordinate on the sky are masked. Discs and Gaussians are
+        those on the sky where maps have a cylindrical projection, also far from the
+        equator and across the seam. One warning says where, in another projection or
+        for another kernel, a disc is wrong by more than 5 percent in solid angle.
 
         A matched filter is f = s / sum(s^2), with the counts s of the source in each
         dataset and energy bin; its excess is the amplitude of such a source at each
@@ -200,11 +208,11 @@ class SpatialResiduals:
         cut = image_slices(geom.to_image(), image_geom) if geom else (..., ...)
         edges = _energy_groups(datasets, energy_min, energy_max, energy_edges)
         source = source_of_kernel(kernel)
-        weights = None
+        sky_kernel = None
         if source is None:
-            weights = make_kernel(kernel, correlation_radius, image_geom)
+            sky_kernel = make_sky_kernel(kernel, correlation_radius, image_geom)
         if is_on_off:
-            weights = _unit_weights(weights, source)
+            sky_kernel = _unit_kernel(sky_kernel)
 
         log_without_models(datasets)
         joint = _Sums(image_geom, n_groups=len(edges) - 1)
@@ -221,13 +229,17 @@ class SpatialResiduals:
             )
         sums, mask = joint.images, joint.mask
         if source is None:
-            n_correlated = _n_correlated(weights)
+            sky_kernel.warn(image_geom, _shown(mask, cut[1]))
+            n_correlated = sky_kernel.n_pixels
             sums["coverage"] = mask.astype(float)
-            sums = _convolve_sums(sums, weights)
+            sums = _convolve_sums(sums, sky_kernel)
         else:
             n_correlated = _scale_filtered(sums, joint.moments)
             # Where the source is not seen there is nothing to look for.
             mask &= sums["coverage"] > COVERAGE_MIN
+            warn_of_filters(datasets, image_geom, _shown(mask, cut[1]))
+        if np.ndim(n_correlated):
+            sums["n_correlated"] = np.broadcast_to(n_correlated, mask.shape)
         if geom is not None:
             image_geom = geom.to_image()
             shape = image_geom.data_shape
@@ -254,6 +266,8 @@ class SpatialResiduals:
         }
         maps["mask"] = Map.from_geom(maps_geom, data=mask, dtype=bool)
         maps["coverage"] = Map.from_geom(maps_geom, data=coverage)
+        if "n_correlated" in maps:
+            n_correlated = 1 / np.mean(1 / maps["n_correlated"].data[mask])
         has_radius = isinstance(kernel, str) and source is None
         return cls(
             maps,
@@ -392,9 +406,9 @@ class SpatialResiduals:
         edges = self.energy_axis.edges
         names = ["e_min", "e_max", "mean", "mean_err", "std", "std_err", "n_trials"]
         rows = [
-            (e_min, e_max, *_moments(image[select], self._n_pixels_correlated))
-            for e_min, e_max, image, select in zip(
-                edges[:-1], edges[1:], data, valid, strict=True
+            (e_min, e_max, *_moments(image[select], self._n_trials(idx, select)))
+            for idx, (e_min, e_max, image, select) in enumerate(
+                zip(edges[:-1], edges[1:], data, valid, strict=True)
             )
         ]
         table = Table(rows=rows, names=names)
@@ -402,6 +416,12 @@ class SpatialResiduals:
             table[name].info.format = ".3f"
         table["n_trials"].info.format = ".1f"
         return table
+
+    def _n_trials(self, idx, select):
+        """Number of independent values among the selected pixels of a group."""
+        if "n_correlated" not in self._maps:
+            return np.sum(select) / self._n_pixels_correlated
+        return np.sum(1 / self._maps["n_correlated"].data[idx][select])
 
     def to_dict(self):
         """Say what the residuals were made of.
@@ -528,7 +548,8 @@ class SpectralResiduals:
             Map or spectrum datasets with or without off counts, or one dataset.
         region : `~regions.SkyRegion` or str, optional
             Region whose pixels are summed: those with the centre inside. It must lie
-            inside the map. Only for map datasets. Default is all pixels.
+            inside the map, and may cross the seam of one around the sky. Only for map
+            datasets. Default is all pixels.
         energy_min, energy_max : `~astropy.units.Quantity` or str, optional
             Energy range; bins outside are masked. Default is all energies.
         exclude : list of str, optional
@@ -565,7 +586,7 @@ class SpectralResiduals:
         if "background" in datasets.models.names:
             raise ValueError("A component is named 'background': rename it.")
         if region is not None:
-            _check_region(datasets, parse_region(region))
+            check_region(datasets, parse_region(region))
         return cls._from_datasets(
             datasets,
             region,
@@ -589,7 +610,7 @@ class SpectralResiduals:
         region = parse_region(region)
         axis = _common_energy_axis(datasets)
         axis_mask = bins_of_range(datasets[0], energy_min, energy_max)
-        region_masks = {_.name: _region_mask(_, region) for _ in datasets}
+        region_masks = {_.name: pixels_in_region(_, region) for _ in datasets}
         if not any(np.any(_) for _ in region_masks.values()):
             raise ValueError(f"No pixel of the datasets has its centre in {region}.")
 
@@ -901,12 +922,17 @@ class _Sums:
         return (slice(None), *into), (slice(None), *part)
 
 
-def _convolve_sums(sums, weights):
+def _shown(mask, part):
+    """Pixels that are unmasked in any energy group, of a part of the image."""
+    shown = np.zeros(mask.shape[1:], dtype=bool)
+    shown[part] = mask.any(axis=0)[part]
+    return shown
+
+
+def _convolve_sums(sums, kernel):
     """Sums with a kernel; a variance has the squares of the weights."""
-    if weights is None:
-        return sums
     return {
-        name: convolve_images(image, weights**2 if name == "variance" else weights)
+        name: kernel.apply(image, np.square if name == "variance" else None)
         for name, image in sums.items()
     }
 
@@ -934,16 +960,14 @@ def _significance(sums, mask):
     return compute_sqrt_ts(counts, sums["npred"], variance=sums["variance"])
 
 
-def _unit_weights(weights, source):
+def _unit_kernel(kernel):
     """Kernel of equal weights, made 1; a ValueError for any other."""
-    if source is not None or (
-        weights is not None and np.ptp(weights[weights != 0]) > 0
-    ):
+    if kernel is None or not kernel.is_uniform:
         raise ValueError(
             "On-off datasets need the kernel 'tophat' or None: off counts cannot "
             "be weighted like on counts."
         )
-    return None if weights is None else (weights > 0).astype(float)
+    return kernel.as_sum()
 
 
 def _kernel_name(kernel, source):
@@ -953,54 +977,9 @@ def _kernel_name(kernel, source):
     return "map" if source is None else "model"
 
 
-def _n_correlated(weights):
-    """Effective number of pixels in a kernel."""
-    return 1.0 if weights is None else np.sum(weights) ** 2 / np.sum(weights**2)
-
-
-def _moments(values, n_correlated):
+def _moments(values, n_trials):
     """Mean, its error, standard deviation, its error, number of independent values."""
-    n_trials = values.size / n_correlated
     if n_trials == 0:
         return (np.nan,) * 4 + (0.0,)
     mean, std = values.mean(), values.std()
     return mean, std / np.sqrt(n_trials), std, std / np.sqrt(2 * n_trials), n_trials
-
-
-def _check_region(datasets, region):
-    """Raise a ValueError when a region reaches beyond the pixels there are."""
-    geoms = [_.counts.geom for _ in datasets if isinstance(_.counts.geom, WcsGeom)]
-    if not geoms:
-        return
-    try:
-        images = [common_image_geom(datasets)]
-    except (TypeError, ValueError):  # no common grid: one of them has to hold it
-        images = [_.to_image() for _ in geoms]
-    for image in images:
-        around = image.pad(1, axis_name=None).region_mask(region).data
-        around[1:-1, 1:-1] = False
-        if not around.any():
-            return
-    raise ValueError(
-        f"The region {region} reaches beyond the maps of {', '.join(datasets.names)}: "
-        "counts there are not known. Make it smaller, or use region=None for all "
-        "pixels."
-    )
-
-
-def _region_mask(dataset, region):
-    """Pixels of a dataset inside the region, shape (n_lat, n_lon) or a plain 1."""
-    geom = dataset.counts.geom
-    if geom.is_hpx:
-        raise TypeError(
-            f"Dataset {dataset.name!r} is on a HpxGeom; residuals need WCS maps or "
-            "regions: make a cutout of it on a WcsGeom."
-        )
-    if region is None:
-        return 1.0
-    if not isinstance(geom, WcsGeom):
-        raise ValueError(
-            f"Dataset {dataset.name!r} is a spectrum already; a region can only be "
-            "given for map datasets."
-        )
-    return geom.to_image().region_mask(region).data.astype(float)
