@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from functools import partial
 from numbers import Integral, Real
 import numpy as np
-import scipy.ndimage as ndi
 import astropy.units as u
 from astropy.io import fits
 from astropy.table import Table
 from gammapy.datasets import Datasets, MapDataset
-from gammapy.datasets.convolution import convolve_images, make_kernel
 from gammapy.datasets.grids import common_image_geom, image_slices, place
 from gammapy.datasets.reduction import (
     bins_of_range,
@@ -24,11 +22,20 @@ from gammapy.datasets.reduction import (
     parse_quantity,
 )
 from gammapy.datasets.residuals_io import write_hdulist
+from gammapy.datasets.sky_geometry import cylinder_of, sky_mask
+from gammapy.datasets.sky_kernels import make_sky_kernel
 from gammapy.maps import Map, WcsNDMap
 from gammapy.stats.residuals import compute_sqrt_ts_on_off
 from gammapy.utils.parallel import run_multiprocessing
 from gammapy.utils.pbar import progress_bar
-from .background import RingBackgroundMaker
+from .exclusion_sky import (
+    dilate,
+    hysteresis,
+    label_regions,
+    measure_rings,
+    solid_angle,
+    used_pixels,
+)
 from .groups import OneRunAtATime
 
 __all__ = ["ExclusionMaskMaker", "ExclusionMaskResult"]
@@ -36,12 +43,6 @@ __all__ = ["ExclusionMaskMaker", "ExclusionMaskResult"]
 log = logging.getLogger(__name__)
 
 LABEL = "exclusion_mask"
-
-# Neighbours of a pixel, those at its corners included.
-NEIGHBOURS = np.ones((3, 3), dtype=bool)
-
-# What a Fourier transform leaves where there is nothing, relative to the maximum.
-ROUNDING = 1e-9
 
 
 class ExclusionMaskMaker:
@@ -52,6 +53,11 @@ class ExclusionMaskMaker:
     excess is high: pixels above ``threshold_high``, and pixels above ``threshold_low``
     that are connected to them. It ends when nothing new is found. What is excluded
     stays excluded, so that the rounds come to an end.
+
+    Discs, rings and margins are those on the sky where maps have a cylindrical
+    projection; one warning says where, in another one, they are wrong by more than 5
+    percent in solid angle. Positions without a ring are not searched, and counted in
+    another warning.
 
     Parameters
     ----------
@@ -235,18 +241,22 @@ class ExclusionMaskMaker:
     def _find(self, images):
         """Exclusion mask of images, round by round."""
         geom = common_image_geom(images)
-        weights = make_kernel("tophat", self.correlation_radius, geom)
+        used = used_pixels(images, geom)
+        kernel = make_sky_kernel("tophat", self.correlation_radius, geom)
+        # In a cylindrical projection rings have their own shape in each row.
+        if cylinder_of(geom) is None:
+            kernel.warn(geom, used, (self.r_in + self.width).to_value("deg"))
         start = self._start(geom)
         found = np.zeros(geom.data_shape, dtype=bool)
         rows, is_stable = [], False
         while not is_stable and len(rows) < self.n_rounds_max:
-            mask = Map.from_geom(geom, data=~(start | self._dilate(found, geom)))
-            sqrt_ts = self._significance(images, mask, weights)
-            larger = found | _hysteresis(
-                sqrt_ts, self.threshold_low, self.threshold_high
+            mask = Map.from_geom(geom, data=~self._excluded(start, found, geom))
+            sqrt_ts = self._significance(images, mask, kernel)
+            larger = found | hysteresis(
+                sqrt_ts, geom, self.threshold_low, self.threshold_high
             )
             is_stable = np.array_equal(larger, found)
-            excluded = start | self._dilate(larger, geom)
+            excluded = self._excluded(start, larger, geom)
             rows.append(_round_row(len(rows) + 1, excluded, mask, sqrt_ts))
             found = larger
         if not is_stable:
@@ -254,12 +264,24 @@ class ExclusionMaskMaker:
                 f"The exclusion mask still grows after {self.n_rounds_max} rounds: "
                 "raise n_rounds_max, or take a wider ring."
             )
+        self._warn_without_ring(used & ~excluded, sqrt_ts)
         return ExclusionMaskResult(
             mask=Map.from_geom(geom, data=~excluded),
             sqrt_ts=Map.from_geom(geom, data=sqrt_ts),
             rounds=_rounds_table(rows),
             is_stable=is_stable,
         )
+
+    def _warn_without_ring(self, searched, sqrt_ts):
+        """Say how many of the positions to search have no ring."""
+        n_without = np.sum(searched & np.isnan(sqrt_ts))
+        if n_without:
+            log.warning(
+                f"{n_without} of {searched.sum()} positions have no ring of "
+                f"{self.r_in} with the width {self.width} inside the maps and outside "
+                "the excluded regions: nothing is found there. Take a smaller r_in or "
+                "a larger width."
+            )
 
     def _start(self, geom):
         """Pixels that are excluded whatever the data say."""
@@ -271,30 +293,30 @@ class ExclusionMaskMaker:
         # Beyond the mask nothing is known, so nothing is excluded.
         return mask.get_by_coord({"skycoord": geom.get_coord().skycoord}) == 0
 
-    def _dilate(self, found, geom):
-        if self.dilation == 0 * u.deg:
-            return found
-        structure = geom.binary_structure(width=self.dilation, kernel="disk")
-        return ndi.binary_dilation(found, structure=np.squeeze(structure))
+    def _excluded(self, start, found, geom):
+        """Pixels of the sky that are excluded."""
+        excluded = start | dilate(found, geom, self.dilation)
+        on_sky = sky_mask(geom)
+        return excluded if on_sky is None else excluded & on_sky
 
-    def _significance(self, images, mask, weights):
+    def _significance(self, images, mask, kernel):
         """Joint significance of the excess over the rings, NaN without a ring."""
-        maker = RingBackgroundMaker(self.r_in, self.width, exclusion_mask=mask)
         sums = 0
         for image in images:
-            sums = sums + _place_sums(maker.run(image), mask.geom)
+            off = measure_rings(image, self.r_in, self.width, mask)
+            sums = sums + _place_sums(image, off, mask.geom)
         sums = dict(zip(SUMMED, sums, strict=True))
         has_ring = sums.pop("coverage") > 0
         if not has_ring.any():
             raise ValueError(
                 f"No position has a ring of {self.r_in} with the width {self.width} "
-                "inside the maps and outside the excluded regions; take a narrower one."
+                "inside the maps and outside the excluded regions; take a smaller r_in."
             )
-        summed = convolve_images(np.stack([*sums.values()]), weights)
+        summed = kernel.apply(np.stack([*sums.values()]))
         summed = dict(zip(sums, summed, strict=True))
         # The rings of neighbours share their counts: of the off counts there is one
         # ring, of all else the sum.
-        n_pixels = convolve_images(has_ring[np.newaxis].astype(float), weights)[0]
+        n_pixels = kernel.apply(has_ring[np.newaxis].astype(float))[0]
         for name in ("counts_off", "acceptance_off"):
             summed[name] = summed[name] / np.where(n_pixels > 0, n_pixels, 1)
         arrays = {_: np.where(has_ring, summed[_], np.nan) for _ in summed}
@@ -431,17 +453,13 @@ def _image_dataset(dataset, energy_min, energy_max):
     )
 
 
-def _place_sums(dataset, geom):
-    """Arrays of an on-off image in those of a larger image, 0 where it has no ring."""
-    off = {
-        name: _without_rounding(getattr(dataset, name).data[0])
-        for name in ("counts_off", "acceptance_off")
-    }
-    used = dataset.mask_safe.data[0] & (off["acceptance_off"] > 0)
-    acceptance = dataset.acceptance.data[0]
+def _place_sums(image, off, geom):
+    """Arrays of an image and its rings in those of a larger one, 0 without a ring."""
+    used = image.mask_safe.data[0] & (off["acceptance_off"] > 0)
+    acceptance = image.background.data[0]
     alpha = np.divide(acceptance, off["acceptance_off"], where=used, out=0 * acceptance)
     arrays = {
-        "counts": dataset.counts.data[0],
+        "counts": image.counts.data[0],
         "npred_background": alpha * off["counts_off"],
         "acceptance": acceptance,
         "coverage": used,
@@ -449,18 +467,7 @@ def _place_sums(dataset, geom):
     }
     sums = np.stack([np.where(used, arrays[_], 0.0) for _ in SUMMED])
     return place(
-        sums, geom.data_shape, *image_slices(geom, dataset.counts.geom.to_image())
-    )
-
-
-def _without_rounding(values):
-    return np.where(values > ROUNDING * np.max(values), values, 0.0)
-
-
-def _hysteresis(image, low, high):
-    """Pixels above the low threshold that are connected to one above the high."""
-    return ndi.binary_propagation(
-        image > high, structure=NEIGHBOURS, mask=(image > low) | (image > high)
+        sums, geom.data_shape, *image_slices(geom, image.counts.geom.to_image())
     )
 
 
@@ -474,13 +481,12 @@ def _rounds_table(rows):
 def _round_row(number, excluded, mask, sqrt_ts):
     """Row of the table of rounds, which is logged, too."""
     outside = sqrt_ts[~excluded & np.isfinite(sqrt_ts)]
-    solid_angle = mask.geom.solid_angle().to_value("deg2")
     row = {
         "round": number,
         "n_pixels": int(excluded.sum()),
         "n_new": int(np.sum(excluded & mask.data)),
-        "n_regions": int(ndi.label(excluded, structure=NEIGHBOURS)[1]),
-        "area": np.sum(solid_angle[excluded]) * u.deg**2,
+        "n_regions": int(label_regions(excluded, mask.geom)[1]),
+        "area": np.sum(solid_angle(mask.geom)[excluded]) * u.deg**2,
         "mean": float(outside.mean()) if outside.size else np.nan,
         "std": float(outside.std()) if outside.size else np.nan,
         "max": float(outside.max()) if outside.size else np.nan,
