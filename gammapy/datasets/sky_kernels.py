@@ -36,12 +36,13 @@ def make_sky_kernel(kernel, radius, geom):
     weights = make_kernel(kernel, radius, geom)
     if not isinstance(kernel, str):
         return PlaneKernel(weights)
+    name = {"tophat": f"Discs of {radius}", "gauss": f"Gaussians of {radius}"}[kernel]
     radius = u.Quantity(radius).to_value("deg")
     # A disc with most of the kernel.
     extent = radius if kernel == "tophat" else 2 * radius
     rows = row_kernel(geom, extent)
     if rows is None:
-        return PlaneKernel(weights, extent)
+        return PlaneKernel(weights, extent, name=name)
     return rows if kernel == "tophat" else GaussRowKernel(cylinder_of(geom), radius)
 
 
@@ -76,12 +77,15 @@ class PlaneKernel:
     weights : `~numpy.ndarray` or None
         Weights from `~gammapy.datasets.convolution.make_kernel`.
     radius : float, optional
-        Radius in deg. Default is that of the weights.
+        Radius in deg of a disc with most of the kernel. Default is that of the weights.
+    name : str, optional
+        What warnings call it. Default is "Kernels that are maps".
     """
 
-    def __init__(self, weights, radius=None):
+    def __init__(self, weights, radius=None, *, name="Kernels that are maps"):
         self.weights = weights
         self.radius = radius
+        self.name = name
 
     @property
     def n_pixels(self):
@@ -98,7 +102,7 @@ class PlaneKernel:
     def as_sum(self):
         """Kernel of equal weights, made 1."""
         weights = None if self.weights is None else (self.weights > 0).astype(float)
-        return PlaneKernel(weights, self.radius)
+        return PlaneKernel(weights, self.radius, name=self.name)
 
     def apply(self, images, transform=None):
         """Sum the weighted neighbours of each pixel.
@@ -123,7 +127,7 @@ class PlaneKernel:
             return _scalar(transform) * convolve_images(images, weights)
         return convolve_images(images, transform(weights))
 
-    def warn(self, geom, mask, radius=None):
+    def warn(self, geom, mask):
         """Say in one line where the kernel is no disc on the sky, if anywhere.
 
         Parameters
@@ -132,12 +136,10 @@ class PlaneKernel:
             Geometry of the image.
         mask : `~numpy.ndarray` of bool
             Pixels that count, of the shape (n_lat, n_lon).
-        radius : float, optional
-            Radius in deg of the disc to look at. Default is that of the kernel.
         """
         if self.weights is None or not mask.any():
             return
-        radius = self.radius if radius is None else radius
+        radius = self.radius
         if radius is None:
             sizes = geom.pixel_scales.to_value("deg") * self.weights.shape[::-1]
             radius = np.min(sizes) / 2
@@ -145,8 +147,8 @@ class PlaneKernel:
             advice = "make the maps with proj='CAR', where each row has its own discs"
         else:
             advice = "take 'tophat' or 'gauss', which have discs for each row"
-        what = f"Discs of {radius:.3g} deg in pixels"
-        warn_of_disc(worst_disc(geom, radius, mask), what, geom, advice)
+        worst = worst_disc(geom, radius, mask)
+        warn_of_disc(worst, f"{self.name} in pixels", geom, advice)
 
 
 def warn_of_disc(worst, what, geom, advice):
@@ -213,7 +215,7 @@ class RowKernel:
         """The kernel itself, whose weights are 1."""
         return self
 
-    def warn(self, geom, mask, radius=None):
+    def warn(self, geom, mask):
         """Nothing to say: the discs are right, see `PlaneKernel.warn`."""
 
     def apply(self, images, transform=None):
@@ -321,7 +323,7 @@ class GaussRowKernel:
         """Effective number of pixels, (sum f)^2 / sum f^2, shape (n_lat, 1)."""
         return (self._sums**2 / self._squares)[:, np.newaxis]
 
-    def warn(self, geom, mask, radius=None):
+    def warn(self, geom, mask):
         """Nothing to say: the kernel is right, see `PlaneKernel.warn`."""
 
     def _weights(self, row, rows, columns):

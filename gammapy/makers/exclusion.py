@@ -22,7 +22,7 @@ from gammapy.datasets.reduction import (
     parse_quantity,
 )
 from gammapy.datasets.residuals_io import write_hdulist
-from gammapy.datasets.sky_geometry import cylinder_of, sky_mask
+from gammapy.datasets.sky_geometry import sky_mask
 from gammapy.datasets.sky_kernels import make_sky_kernel
 from gammapy.maps import Map, WcsNDMap
 from gammapy.stats.residuals import compute_sqrt_ts_on_off
@@ -35,6 +35,7 @@ from .exclusion_sky import (
     measure_rings,
     solid_angle,
     used_pixels,
+    warn_of_rings,
 )
 from .groups import OneRunAtATime
 
@@ -243,9 +244,7 @@ class ExclusionMaskMaker:
         geom = common_image_geom(images)
         used = used_pixels(images, geom)
         kernel = make_sky_kernel("tophat", self.correlation_radius, geom)
-        # In a cylindrical projection rings have their own shape in each row.
-        if cylinder_of(geom) is None:
-            kernel.warn(geom, used, (self.r_in + self.width).to_value("deg"))
+        warn_of_rings(geom, used, self.r_in + self.width)
         start = self._start(geom)
         found = np.zeros(geom.data_shape, dtype=bool)
         rows, is_stable = [], False

@@ -71,6 +71,24 @@ def _without_rounding(values, scale):
     return np.where(values > ROUNDING * max(np.max(values), scale), values, 0.0)
 
 
+def warn_of_rings(geom, used, radius):
+    """Say in one line where rings, and what they surround, are wrong on the sky.
+
+    Parameters
+    ----------
+    geom : `~gammapy.maps.WcsGeom`
+        Geometry of an image. In a cylindrical projection each row has its own rings,
+        and there is nothing to say.
+    used : `~numpy.ndarray` of bool
+        Pixels that count, of the shape (n_lat, n_lon).
+    radius : `~astropy.units.Quantity`
+        Outer radius of the rings.
+    """
+    if cylinder_of(geom) is None:
+        name = f"Rings within {radius:.3g}"
+        PlaneKernel(NEIGHBOURS, radius.to_value("deg"), name=name).warn(geom, used)
+
+
 def dilate(found, geom, margin):
     """Pixels within a margin around those that were found.
 

@@ -9,7 +9,12 @@ from scipy.stats import poisson
 import astropy.units as u
 from astropy.coordinates import SkyCoord
 from regions import CircleAnnulusSkyRegion, CircleSkyRegion, PolygonSkyRegion
-from gammapy.datasets import MapDataset, SpatialResiduals, SpectralResiduals
+from gammapy.datasets import (
+    MapDataset,
+    MapDatasetOnOff,
+    SpatialResiduals,
+    SpectralResiduals,
+)
 from gammapy.datasets.residual_maps import residual_image, residual_map
 from gammapy.datasets.sky_geometry import cylinder_of, sky_mask, worst_disc
 from gammapy.datasets.sky_kernels import PlaneKernel, RowKernel, make_sky_kernel
@@ -228,6 +233,29 @@ def test_number_of_pixels_in_the_kernel():
     assert_allclose(some, np.sum(72 / expected[-4:]))
 
 
+def test_part_of_a_map():
+    """A smaller geometry shows the same, on-off datasets too."""
+    geom = make_geom()
+    dataset = make_noise(geom)
+    part = geom.cutout(SkyCoord(0, 75, unit="deg", frame="galactic"), (100, 28) * u.deg)
+    on_off = MapDatasetOnOff.from_map_dataset(
+        dataset, acceptance=1, acceptance_off=2, counts_off=dataset.background * 2
+    )
+    for data in (dataset, on_off):
+        whole = SpatialResiduals.from_datasets(data, correlation_radius="8.1 deg")
+        some = SpatialResiduals.from_datasets(
+            data, correlation_radius="8.1 deg", geom=part
+        )
+        rows = slice(-part.data_shape[1], None)
+        columns = slice(26, 26 + part.data_shape[2])
+        assert_equal(some.sqrt_ts.data, whole.sqrt_ts.data[:, rows, columns])
+        mask = Map.from_geom(geom.to_image(), data=np.zeros(geom.data_shape[1:], bool))
+        mask.data[rows, columns] = True
+        n_trials = whole.distribution(mask)["n_trials"]
+        assert_allclose(some.distribution()["n_trials"], n_trials)
+        assert_allclose(whole.npred.data[0, :, 0], whole.npred.data[0, :, 40])
+
+
 def test_files_have_the_number_of_pixels(tmp_path):
     residuals = SpatialResiduals.from_datasets(
         make_noise(make_geom()), correlation_radius="8 deg"
@@ -335,7 +363,11 @@ def test_one_line_where_discs_are_wrong(caplog):
     dataset = make_noise(geom)
     SpatialResiduals.from_datasets(dataset, correlation_radius="5 deg")
     (line,) = warnings_of(caplog)
-    for words in ("Discs of 5 deg in pixels", "this AIT map", "proj='CAR'"):
+    for words in (
+        "Discs of 5 deg in pixels are wrong on the sky",
+        "this AIT map",
+        "proj='CAR'",
+    ):
         assert words in line
     # Without a kernel there is no disc, and where it is right it is right.
     SpatialResiduals.from_datasets(dataset, kernel=None)

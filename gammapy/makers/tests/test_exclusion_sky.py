@@ -161,7 +161,7 @@ def test_corners_without_sky(caplog):
     maker = ExclusionMaskMaker("4 deg", "12 deg", "8 deg", dilation="6 deg")
     result = maker.run(make_field(geom, [(0, 0, 300), (170, 10, 300)]))
     (line,) = warnings_of(caplog)
-    assert "Discs of 20 deg in pixels" in line
+    assert "Rings within 20 deg in pixels" in line
     assert "this AIT map" in line
     assert_equal(np.isfinite(result.sqrt_ts.data), on_sky)
     assert result.mask.data[~on_sky].all()
