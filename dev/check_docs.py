@@ -5,9 +5,10 @@
 
 Each has a summary, a section for its parameters that agrees with the signature, says
 what it returns and raises, and functions and classes have an example. A class may have
-its example in a method. Wrappers without a docstring have that of Gammapy 2.1, which
-is not checked. Examples are run, each for itself in an empty folder; those that read
-``$GAMMAPY_DATA`` only where it is there. The exit status is 1 when something is wrong.
+its example in a method. What has the docstring of Gammapy 2.1 is not checked; of one
+that extends it, only what is new. Examples are run, each for itself in an empty folder;
+those that read ``$GAMMAPY_DATA`` only where it is there. The exit status is 1 when
+something is wrong.
 """
 
 import ast
@@ -21,7 +22,7 @@ import tempfile
 import textwrap
 from pathlib import Path
 from numpydoc.docscrape import get_doc_object
-from numpydoc.validate import validate
+from numpydoc.validate import Validator, validate
 import matplotlib
 import matplotlib.pyplot as plt
 from docs_api import public_entries
@@ -69,23 +70,58 @@ def check_entry(entry):
     }
     if entry.has_own_docstring:
         objects = {entry.full_name: entry.obj} | objects
+    extended = {f"{entry.full_name}.{name}": _ for name, _ in entry.extended.items()}
+    if "__doc__" in entry.extended:
+        extended[entry.full_name] = entry.extended["__doc__"]
     problems = []
     for name, obj in objects.items():
-        found = check_form(name, obj) + check_raises(obj) + check_example(obj)
-        problems += [f"{name}: {_}" for _ in found]
-    if not entry.has_own_docstring and "__init__" in entry.members:
+        extension = extended.get(name)
+        found = check_form(name, obj, extension) + check_raises(obj)
+        text = extension.overlay if extension else None
+        problems += [f"{name}: {_}" for _ in found + check_example(obj, text)]
+    if not entry.has_own_docstring and "__init__" in (entry.members or ()):
         problems.append(f"{entry.full_name}: its __init__ differs, its docstring not")
     if entry.has_own_docstring and not _has_example(entry):
         problems.append(f"{entry.full_name}: there is no example")
     return problems
 
 
-def check_form(name, obj):
-    """List what numpydoc finds in the docstring of an object with a full name."""
-    problems = {code: text for code, text in validate(name)["errors"] if code in CODES}
-    if "PR01" in problems and _has_all_attributes(obj):
-        del problems["PR01"]
-    return list(problems.values())
+def check_form(name, obj, extension=None):
+    """List what numpydoc finds in the docstring of an object with a full name.
+
+    Of a docstring that extends the base's, what is wrong with that one does not count.
+    """
+    problems = [_ for _ in validate(name)["errors"] if _[0] in CODES]
+    if extension:
+        problems = _new_problems(name, problems, extension)
+    if _has_all_attributes(obj):
+        problems = [_ for _ in problems if _[0] != "PR01"]
+    return [text for code, text in problems]
+
+
+def _new_problems(name, problems, extension):
+    """Leave out the problems of a docstring that the base's has as well."""
+    obj = Validator._load_obj(name)
+    base = get_doc_object(obj, doc=extension.base)
+    theirs = [_ for _ in validate(base)["errors"] if _[0] in CODES]
+    of_all = {code for code, _ in theirs} - {"PR01", "PR02", "PR04", "PR07"}
+    problems = [
+        (code, text)
+        for code, text in problems
+        if code != "PR01" and code not in of_all and (code, text) not in theirs
+    ]
+    parameters, merged = (
+        {_.strip("\\*") for _ in names}
+        for names in (
+            Validator(get_doc_object(obj)).signature_parameters,
+            Validator(get_doc_object(obj)).doc_all_parameters,
+        )
+    )
+    missing = parameters - merged - set(extension.parameters)
+    if missing:
+        names = ", ".join(sorted(missing))
+        problems.append(("PR01", f"Parameters {names} not documented"))
+    return problems
 
 
 def _has_all_attributes(obj):
@@ -98,7 +134,7 @@ def _has_all_attributes(obj):
 
 def check_raises(obj):
     """List the exceptions that a function raises and its docstring does not name."""
-    function = getattr(obj, "__func__", obj)
+    function = _function(obj)
     if not inspect.isfunction(function):
         return []
     section = (inspect.getdoc(function) or "").partition("\nRaises\n")[2]
@@ -106,9 +142,13 @@ def check_raises(obj):
     return [f"raises {_}, which is in no section Raises" for _ in missing]
 
 
-def check_example(obj):
-    """Run the example in a docstring and list what goes wrong."""
-    text = inspect.getdoc(getattr(obj, "__func__", obj)) or ""
+def check_example(obj, text=None):
+    """Run the example in a docstring and list what goes wrong.
+
+    The text is given where the docstring extends the base's, whose examples do not
+    count.
+    """
+    text = inspect.cleandoc(text) if text else inspect.getdoc(_function(obj)) or ""
     examples = doctest.DocTestParser().get_examples(text)
     if any(doctest.SKIP in _.options for _ in examples):
         return ["a part of its example does not run"]
@@ -121,6 +161,11 @@ def check_example(obj):
         doctest.DocTestRunner(optionflags=flags).run(test, out=output.write)
         plt.close("all")
     return [output.getvalue().strip()] if output.getvalue() else []
+
+
+def _function(obj):
+    """The function of a method."""
+    return getattr(obj, "__func__", obj)
 
 
 def has_data():

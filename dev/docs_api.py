@@ -6,10 +6,9 @@ leading underscore. The plan of the merge (`dev/overlay.py`) says what comes fro
 overlay; names of new modules that their subpackage exports are listed there.
 """
 
-import ast
 import importlib
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 import click
 import overlay
@@ -42,6 +41,9 @@ class Entry:
     has_own_docstring: bool = True
     #: members that have the docstring of the base
     undocumented: frozenset = frozenset()
+    #: `merging.Extension` of the members whose docstring extends that of the base, and
+    #: under "__doc__" of the class or function itself
+    extended: dict = field(default_factory=dict)
 
     @property
     def full_name(self):
@@ -104,8 +106,7 @@ def public_entries(made=None):
             entries += [_new_entry(module, name) for name in module.__all__]
     for path, merged in made.modules.items():
         module = importlib.import_module(_module_name(path))
-        bare = merged.wrapped - documented(overlay.ROOT / path)
-        entries += _merged_entries(module, merged, bare)
+        entries += _merged_entries(module, merged)
     return sorted(entries, key=lambda _: (_.module, _.name))
 
 
@@ -128,20 +129,7 @@ def _shortest_module(module, name, obj):
     return module
 
 
-def documented(path):
-    """Qualified names of the functions in a module that have a docstring."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    scopes = [("", tree)]
-    scopes += [(f"{_.name}.", _) for _ in tree.body if isinstance(_, ast.ClassDef)]
-    return {
-        prefix + node.name
-        for prefix, scope in scopes
-        for node in scope.body
-        if isinstance(node, ast.FunctionDef) and ast.get_docstring(node)
-    }
-
-
-def _merged_entries(module, merged, undocumented):
+def _merged_entries(module, merged):
     """Entries of a module that the base has too."""
     members = {}
     for name in sorted(merged.added | merged.replaced | merged.wrapped):
@@ -151,13 +139,35 @@ def _merged_entries(module, merged, undocumented):
         for name, obj in _exported(module, owner):
             where = _shortest_module(module.__name__, name, obj)
             if names == [""]:
-                yield Entry(where, name, obj)
+                is_own = owner not in merged.undocumented
+                found = merged.extended.get(owner)
+                extended = {"__doc__": found} if found else {}
+                yield Entry(
+                    where, name, obj, has_own_docstring=is_own, extended=extended
+                )
                 continue
             is_own = name == owner and "__doc__" in names
-            bare = frozenset(_ for _ in names if f"{owner}.{_}" in undocumented)
-            entry = Entry(where, name, obj, tuple(names), is_own, bare)
+            entry = Entry(
+                where,
+                name,
+                obj,
+                tuple(names),
+                is_own,
+                frozenset(members_in(dict.fromkeys(merged.undocumented), owner)),
+                members_in(merged.extended, owner),
+            )
             if is_own or entry.own_members():
                 yield entry
+
+
+def members_in(found, owner):
+    """What was found for qualified names, by the members of one class."""
+    parts = {name: name.partition(".") for name in found}
+    return {
+        member: found[name]
+        for name, (cls, _, member) in parts.items()
+        if cls == owner and member
+    }
 
 
 def _exported(module, owner):

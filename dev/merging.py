@@ -14,7 +14,10 @@ module or, member by member, in a class:
 - `x`, `x.setter` and `x.deleter` are separate definitions, overloads are one.
 - ``_upstream_NAME``, in a class ``_upstream_CLASS_NAME``, keeps the base's definition
   under that name directly above its replacement. A class kept so is replaced whole.
-- `__all__` is a union, an import is added once, a docstring replaces the base's.
+- `__all__` is a union, an import is added once.
+- a docstring that begins with a section heading extends the base's, see
+  `dev/docstrings.py`. One that begins with a sentence replaces it. A function without
+  docstring has that of the base.
 
 Comments of the overlay that stand apart from a definition are notes to its reader
 and are not merged.
@@ -28,8 +31,10 @@ import sys
 import warnings
 from collections import Counter
 from dataclasses import dataclass, field
+import docstrings
+from docstring_names import order_of
 
-__all__ = ["Merged", "OverlayError", "check_syntax", "merge_module"]
+__all__ = ["Digest", "Merged", "OverlayError", "check_syntax", "merge_module"]
 
 PREFIX = "_upstream_"
 LINE_LENGTH = 88
@@ -43,9 +48,29 @@ COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 class OverlayError(Exception):
     """What is wrong with the overlay or its base: one line for each error."""
 
-    def __init__(self, *lines):
+    def __init__(self, *lines, merged=None):
         super().__init__("\n".join(lines))
         self.lines = lines
+        #: what was found of a module that could not be merged
+        self.merged = merged
+
+
+@dataclass(frozen=True)
+class Digest:
+    """Hashes of a definition of the base; "-" where there is nothing."""
+
+    code: str
+    docstring: str
+
+
+@dataclass(frozen=True)
+class Extension:
+    """What a docstring was made from."""
+
+    base: str
+    overlay: str
+    #: names in the signature of the base
+    parameters: tuple
 
 
 @dataclass
@@ -53,12 +78,16 @@ class Merged:
     """The text of a merged module and, by qualified names, what was merged."""
 
     text: str = ""
-    #: hashes of the base's text that the overlay relies on: each definition that is
-    #: replaced or wrapped, the header of each class that is merged
+    #: `Digest` of the base's text that the overlay relies on: each definition that is
+    #: replaced or wrapped, the header and docstring of each class that is merged
     locked: dict = field(default_factory=dict)
     replaced: set = field(default_factory=set)
     wrapped: set = field(default_factory=set)
     added: set = field(default_factory=set)
+    #: `Extension` of those of the others whose docstring extends the base's
+    extended: dict = field(default_factory=dict)
+    #: those of the others that have none of their own
+    undocumented: set = field(default_factory=set)
     #: line numbers in the overlay
     lines: dict = field(default_factory=dict)
 
@@ -150,12 +179,21 @@ class Source:
             line += 1
         return end
 
+    def docstring_lines(self, nodes):
+        """Lines of the docstrings of definitions and of all that is in them."""
+        found = [docstring(_) for node in nodes for _ in ast.walk(node)]
+        return {line for _ in found if _ for line in range(_.lineno - 1, _.end_lineno)}
+
     def is_alone(self, node):
         """Whether a statement shares none of its lines with another one."""
         # offsets of the syntax tree count bytes of UTF-8
         before = self.lines[node.lineno - 1].encode()[: node.col_offset]
-        after = self.lines[node.end_lineno - 1].encode()[node.end_col_offset :]
-        return not before.strip() and after.strip()[:1] in (b"", b"#")
+        return not before.strip() and self.rest(node).strip()[:1] in ("", "#")
+
+    def rest(self, node):
+        """What follows a statement on its last line, with the end of the line."""
+        line = self.lines[node.end_lineno - 1].encode()
+        return line[node.end_col_offset :].decode()
 
     def text_of(self, start, end):
         """The text from one line up to another."""
@@ -235,7 +273,9 @@ def is_docstring(node):
 
 def docstring(node):
     """The docstring statement of a module, class or function, or None."""
-    return node.body[0] if node.body and is_docstring(node.body[0]) else None
+    if not isinstance(node, (*SCOPES, ast.Module)) or not node.body:
+        return None
+    return node.body[0] if is_docstring(node.body[0]) else None
 
 
 def is_overload(node):
@@ -379,6 +419,12 @@ def import_rank(node):
     return 3 if package == "gammapy" else 2
 
 
+def digest(lines):
+    """Hash of lines of text, "-" for none."""
+    text = "\n".join(lines)
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}" if lines else "-"
+
+
 class _ModuleMerge:
     """Collects the edits of one module, and every error before giving up."""
 
@@ -392,6 +438,8 @@ class _ModuleMerge:
         self.uses = self.find_uses(overlay.tree)
         #: names under which replaced definitions can be kept
         self.keepable = Counter()
+        #: docstrings of the overlay that have one of the base to extend
+        self.extending = set()
 
     def run(self):
         """Merge, or raise with all errors."""
@@ -399,6 +447,7 @@ class _ModuleMerge:
         self.merge_imports()
         self.merge_body(self.base.tree, self.overlay.tree, ())
         self.check_uses()
+        self.check_docstrings()
         if not self.errors:
             self.result.text = self.apply()
             try:
@@ -406,7 +455,7 @@ class _ModuleMerge:
             except OverlayError as error:
                 self.errors.append(f"{error} (in the merged text)")
         if self.errors:
-            raise OverlayError(*self.errors)
+            raise OverlayError(*self.errors, merged=self.result)
         return self.result
 
     def error(self, line, message):
@@ -546,7 +595,7 @@ class _ModuleMerge:
                 )
                 return
         body = self.base.top(old.node.body[0], old.node.lineno)
-        self.lock(".".join(scope), old.start, body, new.line)
+        self.lock(".".join(scope), old.start, body, new.line, [])
         self.merge_docstring(old.node, new.node, scope)
         self.merge_body(old.node, new.node, scope)
 
@@ -570,8 +619,8 @@ class _ModuleMerge:
     def replace(self, old, new, scope, kept):
         """Replace a definition, and keep the base's when it is used."""
         name = self.qualified(scope, new)
-        self.lock(name, old.start, old.end, new.line)
-        lines = self.overlay.lines[new.top : new.end]
+        self.lock(name, old.start, old.end, new.line, old.nodes)
+        lines = self.with_docstring(old, new, name)
         if new.is_accessor:
             uses = set().union(*(self.find_uses(_) for _ in new.nodes))
             keep = kept in uses
@@ -587,22 +636,27 @@ class _ModuleMerge:
             lines = [
                 *self.renamed(old, new, kept),
                 *["\n"] * blank,
-                *self.with_docstring(old, new, name),
+                *lines,
             ]
             self.result.wrapped.add(name)
         else:
             self.result.replaced.add(name)
+        if docstring(new.node) is None and (keep or docstring(old.node)):
+            self.result.undocumented.add(name)
         self.edit(start, old.end, lines)
 
-    def lock(self, name, start, end, line):
-        """Note the hash of lines of the base.
+    def lock(self, name, start, end, line, nodes):
+        """Note the hashes of lines of the base, the docstrings of nodes apart.
 
         Of the source text and not of `ast.dump`, which differs between versions of
-        Python. White space at the end of lines does not count.
+        Python. White space at the end of lines and blank lines do not count.
         """
-        text = "\n".join(_.rstrip() for _ in self.base.lines[start:end])
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        self.result.locked[name] = f"sha256:{digest}"
+        documented = self.base.docstring_lines(nodes)
+        parts = {True: [], False: []}
+        for number in range(start, end):
+            if text := self.base.lines[number].rstrip():
+                parts[number in documented].append(text)
+        self.result.locked[name] = Digest(digest(parts[False]), digest(parts[True]))
         self.result.lines[name] = line
 
     # keeping the original
@@ -668,23 +722,67 @@ class _ModuleMerge:
                 lines[index] = re.sub(pattern, rf"\g<1>{kept}", lines[index])
         return lines
 
+    # docstrings
+
     def with_docstring(self, old, new, name):
-        """Lines of a wrapper, with the docstring of the original if it has none."""
+        """Lines of a definition, with the base's docstring as far as it has none."""
         lines = self.overlay.lines[new.top : new.end]
         if not (isinstance(old.node, SCOPES) and isinstance(new.node, SCOPES)):
             return lines
-        text = docstring(old.node)
-        if text is None or docstring(new.node) is not None:
+        theirs, ours = docstring(old.node), docstring(new.node)
+        if theirs is None or (ours and not docstrings.is_extending(ours.value.value)):
             return lines
         first = new.node.body[0]
         if not self.overlay.is_alone(first):
             self.error(
-                new.line, f"write the body of {name} on lines of its own: it wraps"
+                new.line,
+                f"write the body of {name} on lines of its own: it has the docstring of"
+                " the base",
             )
             return lines
-        at = self.overlay.top(first, new.node.lineno) - new.top
-        text = ast.get_source_segment(self.base.text, text)
-        return [*lines[:at], f"{' ' * first.col_offset}{text}\n", *lines[at:]]
+        if ours:
+            at, end = first.lineno - 1 - new.top, first.end_lineno - new.top
+            text = self.extended(old.node, new.node, name)
+        else:
+            at = end = self.overlay.top(first, new.node.lineno) - new.top
+            text = ast.get_source_segment(self.base.text, theirs)
+        text = f"{' ' * first.col_offset}{text}{self.base.rest(theirs)}"
+        return [*lines[:at], text, *lines[end:]]
+
+    def extended(self, old_parent, new_parent, name):
+        """Source of a docstring of the base, extended by one of the overlay."""
+        old, new = docstring(old_parent), docstring(new_parent)
+        self.extending.add(new)
+        self.result.extended[name] = Extension(
+            old.value.value,
+            new.value.value,
+            tuple(order_of(old_parent, old_parent).get("Parameters", ())),
+        )
+        texts = [
+            ast.get_source_segment(source.text, node)
+            for source, node in ((self.base, old), (self.overlay, new))
+        ]
+        order = order_of(old_parent, new_parent)
+        try:
+            return docstrings.extend(*texts, order, new.col_offset)
+        except docstrings.DocstringError as error:
+            for line, message in error.problems:
+                self.error(new.lineno + line, f"docstring of {name}: {message}")
+            return texts[0]
+
+    def check_docstrings(self):
+        """Check that each docstring that extends has one of the base."""
+        for node in ast.walk(self.overlay.tree):
+            text = docstring(node)
+            if text is None or text in self.extending:
+                continue
+            if docstrings.is_extending(text.value.value):
+                name = getattr(node, "name", "the module")
+                self.error(
+                    text.lineno,
+                    f"docstring of {name}: begins with a section, but the base has none"
+                    " to extend",
+                )
 
     # new definitions
 
@@ -722,10 +820,8 @@ class _ModuleMerge:
             lines += ["\n"] * blank_lines(above, below, gap)
             self.edit(at, at, lines)
 
-    # docstrings, __all__, imports
-
     def merge_docstring(self, old_parent, new_parent, scope):
-        """Replace or add the docstring of a module or class."""
+        """Extend, replace or add the docstring of a module or class."""
         old, new = docstring(old_parent), docstring(new_parent)
         name = ".".join((*scope, "__doc__"))
         if new is None or (old is not None and old.value.value == new.value.value):
@@ -737,8 +833,11 @@ class _ModuleMerge:
         lines = self.overlay.lines[new.lineno - 1 : new.end_lineno]
         if old is not None:
             start, end = old.lineno - 1, old.end_lineno
-            self.lock(name, start, end, new.lineno)
+            self.lock(name, start, end, new.lineno, [old_parent])
             self.result.replaced.add(name)
+            if docstrings.is_extending(new.value.value):
+                text = self.extended(old_parent, new_parent, name)
+                lines = [f"{' ' * new.col_offset}{text}{self.base.rest(old)}"]
             self.edit(start, end, lines)
             return
         self.result.added.add(name)

@@ -7,12 +7,15 @@
     python dev/overlay.py diff             unified diff against the base
     python dev/overlay.py export CHECKOUT  write the change to a checkout of Gammapy
 
+With `--base CHECKOUT`, check and diff take any other revision of Gammapy as the base.
+
 A file without a counterpart in the base is copied, a module with one is merged
 definition by definition: see `dev/merging.py` for the rules. The build hook calls
 `find_base` and `merge`.
 
-The lock holds a hash of each base definition that the overlay replaces or wraps.
-Nothing is merged when one of them changed or vanished.
+The lock holds two hashes of each base definition that the overlay replaces or wraps:
+of its code and of its docstring. Nothing is merged into the release when one of them
+changed or vanished. In a checkout docstrings may differ; that is said.
 """
 
 import argparse
@@ -26,13 +29,14 @@ import sys
 import tempfile
 import time
 import tomllib
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
 # the build hook loads this file by its path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from merging import OverlayError, check_syntax, merge_module  # noqa: E402
+from merging import Digest, OverlayError, check_syntax, merge_module  # noqa: E402
 
 __all__ = ["Base", "OverlayError", "Plan", "find_base", "merge", "open_base", "plan"]
 
@@ -68,10 +72,14 @@ class Plan:
     copied: list = field(default_factory=list)
     #: the `merging.Merged` modules by path
     modules: dict = field(default_factory=dict)
+    #: what was found of those that could not be merged, None for nothing
+    failed: dict = field(default_factory=dict)
+    #: what is wrong with them
+    errors: list = field(default_factory=list)
 
     @property
     def locked(self):
-        """Hashes for the lock, by path and qualified name."""
+        """The `merging.Digest` for the lock, by path and qualified name."""
         return {
             (path, name): digest
             for path, module in self.modules.items()
@@ -86,6 +94,23 @@ class Plan:
             f"{len(self.copied)} files copied, {len(modules)} merged,"
             f" {replaced} definitions replaced, {wrapped} wrapped"
         )
+
+
+@dataclass(frozen=True)
+class Change:
+    """How a definition of a base differs from what the lock says."""
+
+    path: str
+    name: str
+    #: line in the overlay
+    line: int
+    #: "code", "docstring", "vanished" or "unlocked"
+    kind: str
+
+    @property
+    def where(self):
+        """File, line and name for messages."""
+        return f"{self.path}:{self.line}: {self.name}"
 
 
 # the base
@@ -112,8 +137,27 @@ def find_base():
 def open_base(folder):
     """Return the base in a folder, as `pip install --target` makes it."""
     folder = Path(folder)
+    if is_checkout(folder):
+        raise OverlayError(
+            f"{folder} is a checkout of Gammapy: only check, diff and export take one,"
+            f" expected the release {VERSION} from `pip install --target`"
+        )
     found = importlib.metadata.distributions(name="gammapy", path=[str(folder)])
     return _checked_base(list(found), folder)
+
+
+def is_checkout(folder):
+    """Whether a folder holds the sources of Gammapy, of any revision."""
+    return (folder / "gammapy/__init__.py").is_file() and _project(folder) == "gammapy"
+
+
+def _project(folder):
+    """Name of the project in a folder, None when it has none."""
+    try:
+        text = (folder / "pyproject.toml").read_text(encoding="utf-8")
+        return tomllib.loads(text).get("project", {}).get("name")
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return None
 
 
 def _checked_base(distributions, folder):
@@ -173,7 +217,7 @@ def _download(target):
 
 
 def read_lock(path):
-    """Read the hashes in a lock file, by path and qualified name."""
+    """Read a lock file: the `merging.Digest` by path and qualified name."""
     if not path.exists():
         return {}
     first, *lines = _read(path, LOCK).splitlines() or [""]
@@ -183,13 +227,19 @@ def read_lock(path):
     for number, line in enumerate(lines, start=2):
         module, _, rest = line.partition(" ")
         # a name may hold spaces, like f.register(dict[str, int])
-        name, _, digest = rest.rpartition(" ")
-        if not name or not digest.startswith("sha256:"):
+        name, *hashes = rest.rsplit(" ", 2)
+        if len(hashes) != 2 or not all(_is_hash(_) for _ in hashes):
             raise OverlayError(
-                f"{LOCK}:{number}: expected PATH NAME HASH, got `{line}`"
+                f"{LOCK}:{number}: expected PATH NAME CODE DOCSTRING, the last two as"
+                f" hashes, got `{line}`: {RUN_LOCK}"
             )
-        locked[module, name] = digest
+        locked[module, name] = Digest(*hashes)
     return locked
+
+
+def _is_hash(text):
+    """Whether a text is a hash in a lock, or says that there is nothing."""
+    return text == "-" or text.startswith("sha256:")
 
 
 def check_lock_version(path):
@@ -209,40 +259,77 @@ def check_lock_version(path):
 
 def lock_text(locked):
     """Text of a lock file."""
-    lines = [f"{path} {name} {_}" for (path, name), _ in sorted(locked.items())]
+    lines = [
+        f"{path} {name} {locked[path, name].code} {locked[path, name].docstring}"
+        for path, name in sorted(locked)
+    ]
     return "\n".join([f"gammapy == {VERSION}", *lines, ""])
 
 
-def _lock_errors(made, locked, failed):
-    """What in a plan disagrees with the lock; modules that failed are left out."""
-    errors = []
-    for (path, name), digest in made.locked.items():
-        where = f"{path}:{made.modules[path].lines[name]}: {name}"
-        expected = locked.get((path, name))
-        if expected is None:
-            errors.append(f"{where} is not in {LOCK}: {RUN_LOCK}")
-        elif expected != digest:
-            errors.append(
-                f"{where} of the base changed against {LOCK}: compare it with the"
-                f" overlay, then {RUN_LOCK}"
-            )
+def changes(made, locked):
+    """List how the base of a plan differs from what is locked.
+
+    Parameters
+    ----------
+    made : `Plan`
+        The plan. Modules that could not be merged count as far as they were read.
+    locked : dict
+        From `read_lock`.
+
+    Returns
+    -------
+    changes : list of `Change`
+        In the order of the files.
+    """
+    modules = made.modules | {path: _ for path, _ in made.failed.items() if _}
+    found = []
+    for path, module in modules.items():
+        for name, digest in module.locked.items():
+            kind = _kind_of_change(locked.get((path, name)), digest)
+            if kind:
+                found.append(Change(path, name, module.lines[name], kind))
     for path, name in locked:
-        line = None if path in failed else _vanished_line(made, path, name)
-        if line is not None:
-            errors.append(
-                f"{path}:{line}: {name} vanished from the base, but is in {LOCK}:"
-                f" change the overlay, then {RUN_LOCK}"
-            )
-    return errors
+        if path in modules or path in made.copied:
+            line = _vanished_line(modules.get(path), name)
+            if line is not None:
+                found.append(Change(path, name, line, "vanished"))
+    return sorted(found, key=lambda _: (_.path, _.line))
 
 
-def _vanished_line(made, path, name):
+def _kind_of_change(expected, digest):
+    """How a definition changed, None when it did not."""
+    if expected is None:
+        return "unlocked"
+    if expected.code != digest.code:
+        return "code"
+    return None if expected.docstring == digest.docstring else "docstring"
+
+
+def _lock_errors(made, locked):
+    """What in a plan for the release disagrees with the lock."""
+    then = f"then {RUN_LOCK}"
+    changed = f"of the base changed against {LOCK}"
+    texts = {
+        "unlocked": f"is not in {LOCK}: {RUN_LOCK}",
+        "code": f"{changed} (its code): compare it with the overlay, {then}",
+        "docstring": f"{changed} (only its docstring): compare it with the overlay,"
+        f" {then}",
+        "vanished": f"vanished from the base, but is in {LOCK}: change the overlay,"
+        f" {then}",
+    }
+    return [
+        f"{_.where} {texts[_.kind]}"
+        for _ in changes(made, locked)
+        if _.path not in made.failed
+    ]
+
+
+def _vanished_line(module, name):
     """Line where the overlay adds what the lock says that it replaces, or None."""
-    if path in made.copied:
+    if module is None:
         return 1
-    if path not in made.modules or (path, name) in made.locked:
+    if name in module.locked:
         return None
-    module = made.modules[path]
     parts = name.split(".")
     names = {".".join(parts[: n + 1]) for n in range(len(parts))}
     return min((module.lines[_] for _ in names & module.added), default=None)
@@ -285,7 +372,7 @@ def plan(base, root=ROOT, locked=None, leave_out=()):
     root : `~pathlib.Path`
         Folder that holds the overlay in ``gammapy/``.
     locked : dict, optional
-        Hashes from `read_lock`, checked unless None.
+        From `read_lock`, checked unless None.
     leave_out : collection of str
         Files of the overlay to leave out.
 
@@ -294,9 +381,18 @@ def plan(base, root=ROOT, locked=None, leave_out=()):
     plan : `Plan`
         What is to be written.
     """
+    made = _plan_all(base, root, leave_out)
+    errors = made.errors
+    if locked is not None:
+        errors = errors + _lock_errors(made, locked)
+    if errors:
+        raise OverlayError(*errors)
+    return made
+
+
+def _plan_all(base, root, leave_out=()):
+    """Merge what can be merged, and note what cannot."""
     made = Plan()
-    errors = []
-    failed = set()
     for name in overlay_files(root):
         if name in leave_out:
             continue
@@ -306,12 +402,8 @@ def plan(base, root=ROOT, locked=None, leave_out=()):
             else:
                 _plan_copied(made, base, root, name)
         except OverlayError as error:
-            errors += error.lines
-            failed.add(name)
-    if locked is not None:
-        errors += _lock_errors(made, locked, failed)
-    if errors:
-        raise OverlayError(*errors)
+            made.errors += error.lines
+            made.failed[name] = error.merged
     return made
 
 
@@ -348,6 +440,93 @@ def _read(path, name):
         return path.read_bytes().decode()
     except UnicodeDecodeError as error:
         raise OverlayError(f"{name}:1: is not UTF-8: {error.reason}") from None
+
+
+# a checkout of another revision
+
+
+def plan_checkout(checkout, root=ROOT):
+    """Merge the overlay into a checkout of any revision of Gammapy, in memory.
+
+    Files that git ignores there, like a generated ``gammapy/version.py``, are left out.
+
+    Parameters
+    ----------
+    checkout : `~pathlib.Path`
+        Folder of the checkout.
+    root : `~pathlib.Path`
+        Folder that holds the overlay in ``gammapy/`` and the lock.
+
+    Returns
+    -------
+    plan : `Plan`
+        What is to be written.
+    report : list of str
+        A line for each definition of the lock that differs, and one with their number.
+
+    Raises
+    ------
+    OverlayError
+        If the code of one of them differs or cannot be merged. It holds the report.
+    """
+    leave_out = _ignored(checkout, overlay_files(root))
+    locked = {
+        (path, name): digest
+        for (path, name), digest in read_lock(root / LOCK).items()
+        if path not in leave_out
+    }
+    made = _plan_all(Base(checkout), root, leave_out)
+    found = changes(made, locked)
+    report = [*(_describe(made, _) for _ in found), _count(made, locked, found)]
+    if made.errors or any(_.kind != "docstring" for _ in found):
+        raise OverlayError(*made.errors, *report)
+    return made, report
+
+
+def _ignored(checkout, files):
+    """Files that git ignores in a checkout; none where there is no git."""
+    if not files or not (checkout / ".git").exists():
+        return []
+    return _git(checkout, "check-ignore", "--", *files)
+
+
+def _describe(made, change):
+    """One line about a definition that differs in a checkout."""
+    if change.kind != "docstring":
+        texts = {
+            "code": "its code changed",
+            "vanished": f"vanished, {VERSION} has it",
+            "unlocked": f"is new in this base, {VERSION} does not have it",
+        }
+        return f"{change.where}: {texts[change.kind]}"
+    module = made.modules.get(change.path) or made.failed[change.path]
+    ours = "replaces it by its own"
+    if change.name in module.undocumented:
+        ours = "takes it"
+    elif change.name in module.extended:
+        ours = "extends it"
+    return f"{change.where}: only its docstring changed; the overlay {ours}"
+
+
+def _count(made, locked, found):
+    """Line that says how many definitions of the lock differ."""
+    count = Counter(_.kind for _ in found)
+    names = {(_.path, _.name) for _ in found}
+    reached = made.locked | {
+        (path, name): None
+        for path, module in made.failed.items()
+        if module
+        for name in module.locked
+    }
+    same = sum(_ in reached and _ not in names for _ in locked)
+    known = count["docstring"] + count["code"] + count["vanished"]
+    text = (
+        f"{len(locked)} definitions of {LOCK}: {same} as in {VERSION},"
+        f" {count['docstring']} with another docstring only, {count['code']} with other"
+        f" code, {count['vanished']} vanished"
+    )
+    unread = len(locked) - same - known
+    return f"{text}, {unread} not reached" if unread else text
 
 
 # writing
@@ -445,8 +624,8 @@ def export(checkout, root=ROOT):
     """Write the merged files into a git checkout of Gammapy.
 
     The overlay is merged into the checkout's own files, which may have moved on where
-    the lock does not name them. Files that git ignores there, like a generated
-    ``gammapy/version.py``, are left out.
+    the lock does not name them, or in docstrings. Files that git ignores there, like a
+    generated ``gammapy/version.py``, are left out.
 
     Parameters
     ----------
@@ -459,24 +638,21 @@ def export(checkout, root=ROOT):
     -------
     names : list of str
         Files that were written.
+    report : list of str
+        From `plan_checkout`.
     """
     checkout = Path(checkout)
     _check_checkout(checkout)
     files = overlay_files(root)
-    leave_out = _git(checkout, "check-ignore", "--", *files) if files else []
-    files = [_ for _ in files if _ not in leave_out]
+    ignored = _ignored(checkout, files)
+    files = [_ for _ in files if _ not in ignored]
     _check_not_exported(checkout, root, files)
     status = ("status", "--porcelain", "--untracked-files=all", "--")
     if dirty := _git(checkout, *status, *files) if files else []:
         raise OverlayError(
             *(f"{_[3:]}: has uncommitted changes in {checkout}" for _ in dirty)
         )
-    locked = {
-        (path, name): digest
-        for (path, name), digest in read_lock(root / LOCK).items()
-        if path not in leave_out
-    }
-    made = plan(Base(checkout), root, locked, leave_out)
+    made, report = plan_checkout(checkout, root)
     names = sorted(made.files)
     with tempfile.TemporaryDirectory(dir=checkout, prefix=".overlay-") as temporary:
         # all files are written before the first is moved into place
@@ -488,21 +664,15 @@ def export(checkout, root=ROOT):
             if path.exists():
                 shutil.copymode(path, Path(temporary) / str(number))
             os.replace(Path(temporary) / str(number), path)
-    return names
+    return names, report
 
 
 def _check_checkout(checkout):
     """Check that a folder is a git checkout of Gammapy."""
-    project = {}
-    try:
-        text = (checkout / "pyproject.toml").read_text(encoding="utf-8")
-        project = tomllib.loads(text).get("project", {})
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
-        pass
     found = {
         ".git": (checkout / ".git").exists(),
         "gammapy/__init__.py": (checkout / "gammapy/__init__.py").is_file(),
-        "a pyproject.toml that names gammapy": project.get("name") == "gammapy",
+        "a pyproject.toml that names gammapy": _project(checkout) == "gammapy",
     }
     missing = [name for name, there in found.items() if not there]
     if missing:
@@ -537,8 +707,13 @@ def _git(checkout, *arguments):
 def run(arguments, root=ROOT):
     """Run a command and return the text that it prints."""
     if arguments.command == "export":
-        names = export(arguments.checkout, root)
-        return f"{len(names)} files written to {arguments.checkout}\n"
+        names, report = export(_export_folder(arguments), root)
+        written = f"{len(names)} files written to {_export_folder(arguments)}"
+        return "\n".join([*report, written, ""])
+    if arguments.command in ("check", "diff") and arguments.base:
+        checkout = Path(arguments.base)
+        if is_checkout(checkout):
+            return _look_at(checkout, arguments.command, root)
     base = open_base(arguments.base) if arguments.base else fetch_base(root)
     if arguments.command == "merge":
         return f"{merge(base, arguments.out, root)}\n"
@@ -560,6 +735,27 @@ def run(arguments, root=ROOT):
     return f"{made}\n"
 
 
+def _look_at(checkout, command, root):
+    """Text that check or diff prints about a checkout."""
+    made, report = plan_checkout(checkout, root)
+    text = "\n".join([*report, ""])
+    if command == "check":
+        return f"{text}{made}\n"
+    # what is printed can be applied as a patch
+    sys.stderr.write(text)
+    return diff(made, Base(checkout))
+
+
+def _export_folder(arguments):
+    """The checkout that export writes to, which is its base."""
+    given = {_ for _ in (arguments.checkout, arguments.base) if _}
+    if len(given) != 1:
+        raise OverlayError(
+            "export writes into its base: give one folder, as CHECKOUT or as --base"
+        )
+    return given.pop()
+
+
 def parser():
     """Parser of the command line."""
     parser = argparse.ArgumentParser(
@@ -572,12 +768,14 @@ def parser():
         "lock": "write the lock: hashes of the base definitions that are replaced",
         "diff": "print a unified diff against the base",
     }
+    takes_checkout = ", or a checkout of any revision of Gammapy"
     for name, summary in summaries.items():
         command = commands.add_parser(name, help=summary, description=summary)
         command.add_argument(
             "--base",
             metavar="DIR",
-            help="folder that holds gammapy/ and its dist-info (default: build/base)",
+            help="folder that holds gammapy/ and its dist-info (default: build/base)"
+            + (takes_checkout if name in ("check", "diff") else ""),
         )
         if name == "merge":
             command.add_argument(
@@ -585,7 +783,10 @@ def parser():
             )
     summary = "write the change into a git checkout of Gammapy"
     command = commands.add_parser("export", help=summary, description=summary)
-    command.add_argument("checkout", metavar="CHECKOUT")
+    command.add_argument("checkout", metavar="CHECKOUT", nargs="?")
+    command.add_argument(
+        "--base", metavar="CHECKOUT", help="the same, as the other commands have it"
+    )
     return parser
 
 

@@ -1,7 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 import importlib
 import sys
-import textwrap
 from pathlib import Path
 import pytest
 
@@ -9,6 +8,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import check_docs  # noqa: E402
 import docs_api  # noqa: E402
+import merging  # noqa: E402
 
 GOOD = '''
 """Module."""
@@ -158,6 +158,60 @@ def test_problem(check, old, new, problem):
     assert any(problem in _ for _ in check(old, new))
 
 
+class TestExtended:
+    """Of a docstring that extends the base's, what is new is checked."""
+
+    BASE = "Multiply\n\nParameters\n----------\nx : float\n    Number.\n"
+
+    @pytest.fixture
+    def check(self, tmp_path, monkeypatch):
+        """Check a function whose docstring was extended."""
+        monkeypatch.syspath_prepend(str(tmp_path))
+
+        def check(ours, base=self.BASE):
+            monkeypatch.delitem(sys.modules, "more", raising=False)
+            text = f"'''{base}\n{ours}'''".replace("\n", "\n    ")
+            text = f"def f(x, y=2, z=3):\n    {text}\n    return x\n"
+            (tmp_path / "more.py").write_text(text)
+            importlib.invalidate_caches()
+            monkeypatch.setattr(sys, "dont_write_bytecode", True)
+            module = importlib.import_module("more")
+            # the base does not describe y, which it has; z is ours
+            extension = merging.Extension(base, ours, ("x", "y"))
+            entry = docs_api.Entry(
+                "more", "f", module.f, extended={"__doc__": extension}
+            )
+            return check_docs.check_entry(entry)
+
+        return check
+
+    GOOD = "z : int\n    Ours.\n\nExamples\n--------\n>>> 1\n1\n"
+
+    def test_good(self, check):
+        """No period, no Returns, y: that is not for us to mend."""
+        assert check(self.GOOD) == []
+
+    @pytest.mark.parametrize(
+        "old, new, problem",
+        [
+            ("z : int\n    Ours.\n", "", "Parameters z not documented"),
+            ("    Ours.\n", "", 'Parameter "z" has no description'),
+            ("z : int", "z", 'Parameter "z" has no type'),
+            (">>> 1\n1", ">>> 1\n2", "****"),
+            (">>> 1\n1\n", "", "there is no example"),
+        ],
+    )
+    def test_problem(self, check, old, new, problem):
+        (found,) = check(self.GOOD.replace(old, new))
+        assert problem in found
+
+    def test_examples_of_the_base(self, check):
+        """They are not run; with them ours need none."""
+        base = "Multiply\n\nExamples\n--------\n>>> 1  # doctest: +SKIP\n>>> 1\n2\n\n"
+        base += self.BASE.partition("\n\n")[2]
+        assert check("z : int\n    Ours.\n", base) == []
+
+
 def test_no_example(check):
     text = GOOD.partition("    Examples\n")[2].partition('    """')[0]
     (problem,) = check("    Examples\n" + text)
@@ -250,19 +304,6 @@ def test_pages(entries, tmp_path):
     assert {_.name: _.stat().st_mtime_ns for _ in tmp_path.iterdir()} == before
 
 
-def test_documented(tmp_path):
-    path = tmp_path / "x.py"
-    path.write_text(
-        textwrap.dedent('''
-        def f():
-            """Text."""
-        def g():
-            pass
-        class A:
-            def f(self):
-                """Text."""
-            def g(self):
-                pass
-        ''')
-    )
-    assert docs_api.documented(path) == {"f", "A.f"}
+def test_members_in():
+    found = {"A.f": 1, "A.g.setter": 2, "A": 3, "B.f": 4, "__doc__": 5}
+    assert docs_api.members_in(found, "A") == {"f": 1, "g.setter": 2}

@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Tests of the merge of one module, each rule on a small made-up one."""
 
+import re
 import sys
 from pathlib import Path
 from textwrap import dedent
@@ -108,18 +109,22 @@ class TestReplace:
             \"\"\"Run it.\"\"\"
             return a + b
         """
-        merged = check(BASE, overlay, changed(old, overlay))
+        new = 'def run():\n    """Run it."""\n    pass  # ours\n'
+        merged = check(BASE, overlay, changed(old, new))
         assert merged.replaced == {"run"}
         assert merged.wrapped == merged.added == set()
         assert list(merged.locked) == ["run"]
-        assert merged.locked["run"].startswith("sha256:")
+        digest = merged.locked["run"]
+        for text in (digest.code, digest.docstring):
+            assert re.fullmatch("sha256:[0-9a-f]{64}", text)
+        assert digest.code != digest.docstring
 
     def test_comments_and_decorators_go_along(self):
         overlay = (
             LICENSE + "\n# stray\n\n# our way\n# to run\n@once\ndef run():\n    pass"
         )
         merged = merge(BASE, overlay)
-        assert "\n\n\n# our way\n# to run\n@once\ndef run():\n    pass\n" in merged.text
+        assert '\n\n\n# our way\n# to run\n@once\ndef run():\n    "' in merged.text
         for gone in ("how to run", "log_calls", "stray"):
             assert gone not in merged.text
 
@@ -301,8 +306,7 @@ class TestClass:
             def x(self):
                 return 2
         """
-        old = '        """The x."""\n        return self._x\n'
-        check(BASE, overlay, changed(old, "        return 2\n"))
+        check(BASE, overlay, changed("return self._x\n", "return 2\n"))
 
     def test_new_deleter_goes_below(self):
         overlay = """
@@ -377,7 +381,8 @@ class TestNew:
         text = merge(BASE, overlay).text
         assert (
             "LIMIT = 3  # rounds\n\n\n# a new one\ndef new():\n    pass\n\n\n"
-            "CONST = 1\n\n\n# how to run\ndef run():\n    pass\n\n\nclass Fit"
+            'CONST = 1\n\n\n# how to run\ndef run():\n    """Run it."""\n    pass\n\n\n'
+            "class Fit"
         ) in text
         assert text.endswith("        return 1\n\n\ndef last():\n    pass\n")
 
@@ -409,7 +414,8 @@ class TestNew:
         assert '"fit"\n    debug: bool = False\n    backend: str = "other"\n' in text
         assert (
             "        self._x = 1\n\n    def first(self):\n        pass\n\n    # ours\n"
-            "    @property\n    def x(self):\n        pass\n\n    @x.setter"
+            '    @property\n    def x(self):\n        """The x."""\n        pass\n\n'
+            "    @x.setter"
         ) in text
         assert text.endswith(
             "        return 1\n\n    n = 1\n\n    def end(self):\n        pass\n"
@@ -595,7 +601,7 @@ class TestKept:
         merged = check(BASE, overlay, changed(old + body, new + body + dedent(added)))
         assert merged.wrapped == {"run"}
         assert merged.replaced == set()
-        assert merged.locked.keys() == merge(BASE, "def run(): ...").locked.keys()
+        assert merged.locked.keys() == merge(BASE, "def run():\n    ...").locked.keys()
 
     def test_methods_work(self):
         base = """
@@ -743,7 +749,8 @@ class TestKept:
         assert merge(BASE, overlay).text.count("Run it.") == 1
         overlay = "def run(): return _upstream_run\n"
         assert errors(BASE, overlay) == [
-            f"{PATH}:1: write the body of run on lines of its own: it wraps"
+            f"{PATH}:1: write the body of run on lines of its own: it has the docstring"
+            " of the base"
         ]
 
     @pytest.mark.parametrize(
@@ -817,8 +824,8 @@ class TestRefused:
         assert len(errors(BASE, overlay)) == 4
 
     def test_defined_twice(self):
-        overlay = "def run(): ...\n\n\nrun = 1\n"
-        assert errors(BASE, overlay) == [f"{PATH}:4: run is defined on line 1 already"]
+        overlay = "def run():\n    ...\n\n\nrun = 1\n"
+        assert errors(BASE, overlay) == [f"{PATH}:5: run is defined on line 1 already"]
 
     def test_shared_line(self):
         assert errors("x = 1; y = 2\n", "x = 3\n") == [

@@ -303,20 +303,23 @@ class TestLock:
     def test_text(self, root, command):
         first, *lines = (root / "dev/upstream.lock").read_text().splitlines()
         assert first == "gammapy == 2.1"
-        assert [_.rpartition(" ")[0] for _ in lines] == [
-            "gammapy/fit.py Fit",
-            "gammapy/fit.py Fit.first",
-            "gammapy/fit.py run",
+        digest = "sha256:[0-9a-f]{64}"
+        expected = [
+            f"gammapy/fit.py Fit {digest} -",
+            f"gammapy/fit.py Fit.first {digest} -",
+            f"gammapy/fit.py run {digest} {digest}",
         ]
-        assert all(re.search(r" sha256:[0-9a-f]{64}$", _) for _ in lines)
+        for line, pattern in zip(lines, expected, strict=True):
+            assert re.fullmatch(pattern, line)
         assert command("lock") == (0, "3 definitions locked\n")
 
     def test_corrupted_hash(self, root, command):
         path = root / "dev/upstream.lock"
-        path.write_text(re.sub("run sha256:.*", "run sha256:0", path.read_text()))
+        path.write_text(re.sub("run sha256:.*", "run sha256:0 -", path.read_text()))
         text = (
-            "gammapy/fit.py:1: run of the base changed against dev/upstream.lock:"
-            " compare it with the overlay, then run `python dev/overlay.py lock`\n"
+            "gammapy/fit.py:1: run of the base changed against dev/upstream.lock (its"
+            " code): compare it with the overlay, then run"
+            " `python dev/overlay.py lock`\n"
         )
         for name in ("merge", "check", "diff"):
             assert command(name) == (1, text)
@@ -324,22 +327,23 @@ class TestLock:
         assert command("check")[0] == 0
 
     @pytest.mark.parametrize(
-        "old, new, changed",
+        "old, new, changed, what",
         [
-            ('"""Run."""', '"""Run it."""', "1: run "),
-            ("class Fit:", "class Fit(dict):", "5: Fit "),
-            ("def first(self):", "def first(self, a):", "6: Fit.first "),
+            ('"""Run."""', '"""Run it."""', "1: run ", "(only its docstring)"),
+            ("class Fit:", "class Fit(dict):", "5: Fit ", "(its code)"),
+            ("def first(self):", "def first(self, a):", "6: Fit.first ", "(its code)"),
         ],
     )
-    def test_changed_base(self, base, command, old, new, changed):
+    def test_changed_base(self, base, command, old, new, changed, what):
         write(base / "gammapy", {"fit.py": FIT.replace(old, new)})
         status, text = command("merge")
         assert status == 1
         assert text.startswith(f"gammapy/fit.py:{changed}of the base changed")
+        assert f" {what}: compare it with the overlay" in text
         assert text.count("\n") == 1
 
     def test_other_changes_do_not_count(self, base, command):
-        text = FIT.replace("return 2", "return 3").replace("return 1", "return 1 ")
+        text = FIT.replace("return 2", "return 3").replace("return 1", "return 1 \n")
         write(base / "gammapy", {"fit.py": text})
         assert command("merge")[0] == 0
 
@@ -385,7 +389,14 @@ class TestLock:
         [
             ("2.1\n", "1: expected `gammapy == 2.1`, got `2.1`"),
             ("", "1: expected `gammapy == 2.1`, got ``"),
-            ("gammapy == 2.1\nx\n", "2: expected PATH NAME HASH, got `x`"),
+            *(
+                (
+                    f"gammapy == 2.1\n{line}\n",
+                    "2: expected PATH NAME CODE DOCSTRING, the last two as hashes, got"
+                    f" `{line}`: run `python dev/overlay.py lock`",
+                )
+                for line in ("x", "a.py x sha256:1", "sha256:1 -")
+            ),
         ],
     )
     def test_malformed(self, root, command, text, error):
@@ -424,21 +435,141 @@ class TestDiff:
             assert (base / name).read_bytes() == merged.read_bytes()
 
 
-class TestExport:
-    @pytest.fixture
-    def checkout(self, tmp_path):
-        """A git checkout whose other definitions moved on."""
-        checkout = tmp_path / "checkout"
-        write(checkout / "gammapy", FILES)
-        fit = FIT.replace("return 2", "return 4")
-        write(checkout / "gammapy", {"fit.py": fit})
-        project = '[project]\nname = "gammapy"\n'
-        write(checkout, {"pyproject.toml": project, ".gitignore": "version.py\n"})
-        git(checkout, "init", "--quiet")
-        git(checkout, "add", ".")
-        git(checkout, "commit", "--quiet", "-m", "a")
-        return checkout
+@pytest.fixture
+def checkout(tmp_path):
+    """A git checkout whose other definitions moved on."""
+    checkout = tmp_path / "checkout"
+    write(checkout / "gammapy", FILES)
+    fit = FIT.replace("return 2", "return 4")
+    write(checkout / "gammapy", {"fit.py": fit})
+    project = '[project]\nname = "gammapy"\n'
+    write(checkout, {"pyproject.toml": project, ".gitignore": "version.py\n"})
+    git(checkout, "init", "--quiet")
+    git(checkout, "add", ".")
+    git(checkout, "commit", "--quiet", "-m", "a")
+    return checkout
 
+
+def count(same, docstring=0, code=0, vanished=0):
+    """Line that says how many of the three locked definitions differ."""
+    return (
+        f"3 definitions of dev/upstream.lock: {same} as in 2.1, {docstring} with"
+        f" another docstring only, {code} with other code, {vanished} vanished"
+    )
+
+
+class TestCheckout:
+    """`check` and `diff` with another revision as the base."""
+
+    @pytest.fixture
+    def look(self, root, checkout, capsys):
+        """Function that changes the checkout, runs a command and gives its output."""
+
+        def look(old="", new="", name="check"):
+            text = (checkout / "gammapy/fit.py").read_text()
+            assert old in text
+            write(checkout / "gammapy", {"fit.py": text.replace(old, new, 1)})
+            capsys.readouterr()
+            status = overlay.main([name, "--base", str(checkout)], root)
+            out, err = capsys.readouterr()
+            assert status == 0 or out == ""
+            return status, (out + err).splitlines()
+
+        return look
+
+    def test_as_released(self, look):
+        summary = "2 files copied, 1 merged, 1 definitions replaced, 1 wrapped"
+        assert look() == (0, [count(3), summary])
+
+    @pytest.mark.parametrize("name", ["check", "diff"])
+    def test_docstring(self, look, root, name):
+        text = "gammapy/fit.py:1: run: only its docstring changed; the overlay "
+        for line, what in [
+            ("", "takes it"),
+            ('"""Ours."""', "replaces it by its own"),
+            ('"""Notes\n    -----\n    Ours."""', "extends it"),
+        ]:
+            ours = OURS.replace("    return _up", f"    {line}\n    return _up")
+            write(root, {"gammapy/fit.py": ours})
+            status, lines = look("Run.", "Run it.", name)
+            assert status == 0
+            assert text + what in lines and count(2, docstring=1) in lines
+            look("Run it.", "Run.")
+
+    def test_diff_can_be_applied(self, root, checkout, capsys):
+        assert overlay.main(["diff", "--base", str(checkout)], root) == 0
+        text = capsys.readouterr().out
+        assert "return 4" in text and "definitions of" not in text
+        (checkout / "patch").write_text(text)
+        git(checkout, "apply", "patch")
+
+    @pytest.mark.parametrize("name", ["check", "diff"])
+    def test_code(self, look, name):
+        status, lines = look("def first(self)", "def first(self, a)", name)
+        assert status == 1
+        assert lines == [
+            "gammapy/fit.py:6: Fit.first: its code changed",
+            count(2, code=1),
+        ]
+
+    def test_code_and_docstring(self, look):
+        look("Run.", "Run it.")
+        status, lines = look("return 1", "return 3")
+        assert status == 1 and "gammapy/fit.py:1: run: its code changed" in lines
+
+    def test_vanished(self, look):
+        """What cannot be merged then is said, too; the rest is still compared."""
+        look("def first(self):", "def first(self, a):")
+        status, lines = look("def run", "def walk")
+        assert status == 1
+        assert lines == [
+            "gammapy/fit.py:2: _upstream_run keeps nothing: the overlay replaces no"
+            " definition of that name that the base has",
+            "gammapy/fit.py:1: run: vanished, 2.1 has it",
+            "gammapy/fit.py:6: Fit.first: its code changed",
+            count(1, code=1, vanished=1),
+        ]
+
+    def test_vanished_module(self, checkout, root, capsys):
+        write(root, {"gammapy/fit.py": OURS.replace("_upstream_", "")})
+        (checkout / "gammapy/fit.py").unlink()
+        assert overlay.main(["check", "--base", str(checkout)], root) == 1
+        assert capsys.readouterr().err.splitlines() == [
+            *(
+                f"gammapy/fit.py:1: {_}: vanished, 2.1 has it"
+                for _ in ("Fit", "Fit.first", "run")
+            ),
+            count(0, vanished=3),
+        ]
+
+    def test_new_in_the_base(self, look, root):
+        write(root, {"gammapy/fit.py": OURS + "\n    def last(self):\n        pass\n"})
+        status, lines = look("other", "last")
+        assert status == 1
+        line = "gammapy/fit.py:9: Fit.last: is new in this base, 2.1 does not have it"
+        assert lines == [line, count(3)]
+
+    def test_not_python(self, look):
+        status, lines = look("class Fit", "class (Fit")
+        assert status == 1
+        assert lines[-1] == count(0) + ", 3 not reached"
+
+    def test_without_git(self, look, checkout):
+        """An unpacked source distribution will do."""
+        (checkout / ".git").rename(checkout / "no")
+        assert look()[0] == 0
+
+    @pytest.mark.parametrize("name", ["lock", "merge"])
+    def test_refused(self, look, name, checkout):
+        status, lines = look(name=name)
+        assert status == 1
+        assert lines == [
+            f"{checkout} is a checkout of Gammapy: only check, diff and export take"
+            " one, expected the release 2.1 from `pip install --target`"
+        ]
+
+
+class TestExport:
     def changes(self, checkout):
         """What git says that changed."""
         command = ["git", "status", "--porcelain", "--untracked-files=all"]
@@ -446,7 +577,7 @@ class TestExport:
 
     def test_files(self, command, checkout):
         before = read(checkout / "gammapy")
-        text = f"3 files written to {checkout}\n"
+        text = f"{count(3)}\n3 files written to {checkout}\n"
         assert command("export", checkout) == (0, text)
         assert self.changes(checkout) == [
             " M gammapy/fit.py",
@@ -470,6 +601,7 @@ class TestExport:
         write(base / "gammapy", {"version.py": "version = 1\n"})
         write(root / "gammapy", {"version.py": "version = 2\n"})
         assert command("lock")[0] == 0
+        assert overlay.main(["check", "--base", str(checkout)], root) == 0
         assert command("export", checkout)[0] == 0
         assert not (checkout / "gammapy/version.py").exists()
 
@@ -478,9 +610,32 @@ class TestExport:
         git(checkout, "commit", "--quiet", "-a", "-m", "b")
         status, text = command("export", checkout)
         assert status == 1
-        assert "gammapy/fit.py:1: run of the base changed against" in text
-        assert "gammapy/fit.py:6: Fit.first of the base changed against" in text
+        assert text.splitlines() == [
+            "gammapy/fit.py:1: run: its code changed",
+            "gammapy/fit.py:6: Fit.first: its code changed",
+            count(1, code=2),
+        ]
         assert self.changes(checkout) == []
+
+    def test_changed_docstring(self, command, checkout):
+        write(checkout / "gammapy", {"fit.py": FIT.replace("Run.", "Run it.")})
+        git(checkout, "commit", "--quiet", "-a", "-m", "b")
+        status, text = command("export", "--base", checkout)
+        assert status == 0
+        assert text.splitlines() == [
+            "gammapy/fit.py:1: run: only its docstring changed; the overlay takes it",
+            count(2, docstring=1),
+            f"3 files written to {checkout}",
+        ]
+        assert (checkout / "gammapy/fit.py").read_text().count("Run it.") == 2
+
+    def test_one_folder(self, command, tmp_path, checkout):
+        for folders in ((), (checkout, "--base", tmp_path)):
+            assert command("export", *folders) == (
+                1,
+                "export writes into its base: give one folder, as CHECKOUT or as"
+                " --base\n",
+            )
 
     def test_dirty(self, command, checkout):
         write(checkout / "gammapy", {"fit.py": "", "new.py": "", "data/a.txt": "b"})
