@@ -37,16 +37,8 @@ class GammapyBaseConfig:
 
 
 class FluxPointsConfig:
-    """Flux points, see `~gammapy.estimators.FluxPointsEstimator`.
-
-    Attributes
+    """Attributes
     ----------
-    energy : `EnergyAxisConfig`
-        Energy bins: min, max and nbins.
-    source : str
-        Name of the model component.
-    parameters : dict
-        More options of the estimator.
     debug : bool
         Whether to keep and log the values of the other parameters in each bin.
     """
@@ -71,12 +63,8 @@ class ExcessMapConfig:
 
 
 class FitConfig:
-    """Fit of the models to the datasets.
-
-    Attributes
+    """Attributes
     ----------
-    fit_range : `EnergyRangeConfig`
-        Energy range: min and max. It restricts the ``mask_fit`` of the datasets.
     models : `~pathlib.Path` or dict
         Models to start from when the datasets have none but that of the background: a
         file, which is never written, or what would be in it.
@@ -90,14 +78,8 @@ class FitConfig:
 
 
 class BackgroundConfig:
-    """Background of each run.
-
-    Attributes
+    """Attributes
     ----------
-    method : {"reflected", "fov_background", "ring"}
-        Which maker to use.
-    exclusion : `~pathlib.Path`
-        File with an exclusion mask, False where there are sources.
     exclusion_regions : list of str
         Regions with sources, such as "icrs;circle(83.63, 22.01, 0.3)", instead of a
         file.
@@ -109,8 +91,6 @@ class BackgroundConfig:
     debug : bool
         Whether to keep and log what was fitted for each run. It is written as a table
         beside the datasets.
-    parameters : dict
-        More options of the maker.
     """
 
     exclusion_regions: Optional[List[RegionType]] = added()
@@ -121,56 +101,26 @@ class BackgroundConfig:
 
 
 class DatasetsConfig:
-    """Data reduction.
-
-    Attributes
+    """Attributes
     ----------
-    type : {"1d", "3d"}
-        Spectra or maps.
     stack : bool or `StackConfig`
         Whether to stack all runs, or in which bins: ``by``, with edges or a number of
         bins of ``zenith`` and ``offset``.
-    geom : `GeomConfig`
-        Geometry.
-    map_selection : list of str
-        Maps to make: "counts", "exposure", "background", "psf", "edisp".
-    background : `BackgroundConfig`
-        Background.
-    safe_mask : `SafeMaskConfig`
-        Safe data range.
-    on_region : `SpatialCircleConfig`
-        Region of a spectrum: frame, lon, lat and radius.
-    containment_correction : bool
-        Whether to correct the exposure of a spectrum for what the region misses.
     """
 
     stack: StackType = True
 
 
 class AnalysisConfig:
-    """Configuration of an `Analysis`, read from and written to YAML files.
-
-    Attributes
+    """Attributes
     ----------
-    general : `GeneralConfig`
-        Logging, output folder, files and processes.
-    observations : `ObservationsConfig`
-        Which observations to select.
-    datasets : `DatasetsConfig`
-        Data reduction: geometry, background, safe data range, stacking.
-    fit : `FitConfig`
-        Fit: energy range, models to start from.
-    flux_points : `FluxPointsConfig`
-        Flux points.
-    excess_map : `ExcessMapConfig`
-        Excess map.
-    light_curve : `LightCurveConfig`
-        Light curve.
     residuals : `ResidualsConfig`
         Residuals of the fit: maps and spectrum.
 
     Examples
     --------
+    Runs are stacked in bins of zenith angle:
+
     >>> from gammapy.analysis import AnalysisConfig
     >>> config = AnalysisConfig()
     >>> config.datasets.stack = {"by": {"zenith": ["20 deg", "40 deg", "60 deg"]}}
@@ -183,7 +133,6 @@ class AnalysisConfig:
 
     @staticmethod
     def _get_doc_sections():
-        """Documentation of the sections, by name."""
         return add_option_docs(
             AnalysisConfig._upstream_AnalysisConfig__get_doc_sections()
         )

@@ -15,16 +15,11 @@ from .session import (
 
 
 class Analysis:
-    """Analysis from a configuration: observations, datasets, fit, results.
-
+    """Notes
+    -----
     Attributes hold what the steps made: ``observations``, ``observation_groups``,
     ``exclusion_result``, ``datasets``, ``fit_result``, ``spatial_residuals``,
     ``spectral_residuals``, ``flux_points``.
-
-    Parameters
-    ----------
-    config : dict or `~gammapy.analysis.AnalysisConfig`
-        Configuration.
 
     Examples
     --------
@@ -94,9 +89,10 @@ class Analysis:
         return self.exclusion_result
 
     def get_datasets(self):
-        """Reduce the observations, each run or stacked, see ``datasets.stack``.
-
-        They become the attribute ``datasets``. A progress bar can be shown.
+        """Notes
+        -----
+        Each run is reduced by itself, or runs are stacked, see ``datasets.stack``. The
+        datasets become the attribute ``datasets``.
         """
         prepare_reduction(self, self)
         self._upstream_Analysis_get_datasets()
@@ -121,19 +117,13 @@ class Analysis:
         self.datasets = extract_stacked(self, self, extract)
 
     def write_datasets(self, overwrite=True, write_covariance=True):
-        """Write the datasets, and beside them tables of what they were made of.
-
-        With ``general.datasets_file: NAME.yaml`` these are NAME_background.ecsv (what
-        the background of each run was fitted to, with ``datasets.background.debug``),
-        for bins of runs NAME_groups.ecsv and NAME_groups.png, and NAME_exclusion.fits
-        when the exclusion mask was found in the data.
-
-        Parameters
-        ----------
-        overwrite : bool, optional
-            Whether to replace existing files. Default is True.
-        write_covariance : bool, optional
-            Whether to write the covariance of the models. Default is True.
+        """Notes
+        -----
+        With ``general.datasets_file: NAME.yaml`` there are tables beside the datasets
+        of what they were made of: NAME_background.ecsv (what the background of each run
+        was fitted to, with ``datasets.background.debug``), for bins of runs
+        NAME_groups.ecsv and NAME_groups.png, and NAME_exclusion.fits when the exclusion
+        mask was found in the data.
         """
         write_datasets(
             self,
@@ -142,10 +132,10 @@ class Analysis:
         )
 
     def run_fit(self):
-        """Fit the models to the datasets, within ``fit.fit_range``.
-
-        A ``mask_fit`` that a dataset has is kept: the range takes bins from it. Without
-        a model of a source, ``fit.models`` is read.
+        """Notes
+        -----
+        A ``mask_fit`` that a dataset has is kept: ``fit.fit_range`` takes bins from it.
+        Without a model of a source, ``fit.models`` is read.
         """
         self.fit_result = run_fit(self, self.config)
 
