@@ -12,7 +12,6 @@ class Dataset:
 class Datasets:
     @property
     def parameters(self):
-        """Parameters of all models, each once (`~gammapy.modeling.Parameters`)."""
         return self._stacked_parameters().unique_parameters
 
     def _stacked_parameters(self):
@@ -24,12 +23,10 @@ class Datasets:
         return Parameters.from_stack([_.parameters for _ in unique_models(self)])
 
     def stat_sum(self):
-        """Joint fit statistic: that of all datasets, their priors and penalties.
-
-        Returns
+        """Returns
         -------
         stat_sum : float
-            Sum of the statistic at the current parameters.
+            Sum of the statistic at the current parameters, with priors and penalties.
         """
         total = 0.0
         for dataset in self:

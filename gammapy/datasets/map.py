@@ -12,20 +12,7 @@ from .residual_plots import (
 
 class MapDataset:
     def residuals(self, method="diff", *, energy_min=None, energy_max=None, **kwargs):
-        """Residual map, one image per energy bin.
-
-        The masks apply before the smoothing, and what the smoothing loses at their
-        borders is made up for: a uniform difference stays uniform. Bins in which the
-        model is not a number count as masked.
-
-        Smoothed "diff/sqrt(model)" is the smoothed difference divided by its standard
-        deviation under the model, and smoothed "significance" is scaled by it, so that
-        noise has the width 1. On-off datasets are compared with the signal of the
-        model and the scaled off counts; only "significance" knows that these
-        fluctuate too. With the statistic "cash_weighted" the masks are weights of
-        counts and model.
-
-        Parameters
+        """Parameters
         ----------
         method : {"diff", "diff/model", "diff/sqrt(model)", "significance"}
             Residual method, see `gammapy.stats.residuals`. Default is "diff".
@@ -47,6 +34,19 @@ class MapDataset:
             If the method is not known, no bin is in the energy range, a spectrum is to
             be smoothed, or if the smoothed significance of an on-off dataset is wanted
             with a kernel of unequal weights (it needs "box" or "disk").
+
+        Notes
+        -----
+        The masks apply before the smoothing, and what the smoothing loses at their
+        borders is made up for: a uniform difference stays uniform. Bins in which the
+        model is not a number count as masked.
+
+        Smoothed "diff/sqrt(model)" is the smoothed difference divided by its standard
+        deviation under the model, and smoothed "significance" is scaled by it, so that
+        noise has the width 1. On-off datasets are compared with the signal of the
+        model and the scaled off counts; only "significance" knows that these
+        fluctuate too. With the statistic "cash_weighted" the masks are weights of
+        counts and model.
 
         Examples
         --------
@@ -76,22 +76,12 @@ class MapDataset:
         models=False,
         **kwargs,
     ):
-        """Draw the map of the residuals, summed over energy and smoothed.
-
-        Counts, model and masks are summed over energy first, then smoothed as in
-        `MapDataset.residuals`.
-
-        Parameters
+        """Parameters
         ----------
-        ax : `~astropy.visualization.wcsaxes.WCSAxes`, optional
-            Axes. Default is new ones in the current figure.
         method : {"diff", "diff/model", "diff/sqrt(model)", "significance"}
             Residual method, see `gammapy.stats.residuals`. Default is "diff".
         smooth_kernel : {"gauss", "disk", "box"}
             Kernel of the smoothing. Default is "gauss".
-        smooth_radius : `~astropy.units.Quantity`, str or float
-            Standard deviation, radius or side of the kernel; a number is in pixels.
-            Default is "0.1 deg".
         energy_min, energy_max : `~astropy.units.Quantity` or str, optional
             Energy range. Default is all energies.
         models : bool, list of str or `~gammapy.modeling.models.Models`, optional
@@ -102,16 +92,16 @@ class MapDataset:
             the colours end at 5 sigma, or for "diff" and "diff/model" where the data
             do.
 
-        Returns
-        -------
-        ax : `~astropy.visualization.wcsaxes.WCSAxes`
-            The axes.
-
         Raises
         ------
         ValueError
             As in `MapDataset.residuals`, or if the dataset has no map or the model no
             such component; before anything is drawn.
+
+        Notes
+        -----
+        Counts, model and masks are summed over energy first, then smoothed as in
+        `MapDataset.residuals`.
 
         Examples
         --------
@@ -218,20 +208,8 @@ class MapDataset:
         models=False,
         method=None,
     ):
-        """Draw the residuals as a map and against energy, side by side.
-
-        Parameters
+        """Parameters
         ----------
-        ax_spatial : `~astropy.visualization.wcsaxes.WCSAxes`, optional
-            Axes of the map. Default is new ones.
-        ax_spectral : `~matplotlib.axes.Axes`, optional
-            Axes of the residuals against energy. Default is new ones.
-        kwargs_spatial : dict, optional
-            Arguments of `MapDataset.plot_residuals_spatial`; they win over those
-            below. Default is None.
-        kwargs_spectral : dict, optional
-            Arguments of `MapDataset.plot_residuals_spectral`; they win over those
-            below. A "region" among them is outlined on the map. Default is None.
         energy_min, energy_max : `~astropy.units.Quantity` or str, optional
             Energy range. Default is all energies.
         models : bool, list of str or `~gammapy.modeling.models.Models`, optional
@@ -239,15 +217,14 @@ class MapDataset:
         method : {"diff", "diff/model", "diff/sqrt(model)", "significance"}, optional
             Residual method of both panels. Default is None, the one of each panel.
 
-        Returns
-        -------
-        ax_spatial, ax_spectral : tuple of `~matplotlib.axes.Axes`
-            The axes.
-
         Raises
         ------
         ValueError
             As in the methods for the panels, before anything is drawn.
+
+        Notes
+        -----
+        What is in ``kwargs_spatial`` and ``kwargs_spectral`` wins over other arguments.
 
         Examples
         --------

@@ -16,28 +16,16 @@ class PlotMixin:
         kwargs_spectrum=None,
         kwargs_residuals=None,
     ):
-        """Draw excess and predicted signal, with the residuals below.
-
-        Parameters
-        ----------
-        ax_spectrum, ax_residuals : `~matplotlib.axes.Axes`, optional
-            Axes of the two panels, both or none. Default is new ones.
-        kwargs_spectrum : dict, optional
-            Arguments of `SpectrumDataset.plot_excess`. Default is None.
-        kwargs_residuals : dict, optional
-            Arguments of `SpectrumDataset.plot_residuals_spectral`, among them
-            "method". Default is None.
-
-        Returns
-        -------
-        ax_spectrum, ax_residuals : tuple of `~matplotlib.axes.Axes`
-            The axes.
-
-        Raises
+        """Raises
         ------
         ValueError
             If the residual method is not known or all bins are masked, before anything
             is drawn.
+
+        Notes
+        -----
+        Give both axes or none. The method of the residuals is the entry "method" of
+        ``kwargs_residuals``.
 
         Examples
         --------
@@ -64,22 +52,7 @@ class PlotMixin:
         return axes
 
     def plot_masks(self, ax=None, kwargs_fit=None, kwargs_safe=None):
-        """Shade the energies that the masks let pass.
-
-        Parameters
-        ----------
-        ax : `~matplotlib.axes.Axes`, optional
-            Axes. Default is the current ones.
-        kwargs_fit, kwargs_safe : dict, optional
-            Arguments of `~gammapy.maps.RegionNDMap.plot_mask` for ``mask_fit`` and
-            ``mask_safe``. Default is None.
-
-        Returns
-        -------
-        ax : `~matplotlib.axes.Axes`
-            The axes.
-
-        Examples
+        """Examples
         --------
         >>> from gammapy.datasets import SpectrumDatasetOnOff
         >>> folder = "$GAMMAPY_DATA/joint-crab/spectra/hess"
