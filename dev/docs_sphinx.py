@@ -8,6 +8,8 @@ import builtins
 import importlib
 import os
 import pkgutil
+import re
+import warnings
 from functools import cache
 from pathlib import Path
 from docutils import nodes
@@ -18,8 +20,21 @@ from docs_api import public_entries, write_pages
 
 __all__ = ["setup"]
 
-#: Labels in the documentation of Gammapy that docstrings of 2.1 refer to.
-UPSTREAM_LABELS = ("gadf:flux-points",)
+#: Labels and pages in the documentation of Gammapy that docstrings of 2.1 refer to.
+UPSTREAM_LABELS = (
+    "gadf:flux-points",
+    "estimators",
+    "dropdown-ul",
+    "tutorials/analysis-2d/ring_background",
+)
+
+#: What docstrings of 2.1 mark as a name, and is none.
+UPSTREAM_NAMES = (
+    *('"minuit"', '"scipy"', '"sherpa"'),
+    *('"simplex"', '"levmar"', '"moncar"', '"gridsearch"'),
+    "AdaptiveRingBackgroundEstimator",
+    "reoptimize",
+)
 
 #: Tutorial that reads real events.
 NEEDS_DATA = "hess_dr1"
@@ -45,6 +60,10 @@ def setup(app):
     """Register all parts; called by Sphinx."""
     app.add_html_math_renderer("mathml", (visit_math, None), (visit_math_block, None))
     app.connect("builder-inited", make_api_pages)
+    # numpydoc reads signatures from docstrings that were not mended
+    warnings.filterwarnings("ignore", "Unknown section", UserWarning)
+    # before numpydoc, which has the priority 500
+    app.connect("autodoc-process-docstring", mend_docstring, priority=400)
     app.connect("missing-reference", resolve_elsewhere)
     app.connect("source-read", note_missing_data)
     app.connect("source-read", fill_index)
@@ -105,6 +124,23 @@ def visit_math_block(writer, node):
     raise nodes.SkipNode
 
 
+# --- docstrings ------------------------------------------------------------
+
+
+def mend_docstring(app, what, name, obj, options, lines):
+    """Change in place what Sphinx or numpydoc would take for something else.
+
+    What an example prints is no section: numpydoc looks at each underlined line,
+    however it is indented, and a space without width before the underline is enough.
+    And `.read()` names any function that ends so, of which there are many.
+    """
+    for n, line in enumerate(lines):
+        if n and line.startswith(" ") and re.fullmatch(r"\s+(-{3,}|={3,})\s*", line):
+            lines[n] = re.sub(r"[-=]+", "\N{ZERO WIDTH SPACE}\\g<0>", line)
+        else:
+            lines[n] = re.sub(r"(?<!`)`(\.\w+\(\))`(?!`)", r"``\1``", line)
+
+
 # --- names of other packages -----------------------------------------------
 
 
@@ -118,9 +154,13 @@ def resolve_elsewhere(app, env, node, contnode):
     """
     target = node["reftarget"]
     if node.get("refdomain") == "std":
-        return contnode if target in UPSTREAM_LABELS else None
+        return contnode if target.lstrip("/") in UPSTREAM_LABELS else None
     if node.get("refdomain") != "py":
         return None
+    # `Map.smooth()`, or with the period of a sentence
+    target = target.removesuffix(".").removesuffix("()")
+    if target in UPSTREAM_NAMES:
+        return contnode
     scopes = [node.get("py:module"), node.get("py:class")]
     scopes = ["", scopes[0], ".".join(filter(None, scopes)), *subpackages()]
     names = [f"{scope}.{target}" if scope else target for scope in scopes]

@@ -97,7 +97,7 @@ def order_of(old, new):
     if inits:
         names = wrapped_parameters(inits[-1], inits[0])
     others = [name for cls in both for name in members(cls)]
-    attributes = list(dict.fromkeys([*values, *names, *others]))
+    attributes = list(dict.fromkeys([*names, *values, *others]))
     return {
         "Parameters": names,
         "Other Parameters": names,

@@ -22,6 +22,8 @@ version = release = gammapy.__version__
 
 extensions = [
     "sphinx.ext.autodoc",
+    # docstrings of 2.1 have its directives
+    "sphinx.ext.doctest",
     "numpydoc",
     "sphinx_copybutton",
     "sphinx_design",

@@ -12,7 +12,7 @@ import check_site  # noqa: E402
 import docs_sphinx  # noqa: E402
 
 CONF = """
-extensions = ["sphinx.ext.autodoc", "numpydoc", "docs_sphinx"]
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.doctest", "numpydoc", "docs_sphinx"]
 default_role = "py:obj"
 nitpicky = True
 autodoc_typehints = "none"
@@ -78,6 +78,24 @@ def test_api_pages(site):
     page = check_site.read_page((site / "api/gammapy.modeling.Fit.html").read_text())
     assert {"gammapy.modeling.Fit", "gammapy.modeling.Fit.optimize"} <= page.anchors
     assert "gammapy.modeling.Fit.run" not in page.anchors
+
+
+def test_extended_docstrings(site):
+    """What 2.1 says and what is ours are on one page, in one section each."""
+    name = "gammapy.estimators.FluxPointsEstimator"
+    text = (site / f"api/{name}.html").read_text()
+    for title in ("Parameters", "Notes", "Examples"):
+        assert text.count(f'class="rubric">{title}') == (title != "Parameters")
+    for words in ("Fermi-LAT catalog paper", "The number of jobs is limited to the"):
+        assert words in text
+    # the example of 2.1 prints an underlined name, ours is below
+    printed, ours = text.index("sed type init"), text.index("Does the background norm")
+    assert printed < ours
+    places = [
+        text.index(_)
+        for _ in ("experimental feature", "It changes no flux point", ">Notes<")
+    ]
+    assert places == sorted(places)
     problems = [_ for _ in check_site.check_site(site) if "no text for" not in _]
     assert problems == []
 

@@ -433,6 +433,16 @@ class TestWhere:
         ours = "class A:\n    '''Methods\n    -------\n    f()\n        F.\n    '''\n"
         assert "    Methods\n    -------\n    f()\n" in merged_text(base, ours)
 
+    def test_attributes_that_are_parameters(self):
+        """They are in the order of the signature, whatever the class assigns."""
+        base = "class A:\n    '''A.\n\n    Attributes\n    ----------\n    a : int\n"
+        base += (
+            "        A.\n    '''\n\n    def __init__(self, a):\n        self.a = a\n"
+        )
+        ours = "class A:\n    '''Attributes\n    ----------\n    b : int\n    '''\n"
+        ours += "\n    b = None\n\n    def __init__(self, a, b):\n        self.b = b\n"
+        assert "        A.\n    b : int\n    '''\n" in merged_text(base, ours)
+
     def test_class_that_is_kept_whole(self):
         base = function("A.\n\nParameters\n----------\na : int", "class A")
         base += "\n    def __init__(self, a):\n        pass\n"
