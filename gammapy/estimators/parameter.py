@@ -9,21 +9,12 @@ class ParameterEstimator:
     debug = False
 
     def estimate_best_fit(self, datasets, parameter):
-        """Fit, and give the parameter's value and its error from the covariance.
-
-        Parameters
-        ----------
-        datasets : `~gammapy.datasets.Datasets`
-            Datasets.
-        parameter : `~gammapy.modeling.Parameter`
-            Parameter of interest.
-
-        Returns
-        -------
-        result : dict
-            Entries NAME (value), NAME_err (error times ``n_sigma``), "stat" and
-            "success"; NaN, 0 and False when no dataset contributes. With ``debug``
-            also "nuisance_fit", the row of the fit, see `gammapy.modeling.nuisance`.
+        """Notes
+        -----
+        The error is that of the covariance times ``n_sigma``. Where no dataset
+        contributes, value and error are NaN, "stat" is 0 and "success" is False. With
+        ``debug`` there is also "nuisance_fit", the row of the fit, see
+        `gammapy.modeling.nuisance`.
         """
         name = parameter.name
         row = None
@@ -56,21 +47,12 @@ class ParameterEstimator:
         return estimates | ({} if row is None else {"nuisance_fit": row})
 
     def estimate_ts(self, datasets, parameter):
-        """Compare the statistic with the one of the null hypothesis.
-
-        Parameters
-        ----------
-        datasets : `~gammapy.datasets.Datasets`
-            Datasets, with the parameters at their best fit.
-        parameter : `~gammapy.modeling.Parameter`
-            Parameter of interest, set to ``null_value`` for the null hypothesis. The
-            other free parameters are refitted with ``reoptimize``.
-
-        Returns
-        -------
-        result : dict
-            Entries "ts", "stat_null", and "npred" per dataset at the best fit. With
-            ``debug`` also "nuisance_null", the row of the null fit.
+        """Notes
+        -----
+        The parameters are taken as they are at the best fit. For the null hypothesis
+        the parameter is set to ``null_value``, and with ``reoptimize`` the other free
+        ones are fitted again. With ``debug`` there is also "nuisance_null", the row of
+        that fit.
         """
         contributes = np.any(datasets.contributes_to_stat)
         npred = self.estimate_npred(datasets=datasets)["npred"]

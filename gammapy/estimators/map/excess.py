@@ -10,21 +10,10 @@ SUMMED_MAPS = ("counts", "counts_off", "acceptance")
 
 class ExcessMapEstimator:
     def run(self, dataset):
-        """Correlated excess, significance and flux maps of a dataset.
-
-        All models of the dataset count as background. Bins outside ``mask_safe`` or
-        ``mask_fit`` enter no sum, whatever the energy bins of the result.
-
-        Parameters
-        ----------
-        dataset : `~gammapy.datasets.MapDataset` or `~gammapy.datasets.MapDatasetOnOff`
-            Dataset, not changed.
-
-        Returns
-        -------
-        maps : `~gammapy.estimators.FluxMaps`
-            The maps, among them "counts", "npred_excess", "ts", "sqrt_ts", "flux" and
-            "flux_err", and the optional ones.
+        """Notes
+        -----
+        Bins outside ``mask_safe`` or ``mask_fit`` enter no sum, whatever the energy
+        bins of the result.
 
         Examples
         --------

@@ -12,56 +12,18 @@ log = logging.getLogger(__name__)
 
 
 class FluxPointsEstimator:
-    """Measure the flux of a source in energy bins.
-
-    In each bin the spectrum of the source keeps its shape, and the norm that
-    multiplies it is fitted, as in the 3FGL [1]_ and in the H.E.S.S. Galactic plane
-    survey [2]_.
-
-    Without a fit, or with one that was made without backend and options, Newton's
-    method makes the flux points where only norms are fitted, see
-    `~gammapy.modeling.Fit`.
-
-    Parameters
+    """Parameters
     ----------
-    energy_edges : `~astropy.units.Quantity`, optional
-        Edges of the energy bins, shape (n_bins + 1,). The nearest edges of the
-        datasets are taken. Default is one bin, 1 to 10 TeV.
-    sum_over_energy_groups : bool, optional
-        Whether the energy bins of the datasets within one of these are summed before
-        the fit. Default is False.
-    n_jobs : int, optional
-        Number of processes, which share the energy bins. Where Newton's method makes
-        the flux points there is one. Default is
-        `~gammapy.utils.parallel.N_JOBS_DEFAULT`.
-    parallel_backend : {"multiprocessing", "ray"}, optional
-        How to run them. Default is `~gammapy.utils.parallel.BACKEND_DEFAULT`.
-    allow_multiple_telescopes : bool, optional
-        Whether datasets of several telescopes may be fitted together, an experiment.
-        Default is False.
     debug : bool, optional
         Whether the flux points have a table of the values that the other parameters
         took in each energy bin, `FluxPoints.nuisance`, and each bin is logged in one
         line at level INFO. It changes no flux point. Default is False.
-    **kwargs : dict
-        What estimators of a flux have in common:
 
-        - ``source``, str or int: name or number of the source. Default is 0.
-        - ``n_sigma``, ``n_sigma_ul``, ``n_sigma_sensitivity``, float: for errors,
-          upper limits and sensitivities. Default is 1, 2 and 5.
-        - ``selection_optional``, list of str or "all": any of "errn-errp", "ul",
-          "scan" and "sensitivity". Default is None, none of them.
-        - ``fit``, `~gammapy.modeling.Fit`: the fit. Default is None, one that nobody
-          chose the backend of.
-        - ``reoptimize``, bool: whether free parameters of other components are fitted
-          in each bin. Default is False.
-        - ``norm``, `~gammapy.modeling.Parameter` or dict: the norm, with its bounds
-          and the values to scan. Default is None, 11 values from 0.2 to 5.
-
-    References
-    ----------
-    .. [1] Acero et al. (2015), ApJS 218, 23
-    .. [2] H.E.S.S. Collaboration (2018), A&A 612, A1
+    Notes
+    -----
+    Without a fit, or with one that was made without backend and options, Newton's
+    method makes the flux points where only norms are fitted, see
+    `~gammapy.modeling.Fit`. Then there is one process, whatever ``n_jobs``.
 
     Examples
     --------
