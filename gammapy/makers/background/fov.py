@@ -22,27 +22,8 @@ NUISANCE_LABEL = "fov_background"
 
 
 class FoVBackgroundMaker:
-    """Normalise the background model of a dataset on its field of view.
-
-    The background is scaled or fitted to the counts outside an exclusion mask, inside
-    the masks of the dataset. Source models on the dataset are kept fixed. A dataset
-    that does not meet the requirements gets a ``mask_safe`` that is False everywhere.
-
-    Parameters
+    """Parameters
     ----------
-    method : {"scale", "fit"}
-        Whether to scale the background by one factor, or to fit the free parameters
-        of its model. Default is "scale".
-    exclusion_mask : `~gammapy.maps.WcsNDMap`, optional
-        Mask that is False where there are sources. Default is None.
-    spectral_model : `~gammapy.modeling.models.SpectralModel` or str, optional
-        Norm model for a dataset without background model. Default is "pl-norm".
-    spatial_model : `~gammapy.modeling.models.SpatialModel` or str, optional
-        Spatial model for a dataset without background model. Default is None.
-    min_counts : int, optional
-        Least number of counts, less those of source models. Default is 0.
-    min_npred_background : float, optional
-        Least number of predicted background counts. Default is 0.
     fit : `~gammapy.modeling.Fit`, optional
         Fit. Default is None, a fit with default options: by Newton's method where only
         norms are free, see `~gammapy.modeling.Fit`.
@@ -53,6 +34,11 @@ class FoVBackgroundMaker:
         Whether to keep the fitted values in the ``meta_table`` of the dataset, see
         `FoVBackgroundMaker.nuisance`, and to log them in one line at level INFO.
         It changes no fitted value. Default is False.
+
+    Notes
+    -----
+    A dataset that does not meet the requirements gets a ``mask_safe`` that is False
+    everywhere.
 
     Examples
     --------
@@ -145,12 +131,8 @@ class FoVBackgroundMaker:
         return nuisance_table(datasets, NUISANCE_LABEL)
 
     def run(self, dataset, observation=None):
-        """Normalise the background of a dataset.
-
-        Parameters
+        """Parameters
         ----------
-        dataset : `~gammapy.datasets.MapDataset`
-            Dataset.
         observation : `~gammapy.data.Observation`, optional
             Not used.
 
@@ -227,8 +209,8 @@ class FoVBackgroundMaker:
         return "Negative residuals counts" if excess <= 0 else ""
 
     def _make_masked_summed_counts(self, dataset):
-        """Sums inside the masks: "counts", "npred", and "bkg", that of the background.
-
+        """Notes
+        -----
         Bins whose prediction is not a number do not count; "n_bins" are all.
         """
         background = dataset.npred_background().data
@@ -245,7 +227,6 @@ class FoVBackgroundMaker:
         return {"counts": counts, "npred": total, "bkg": bkg, "n_bins": n_bins}
 
     def _verify_requirements(self, dataset):
-        """Whether a dataset can be normalised."""
         return not self._rejection(dataset)
 
     @staticmethod
@@ -259,17 +240,10 @@ class FoVBackgroundMaker:
         dataset.mask_safe = Map.from_geom(geom, data=False, dtype=bool)
 
     def make_background_fit(self, dataset):
-        """Fit the background model; the sources stay as they are.
-
-        Parameters
-        ----------
-        dataset : `~gammapy.datasets.MapDataset`
-            Dataset.
-
-        Returns
-        -------
-        dataset : `~gammapy.datasets.MapDataset`
-            The same dataset; fully masked when the fit failed.
+        """Notes
+        -----
+        The dataset itself is returned, fully masked when the fit failed. The sources
+        stay as they are.
         """
         sources = dataset.models.select(tag="sky-model")
         with sources.restore_status(restore_values=False):
@@ -280,19 +254,9 @@ class FoVBackgroundMaker:
         return dataset
 
     def make_background_scale(self, dataset):
-        """Scale the background so that it has as many counts as there are.
-
-        Doing it again changes nothing: the factor multiplies the norm.
-
-        Parameters
-        ----------
-        dataset : `~gammapy.datasets.MapDataset`
-            Dataset.
-
-        Returns
-        -------
-        dataset : `~gammapy.datasets.MapDataset`
-            The same dataset.
+        """Notes
+        -----
+        The factor multiplies the norm, so doing it again changes nothing.
         """
         total = self._make_masked_summed_counts(dataset)
         signal = total["npred"] - total["bkg"]

@@ -7,18 +7,8 @@ NUISANCE_LABEL = "reflected_background"
 
 
 class ReflectedRegionsBackgroundMaker:
-    """Measure the background in regions at the same offset from the pointing.
-
-    A dataset without any OFF region gets a ``mask_safe`` that is False everywhere.
-
-    Parameters
+    """Attributes
     ----------
-    region_finder : `~gammapy.makers.RegionsFinder`, optional
-        Finder of the OFF regions. Default is None, a
-        `~gammapy.makers.ReflectedRegionsFinder` with ``**kwargs``.
-    exclusion_mask : `~gammapy.maps.WcsNDMap`, optional
-        Mask that is False where there are sources; an energy axis must have one bin.
-        Default is None.
     energy_min, energy_max : `~astropy.units.Quantity` or str, optional
         Energy range of the counts that ``debug`` sums; bins inside count. The datasets
         have all energies. Default is all energies.
@@ -26,8 +16,10 @@ class ReflectedRegionsBackgroundMaker:
         Whether to keep the number of regions and counts in the ``meta_table`` of the
         dataset, see `ReflectedRegionsBackgroundMaker.nuisance`, and to log them in one
         line at level INFO. It changes nothing else. Default is False.
-    **kwargs : dict
-        Options of the `~gammapy.makers.ReflectedRegionsFinder`.
+
+    Notes
+    -----
+    A dataset without any OFF region gets a ``mask_safe`` that is False everywhere.
     """
 
     # Also of a maker that was pickled before there were these options.
@@ -101,20 +93,6 @@ class ReflectedRegionsBackgroundMaker:
         return nuisance_table(datasets, NUISANCE_LABEL)
 
     def run(self, dataset, observation):
-        """Measure the background of a dataset.
-
-        Parameters
-        ----------
-        dataset : `~gammapy.datasets.SpectrumDataset`
-            Dataset.
-        observation : `~gammapy.data.Observation`
-            Observation.
-
-        Returns
-        -------
-        dataset_on_off : `~gammapy.datasets.SpectrumDatasetOnOff`
-            Dataset with OFF counts; fully masked when there is no OFF region.
-        """
         # Taken first: the mask of a run without OFF regions is set to False.
         used = None
         if self.debug:

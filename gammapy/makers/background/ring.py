@@ -11,29 +11,8 @@ NUISANCE_LABEL = "ring_background"
 
 
 class AdaptiveRingBackgroundMaker:
-    """Measure the background in a ring around each position, as wide as needed.
-
-    Other than with `RingBackgroundMaker`, the ring grows where an exclusion mask covers
-    too much of it, until the ratio alpha of the acceptances is small enough.
-
-    Parameters
+    """Parameters
     ----------
-    r_in : `~astropy.units.Quantity`
-        Inner radius of the ring.
-    r_out_max : `~astropy.units.Quantity`
-        Largest outer radius.
-    width : `~astropy.units.Quantity`
-        Width of the ring.
-    stepsize : `~astropy.units.Quantity`, optional
-        Step in which the ring grows. Default is 0.02 deg.
-    threshold_alpha : float, optional
-        Value of alpha above which the ring grows. Default is 0.1.
-    theta : `~astropy.units.Quantity`, optional
-        Radius within which the acceptance is summed. Default is 0.22 deg.
-    method : {"fixed_width", "fixed_r_in"}
-        What stays as the ring grows. Default is "fixed_width".
-    exclusion_mask : `~gammapy.maps.WcsNDMap`, optional
-        Mask that is False where there are sources. Default is None.
     energy_min, energy_max : `~astropy.units.Quantity` or str, optional
         Energy range of the counts that ``debug`` sums; bins inside count. The datasets
         have all energies. Default is all energies.
@@ -107,20 +86,6 @@ class AdaptiveRingBackgroundMaker:
         return nuisance_table(datasets, NUISANCE_LABEL)
 
     def run(self, dataset, observation=None):
-        """Measure the background of a dataset.
-
-        Parameters
-        ----------
-        dataset : `~gammapy.datasets.MapDataset`
-            Dataset with one energy bin.
-        observation : `~gammapy.data.Observation`, optional
-            Not used.
-
-        Returns
-        -------
-        dataset_on_off : `~gammapy.datasets.MapDatasetOnOff`
-            Dataset with OFF counts.
-        """
         dataset_on_off = self._upstream_AdaptiveRingBackgroundMaker_run(
             dataset, observation
         )
@@ -128,18 +93,8 @@ class AdaptiveRingBackgroundMaker:
 
 
 class RingBackgroundMaker:
-    """Measure the background in a ring around each position.
-
-    The background template of the dataset gives the acceptance.
-
-    Parameters
+    """Parameters
     ----------
-    r_in : `~astropy.units.Quantity`
-        Inner radius of the ring.
-    width : `~astropy.units.Quantity`
-        Width of the ring.
-    exclusion_mask : `~gammapy.maps.WcsNDMap`, optional
-        Mask that is False where there are sources. Default is None.
     energy_min, energy_max : `~astropy.units.Quantity` or str, optional
         Energy range of the counts that ``debug`` sums; bins inside count. The datasets
         have all energies. Default is all energies.
@@ -215,20 +170,6 @@ class RingBackgroundMaker:
         return nuisance_table(datasets, NUISANCE_LABEL)
 
     def run(self, dataset, observation=None):
-        """Measure the background of a dataset.
-
-        Parameters
-        ----------
-        dataset : `~gammapy.datasets.MapDataset`
-            Dataset.
-        observation : `~gammapy.data.Observation`, optional
-            Not used.
-
-        Returns
-        -------
-        dataset_on_off : `~gammapy.datasets.MapDatasetOnOff`
-            Dataset with OFF counts.
-        """
         dataset_on_off = self._upstream_RingBackgroundMaker_run(dataset, observation)
         return _describe(self, dataset, dataset_on_off)
 
