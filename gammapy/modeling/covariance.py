@@ -5,8 +5,8 @@ import numpy as np
 class Covariance:
     @staticmethod
     def _expand_factor_matrix(matrix, parameters):
-        """Matrix of all parameters from that of the free ones, with 0 elsewhere.
-
+        """Notes
+        -----
         A parameter that is linked has its values at its first place.
         """
         first = {}

@@ -25,9 +25,7 @@ class Registry:
 
 
 class Fit:
-    """Fit models to datasets.
-
-    Parameters
+    """Parameters
     ----------
     backend : {"minuit", "newton", "scipy", "sherpa"}, optional
         Optimiser. "newton" is for models that are linear in their free parameters,
@@ -35,20 +33,18 @@ class Fit:
         and raises an error for others. Default is None: "minuit". Then, without any of
         the options below, scans and the estimators that make many fits of such models
         take "newton" for them by themselves, and say so at level DEBUG.
-    optimize_opts, covariance_opts, confidence_opts : dict, optional
-        Options of the optimiser, the covariance and the confidence intervals, passed
-        to the backend. An entry "backend" takes another backend for that step.
-        For minuit, an entry "migrad_opts" goes to `iminuit.Minuit.migrad`; for scipy,
-        ``confidence_opts`` go to `scipy.optimize.brentq`; for newton, "max_iter" is an
-        option of the optimiser. Default is None.
-    store_trace : bool, optional
-        Whether to keep the values of all function calls. Default is False.
     debug : bool, optional
         Whether profiles keep the values that the nuisance parameters took, as an
         `~astropy.table.Table` under the key "nuisance", and each fit is logged in one
         line at level INFO (shown after ``logging.basicConfig(level="INFO")``), as are
         the values at the ends of a confidence interval. It changes no fitted value.
         Default is False.
+
+    Notes
+    -----
+    An entry "backend" of ``optimize_opts``, ``covariance_opts`` or ``confidence_opts``
+    takes another backend for that step. For "newton", "max_iter" is an option of the
+    optimiser.
 
     Examples
     --------
@@ -177,28 +173,19 @@ class Fit:
         return result
 
     def confidence(self, datasets, parameter, sigma=1, reoptimize=True):
-        """Confidence interval of a parameter that is at its best fit.
+        """Parameters
+        ----------
+        parameter : `~gammapy.modeling.Parameter` or str
+            Parameter of interest.
+
+        Notes
+        -----
+        "errp" and "errn" are the distances of the ends from the best fit, in the unit
+        of the parameter. Minuit fits the other parameters along the way whatever
+        ``reoptimize``; for scipy there are "success" and "nfev" of each end.
 
         With ``debug`` the values that the other free parameters take at both ends are
         logged, one line per end. For that, a fit is made at each end.
-
-        Parameters
-        ----------
-        datasets : `~gammapy.datasets.Datasets` or list of `~gammapy.datasets.Dataset`
-            Datasets.
-        parameter : `~gammapy.modeling.Parameter` or str
-            Parameter of interest.
-        sigma : float, optional
-            Number of standard deviations. Default is 1.
-        reoptimize : bool, optional
-            Whether the other free parameters are fitted along the way; minuit always
-            does. Default is True.
-
-        Returns
-        -------
-        result : dict
-            Entries "errp" and "errn" (distances of the ends, in the unit of the
-            parameter), "nfev" and "success", for scipy each of the last two per end.
 
         Examples
         --------
@@ -256,25 +243,8 @@ class Fit:
         n_jobs=None,
         parallel_backend=None,
     ):
-        """Fit statistic along the scan values of one parameter.
-
-        The values come from the parameter: ``scan_values``, or ``scan_min``,
-        ``scan_max`` and ``scan_n_values``. All parameters are put back at the end,
-        whatever happens. A progress bar can be shown.
-
-        Where only norms are fitted and no backend was asked for, this takes
-        milliseconds, see `Fit`. Other fits start at each value from the parameters as
-        they were before.
-
-        Parameters
+        """Parameters
         ----------
-        datasets : `~gammapy.datasets.Datasets` or list of `~gammapy.datasets.Dataset`
-            Datasets.
-        parameter : `~gammapy.modeling.Parameter` or str
-            Parameter to scan.
-        reoptimize : bool, optional
-            Whether the other free parameters are fitted at each value.
-            Default is False.
         debug : bool, optional
             Whether to return and log the fitted values of the other parameters.
             Default is None, the setting of the fit.
@@ -285,24 +255,28 @@ class Fit:
         parallel_backend : {"multiprocessing", "ray"}, optional
             How to run them. Default is None: "multiprocessing".
 
-        Returns
-        -------
-        profile : dict
-            "NAME_scan" (values, shape (n_values,), NAME is the unique name of the
-            parameter), "stat_scan" (statistic, same shape), "fit_results" (one
-            `OptimizeResult` per value; empty without ``reoptimize``; from another
-            process its ``minuit`` is None), and with ``debug`` and ``reoptimize``
-            "nuisance", an `~astropy.table.Table` with one row per value: the value,
-            stat, success, message, nfev, at_limit, and of each fitted parameter its
-            value, error and pull: the difference from the value before the scan in
-            units of the error then. Its ``meta["best_fit"]`` has these values and
-            errors.
-
         Raises
         ------
         ValueError
             If ``n_jobs`` is no positive number, there is no such parallel backend, or a
             scan value is not finite.
+
+        Notes
+        -----
+        The values come from the parameter: ``scan_values``, or ``scan_min``,
+        ``scan_max`` and ``scan_n_values``. All parameters are put back at the end,
+        whatever happens.
+
+        Where only norms are fitted and no backend was asked for, this takes
+        milliseconds, see `Fit`. Other fits start at each value from the parameters as
+        they were before.
+
+        "fit_results" has one `OptimizeResult` per value; from another process its
+        ``minuit`` is None. With ``debug`` and ``reoptimize`` there is also "nuisance",
+        an `~astropy.table.Table` with one row per value: the value, stat, success,
+        message, nfev, at_limit, and of each fitted parameter its value, error and pull:
+        the difference from the value before the scan in units of the error then. Its
+        ``meta["best_fit"]`` has these values and errors.
 
         Examples
         --------
@@ -342,20 +316,10 @@ class Fit:
         n_jobs=None,
         parallel_backend=None,
     ):
-        """Fit statistic on the grid of the scan values of two parameters.
-
-        It takes as many evaluations, or fits, as the grid has points. See also
-        `Fit.stat_contour` and `Fit.stat_profile`.
-
-        Parameters
+        """Parameters
         ----------
-        datasets : `~gammapy.datasets.Datasets` or list of `~gammapy.datasets.Dataset`
-            Datasets.
         x, y : `~gammapy.modeling.Parameter` or str
             Parameters to scan.
-        reoptimize : bool, optional
-            Whether the other free parameters are fitted at each point.
-            Default is False.
         debug : bool, optional
             Whether to return and log the fitted values of the other parameters.
             Default is None, the setting of the fit.
@@ -364,7 +328,7 @@ class Fit:
 
         Returns
         -------
-        surface : dict
+        results : dict
             "NAME_scan" for both parameters, "stat_scan" (shape (n_x, n_y)),
             "fit_results" (same shape, empty without ``reoptimize``), and "nuisance"
             as in `Fit.stat_profile`, with a row per point, y running fastest.
@@ -445,7 +409,6 @@ class Fit:
 class OptimizeResult:
     @property
     def models(self):
-        """Best fit models, `~gammapy.modeling.models.DatasetModels`."""
         if isinstance(self._models, ModelsAtNorms):
             self._models = self._models.copy()
         return self._models

@@ -32,9 +32,9 @@ class ModelBase:
 class DatasetModels:
     @property
     def positions(self):
-        """Positions of the models that have one, as a `~astropy.coordinates.SkyCoord`.
-
-        It has length 0 when none has.
+        """Notes
+        -----
+        Models without a position are left out; when none has one, the length is 0.
         """
         if self._have_positions:
             return self._upstream_DatasetModels_positions
@@ -45,21 +45,9 @@ class DatasetModels:
         return any(_.position is not None for _ in self.select(tag="sky-model"))
 
     def plot_positions(self, ax=None, **kwargs):
-        """Plot the positions of the models on a sky map.
-
+        """Notes
+        -----
         Models without a position are left out.
-
-        Parameters
-        ----------
-        ax : `~astropy.visualization.wcsaxes.WCSAxes`, optional
-            Axes to plot on. Default is None, a new map that holds all models.
-        **kwargs : dict
-            Keyword arguments passed to `~matplotlib.axes.Axes.scatter`.
-
-        Returns
-        -------
-        ax : `~astropy.visualization.wcsaxes.WCSAxes`
-            The axes.
 
         Examples
         --------
@@ -76,29 +64,10 @@ class DatasetModels:
     def plot_regions(
         self, ax=None, kwargs_point=None, path_effect=None, size_factor=None, **kwargs
     ):
-        """Plot the outlines of the models on a sky map.
-
+        """Notes
+        -----
         Templates and constant models have no extension of their own and are left out,
         as are models without a spatial part.
-
-        Parameters
-        ----------
-        ax : `~astropy.visualization.wcsaxes.WCSAxes`, optional
-            The sky map. Default is None, the current one or a new one.
-        kwargs_point : dict, optional
-            Keyword arguments passed to `~matplotlib.lines.Line2D` for point sources.
-            Default is None.
-        path_effect : `~matplotlib.patheffects.AbstractPathEffect`, optional
-            Path effect of all outlines. Default is None.
-        size_factor : float, optional
-            Factor on the size of the outlines. Default is None, that of the models.
-        **kwargs : dict
-            Keyword arguments passed to `~regions.PixelRegion.as_artist`.
-
-        Returns
-        -------
-        ax : `~astropy.visualization.wcsaxes.WCSAxes`
-            The axes.
 
         Examples
         --------
