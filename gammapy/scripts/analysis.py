@@ -28,7 +28,6 @@ STEPS = {
 )
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 def cli_make_config(filename, overwrite):
-    """Write a file with the default configuration; comments show more options."""
     write_template(AnalysisConfig(), filename, overwrite=overwrite)
     log.info(f"Configuration written to {filename}.")
 

@@ -10,6 +10,5 @@ TEMPLATE_HELP = "File to write."
 )
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 def cli_make_config(filename, overwrite):
-    """Write a file with the default configuration; comments show more options."""
     write_template(WorkflowConfig(), filename, overwrite=overwrite)
     log.info(f"Configuration written to {filename}.")

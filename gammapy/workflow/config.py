@@ -96,7 +96,6 @@ class WorkflowConfig:
 
     @staticmethod
     def _get_doc_sections():
-        """Documentation of the sections, by name."""
         return add_option_docs(
             WorkflowConfig._upstream_WorkflowConfig__get_doc_sections()
         )

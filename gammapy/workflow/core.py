@@ -56,14 +56,9 @@ class Workflow:
         self.run(steps=["residuals"])
 
     def write_datasets(self, overwrite=True, write_covariance=True):
-        """Write the datasets and tables, see `Analysis.write_datasets`.
-
-        Parameters
-        ----------
-        overwrite : bool, optional
-            Whether to replace existing files. Default is True.
-        write_covariance : bool, optional
-            Whether to write the covariance of the models. Default is True.
+        """Notes
+        -----
+        Tables of what they were made of are beside them, see `Analysis.write_datasets`.
         """
         write_datasets(
             self,

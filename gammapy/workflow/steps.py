@@ -16,7 +16,10 @@ from gammapy.analysis.session import (
 
 class DatasetsWorkflowStep:
     def get_datasets(self):
-        """Reduce the observations, each run or stacked, see ``datasets.stack``."""
+        """Notes
+        -----
+        Each run is reduced by itself, or runs are stacked, see ``datasets.stack``.
+        """
         prepare_reduction(self.inputs, self)
         return self._upstream_DatasetsWorkflowStep_get_datasets()
 
@@ -43,13 +46,11 @@ class DatasetsWorkflowStep:
 
 class FitWorkflowStep:
     def _run(self):
-        """Fit the models to the datasets, see `gammapy.analysis.Analysis.run_fit`."""
         self.outputs["fit_result"].data = run_fit(self.inputs, self.config)
 
 
 class FluxPointsWorkflowStep:
     def _run(self):
-        """Flux points of a model component, see the section ``flux_points``."""
         with flux_points_as_parameters(self):
             return self._upstream_FluxPointsWorkflowStep__run()
 
