@@ -41,7 +41,7 @@ class Entry:
     has_own_docstring: bool = True
     #: members that have the docstring of the base
     undocumented: frozenset = frozenset()
-    #: `merging.Extension` of the members whose docstring extends that of the base, and
+    #: `merged.Extension` of the members whose docstring extends that of the base, and
     #: under "__doc__" of the class or function itself
     extended: dict = field(default_factory=dict)
 

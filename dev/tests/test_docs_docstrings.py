@@ -8,7 +8,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import check_docs  # noqa: E402
 import docs_api  # noqa: E402
-import merging  # noqa: E402
+import merged  # noqa: E402
 
 GOOD = '''
 """Module."""
@@ -177,7 +177,7 @@ class TestExtended:
             monkeypatch.setattr(sys, "dont_write_bytecode", True)
             module = importlib.import_module("more")
             # the base does not describe y, which it has; z is ours
-            extension = merging.Extension(base, ours, ("x", "y"))
+            extension = merged.Extension(base, ours, ("x", "y"))
             entry = docs_api.Entry(
                 "more", "f", module.f, extended={"__doc__": extension}
             )

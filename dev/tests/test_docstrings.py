@@ -9,7 +9,7 @@ from textwrap import dedent, indent
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-import merging  # noqa: E402
+from docstring_names import order_of  # noqa: E402
 from merging import OverlayError, merge_module  # noqa: E402
 
 PATH = "gammapy/modeling/fit.py"
@@ -532,5 +532,5 @@ class TestLiterals:
 def test_order_of():
     new = ast.parse("def f(self, *args, c, **kwargs): ...").body[0]
     old = ast.parse("def f(self, a, b, *, d): ...").body[0]
-    order = merging.order_of(old, new)
+    order = order_of(old, new)
     assert order["Parameters"] == ["a", "b", "args", "c", "d", "kwargs"]

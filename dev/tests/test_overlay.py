@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "dev"))
 import overlay  # noqa: E402
+import overlay_base  # noqa: E402
 from merging import merge_module  # noqa: E402
 from overlay import OverlayError  # noqa: E402
 
@@ -249,7 +250,7 @@ class TestBase:
             make_base(Path(command[command.index("--target") + 1]))
             return SimpleNamespace(returncode=0)
 
-        monkeypatch.setattr(overlay.subprocess, "run", run)
+        monkeypatch.setattr(overlay_base.subprocess, "run", run)
         python = f"cp{sys.version_info.major}{sys.version_info.minor}"
         for _ in range(2):
             found = overlay.fetch_base(tmp_path)
@@ -264,7 +265,7 @@ class TestBase:
             write(Path(command[command.index("--target") + 1]), {"half": ""})
             return SimpleNamespace(returncode=1, stderr="ERROR: offline\nnotice\n")
 
-        monkeypatch.setattr(overlay.subprocess, "run", run)
+        monkeypatch.setattr(overlay_base.subprocess, "run", run)
         assert overlay.main(["check"], tmp_path) == 1
         assert capsys.readouterr().err == (
             "cannot download gammapy==2.1, give a folder with --base: ERROR: offline\n"
