@@ -14,29 +14,7 @@ class PSFMap:
         containment=0.999,
         precision_factor=12,
     ):
-        """Kernel of the PSF at a position, with its sum 1 in each energy bin.
-
-        Parameters
-        ----------
-        geom : `~gammapy.maps.Geom`
-            Geometry with the pixels and energy bins of the kernel.
-        position : `~astropy.coordinates.SkyCoord`, optional
-            One position. Default is None, the centre of the map of the PSF.
-        max_radius : `~astropy.units.Quantity` or str, optional
-            Radius of the kernel. Default is None, what holds the containment at all
-            energies.
-        containment : float, optional
-            Fraction of the PSF in the kernel. Default is 0.999.
-        precision_factor : int, optional
-            How much smaller than the radius of 68 percent containment half a pixel is
-            to be, where the PSF is evaluated on a finer grid. Default is 12.
-
-        Returns
-        -------
-        kernel : `~gammapy.irf.PSFKernel`
-            Kernel.
-
-        Examples
+        """Examples
         --------
         >>> import astropy.units as u
         >>> from gammapy.irf import PSFMap
