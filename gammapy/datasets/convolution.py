@@ -2,6 +2,7 @@
 """Sums of the pixels around each pixel of an image."""
 
 import numpy as np
+import scipy.ndimage as ndi
 from scipy.signal import fftconvolve
 import astropy.units as u
 from gammapy.maps import Map
@@ -121,6 +122,36 @@ def convolve_images(images, weights):
         reached = _convolve((images != 0).astype(float), (weights > 0).astype(float))
         result[reached < 0.5] = 0
     return np.clip(result, 0, None) if images.min() >= 0 else result
+
+
+def maximum_images(images, weights):
+    """Largest value in reach of the kernel, of images that are not negative.
+
+    Parameters and result are those of `convolve_images`, of which this is the maximum
+    instead of the sum.
+    """
+    if weights is None:
+        return images
+    # Row by row: a filter with a large footprint takes minutes.
+    r_y, r_x = (n // 2 for n in weights.shape)
+    padded = np.pad(images, ((0, 0), (r_y, r_y), (0, 0)))
+    n_y = images.shape[1]
+    result = np.zeros(images.shape)
+    # The kernel is mirrored, as in a convolution.
+    for row, line in enumerate(weights[::-1, ::-1] > 0):
+        if line.any():
+            shifted = padded[:, row : row + n_y]
+            np.maximum(result, _maximum_line(shifted, line, r_x), out=result)
+    return result
+
+
+def _maximum_line(images, line, centre):
+    """Largest value along the rows among those that a line of booleans selects."""
+    idx = np.nonzero(line)[0]
+    if len(idx) == idx[-1] - idx[0] + 1 and idx[0] + idx[-1] == 2 * centre:
+        return ndi.maximum_filter1d(images, len(idx), axis=2, mode="constant")
+    footprint = line[np.newaxis, np.newaxis]
+    return ndi.maximum_filter(images, footprint=footprint, mode="constant")
 
 
 def _convolve(images, weights):

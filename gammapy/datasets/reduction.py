@@ -174,6 +174,7 @@ class Plane:
     counts_off: np.ndarray | None = None
     acceptance: np.ndarray | None = None
     acceptance_off: np.ndarray | None = None
+    alpha: np.ndarray | None = None
     is_weighted: bool = False
     scratch: np.ndarray | None = None
 
@@ -354,7 +355,25 @@ def _measured_background(dataset, idx):
     with np.errstate(divide="ignore", invalid="ignore"):
         alpha = off["acceptance"] / off["acceptance_off"] * unit.to("")
         background = alpha * off["counts_off"]
-    return np.where(off["acceptance_off"] > 0, background, 0.0), off
+    has_off = off["acceptance_off"] > 0
+    return np.where(has_off, background, 0.0), off | {
+        "alpha": np.where(has_off, alpha, 0.0)
+    }
+
+
+def alpha_range(dataset, bins):
+    """Smallest and largest alpha of an on-off dataset inside its masks.
+
+    The energy bins that count are given as for `iter_planes`. Without any pixel the
+    range is empty: from infinity to 0.
+    """
+    low, high = np.inf, 0.0
+    for idx in np.nonzero(bins)[0]:
+        background, off = _measured_background(dataset, idx)
+        used = (_plane_weights(dataset, idx) > 0) & (off["acceptance_off"] > 0)
+        alpha = off["alpha"][used & np.isfinite(background)]
+        low, high = (alpha.min(initial=low), alpha.max(initial=high))
+    return low, high
 
 
 def _plane_weights(dataset, idx):

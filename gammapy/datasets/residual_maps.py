@@ -1,14 +1,19 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Residual maps of one dataset: what `MapDataset.residuals` and its plots show."""
 
+from itertools import chain
 import numpy as np
 from gammapy.maps import Map
-from gammapy.stats.residuals import (
-    check_residual_method,
-    compute_residuals,
-    compute_sqrt_ts_on_off,
+from gammapy.stats.residuals import check_residual_method, compute_residuals
+from .off_counts import (
+    HIGHER_MOMENTS,
+    MAXIMA,
+    alpha_summands,
+    combine,
+    has_several_alphas,
+    on_off_significance,
 )
-from .reduction import bins_of_range, check_data, iter_planes, joint_alpha
+from .reduction import OFF_ARRAYS, bins_of_range, check_data, iter_planes
 from .smoothing import Smoothing
 
 __all__ = []
@@ -37,7 +42,9 @@ def residual_map(
         Residuals, NaN where the dataset is masked.
     """
     smoothing = _check_arguments(dataset, method, smooth)
-    sums = _masked_arrays(dataset, energy_min, energy_max)
+    # A single pixel has one alpha.
+    is_summed = method == "significance" and smoothing is not None
+    sums = _masked_arrays(dataset, energy_min, energy_max, is_summed)
     residuals = _compute(sums, method, smoothing)
     return Map.from_geom(dataset.counts.geom, data=residuals)
 
@@ -51,8 +58,9 @@ def residual_image(
     NaN where no energy bin contributes.
     """
     smoothing = _check_arguments(dataset, method, smooth)
-    cubes = _masked_arrays(dataset, energy_min, energy_max)
-    sums = {name: values.sum(axis=0) for name, values in cubes.items()}
+    is_summed = method == "significance"
+    cubes = _masked_arrays(dataset, energy_min, energy_max, is_summed)
+    sums = {name: combine(name).reduce(values) for name, values in cubes.items()}
     sums["mask"] = cubes["mask"].any(axis=0)
     residuals = _compute(sums, method, smoothing)
     return Map.from_geom(dataset.counts.geom.to_image(), data=residuals)
@@ -75,13 +83,19 @@ def _check_arguments(dataset, method, smooth):
     return smoothing
 
 
-def _masked_arrays(dataset, energy_min, energy_max):
-    """Arrays of shape (n_energy, n_lat, n_lon) that can be summed, 0 where masked."""
+def _masked_arrays(dataset, energy_min, energy_max, is_summed):
+    """Arrays of shape (n_energy, n_lat, n_lon) that can be summed, 0 where masked.
+
+    Those of `alpha_summands` are there when on-off data are summed and need them.
+    """
+    bins = bins_of_range(dataset, energy_min, energy_max)
+    several_alphas = is_summed and has_several_alphas([dataset], lambda _dataset: bins)
     # These are there also when all is masked.
     names = ("counts", "npred", "variance", "coverage")
     arrays = {name: np.zeros(dataset.data_shape) for name in names}
-    for plane in iter_planes(dataset, bins_of_range(dataset, energy_min, energy_max)):
-        for name, values in plane.summands():
+    for plane in iter_planes(dataset, bins):
+        more = alpha_summands(plane) if several_alphas else ()
+        for name, values in chain(plane.summands(), more):
             if name not in arrays:
                 arrays[name] = np.zeros(dataset.data_shape)
             arrays[name][plane.idx] = values
@@ -94,22 +108,23 @@ def _compute(sums, method, smoothing):
     mask = sums["mask"]
     if smoothing is not None:
         variance = smoothing.apply_squared(sums["variance"])
-        sums = {name: smoothing.apply(values) for name, values in sums.items()}
+        sums = {name: _smooth(smoothing, name, sums[name]) for name in sums}
         sums["variance"] = variance
 
-    counts, npred = (np.where(mask, sums[_], np.nan) for _ in ("counts", "npred"))
     if method == "significance" and "counts_off" in sums:
         # Counts have a likelihood, their means do not.
         n_pixels = 1 if smoothing is None else 1 / smoothing.weight
-        signal = npred - sums["npred_background"]
-        return compute_sqrt_ts_on_off(
-            counts * n_pixels,
-            sums["counts_off"] * n_pixels,
-            joint_alpha(sums),
-            signal * n_pixels,
-        )
+        names = {"counts", "npred", "npred_background", *OFF_ARRAYS, *HIGHER_MOMENTS}
+        scaled = {name: sums[name] * n_pixels for name in names & sums.keys()}
+        return on_off_significance(sums | scaled, mask)
+    counts, npred = (np.where(mask, sums[_], np.nan) for _ in ("counts", "npred"))
     if method == "diff":
         # A uniform difference stays uniform where the mask ends.
         with np.errstate(divide="ignore", invalid="ignore"):
             return (counts - npred) / sums["mask"]
     return compute_residuals(counts, npred, method, variance=sums["variance"])
+
+
+def _smooth(smoothing, name, values):
+    """Smoothed values, of those that are not summed the largest."""
+    return smoothing.maximum(values) if name in MAXIMA else smoothing.apply(values)

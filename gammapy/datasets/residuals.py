@@ -8,13 +8,11 @@ import astropy.units as u
 from astropy.table import Table
 from gammapy.maps import Map, MapAxis, WcsGeom
 from gammapy.modeling.newton_backend import copy_models
-from gammapy.stats import WStatCountsStatistic
 from gammapy.stats.residuals import (
     check_residual_method,
     compute_residual_errors,
     compute_residuals,
     compute_sqrt_ts,
-    compute_sqrt_ts_on_off,
 )
 from gammapy.utils.parallel import N_JOBS_DEFAULT, run_multiprocessing
 from gammapy.utils.pbar import progress_bar
@@ -27,12 +25,20 @@ from .grids import (
     place,
 )
 from .matched_filter import MatchedFilter, source_of_kernel, warn_of_filters
+from .off_counts import (
+    MAXIMA,
+    SEVERAL_ALPHAS,
+    alpha_summands,
+    combine,
+    has_several_alphas,
+    on_off_significance,
+    on_off_statistic,
+)
 from .reduction import (
     bins_of_range,
     bins_within,
     is_background,
     iter_planes,
-    joint_alpha,
     joint_stat_kind,
     local_datasets,
     log_without_models,
@@ -130,6 +136,11 @@ class SpatialResiduals:
         equator and across the seam. One warning says where, in another projection or
         for another kernel, a disc is wrong by more than 5 percent in solid angle.
 
+        On-off datasets are compared with their off counts. Where alpha differs within
+        a sum, the background of each alpha is profiled on its own, see
+        `gammapy.stats.on_off_profile`; with one alpha this is the significance of Li
+        & Ma (1983, ApJ 272, 317) with the signal of the model.
+
         A matched filter is f = s / sum(s^2), with the counts s of the source in each
         dataset and energy bin; its excess is the amplitude of such a source at each
         position, in units of the amplitude of the model.
@@ -216,8 +227,13 @@ class SpatialResiduals:
 
         log_without_models(datasets)
         joint = _Sums(image_geom, n_groups=len(edges) - 1)
+        several_alphas = has_several_alphas(
+            datasets,
+            lambda dataset: bins_of_range(dataset, edges[0], edges[-1]),
+            apply_mask=apply_mask,
+        )
         for item in _reduce_all(
-            [(_, edges, exclude, apply_mask, source) for _ in datasets],
+            [(_, edges, exclude, apply_mask, source, several_alphas) for _ in datasets],
             n_jobs,
             parallel_backend,
         ):
@@ -262,7 +278,7 @@ class SpatialResiduals:
         maps = {
             name: Map.from_geom(maps_geom, data=np.where(mask, data, np.nan))
             for name, data in sums.items()
-            if name not in ("acceptance", "acceptance_off")
+            if name not in ("acceptance", "acceptance_off", *SEVERAL_ALPHAS)
         }
         maps["mask"] = Map.from_geom(maps_geom, data=mask, dtype=bool)
         maps["coverage"] = Map.from_geom(maps_geom, data=coverage)
@@ -513,7 +529,8 @@ class SpectralResiduals:
     arrays : dict of `~numpy.ndarray`
         Arrays of shape (n_energy,): "counts", "npred", "npred_background", "variance",
         "coverage" (number of pixels that count), and for on-off datasets
-        "counts_off", "acceptance", "acceptance_off".
+        "counts_off", "acceptance", "acceptance_off" and, where alpha differs, the sums
+        of `gammapy.datasets.off_counts`.
     npred_models : dict of `~numpy.ndarray`
         Predicted counts of each component, by name.
     region : `~regions.SkyRegion`, optional
@@ -621,6 +638,9 @@ class SpectralResiduals:
             for model in datasets.models
             if not is_background(model) and model.name not in exclude
         }
+        several_alphas = has_several_alphas(
+            datasets, lambda dataset: axis_mask, apply_mask=apply_mask
+        )
         for dataset in progress_bar(datasets, desc="Spectra"):
             if not apply_mask:
                 dataset = without_mask_fit(dataset)
@@ -629,6 +649,10 @@ class SpectralResiduals:
                 for name, values in plane.summands():
                     total = sums.setdefault(name, np.zeros(axis.nbin))
                     total[plane.idx] += values.sum()
+                for name, values in alpha_summands(plane) if several_alphas else ():
+                    total = sums.setdefault(name, np.zeros(axis.nbin))
+                    join = combine(name)
+                    total[plane.idx] = join(total[plane.idx], join.reduce(values, None))
                 for name, value in plane.component_sums(plane.weights):
                     npred_models[name][plane.idx] += value
 
@@ -683,15 +707,7 @@ class SpectralResiduals:
     @property
     def _stat(self):
         """Statistic that gives the error bars, None for Cash."""
-        arrays = self._arrays
-        if not self.is_on_off:
-            return None
-        return WStatCountsStatistic(
-            arrays["counts"],
-            arrays["counts_off"],
-            joint_alpha(arrays),
-            arrays["npred"] - arrays["npred_background"],
-        )
+        return on_off_statistic(self._arrays) if self.is_on_off else None
 
     def to_table(self, method="diff"):
         """Residuals as a table.
@@ -844,10 +860,10 @@ class _Reduced:
                 self.images[name] = np.zeros((len(self.used), *values.shape))
             # Not images[idx] += values, which copies the sum onto itself.
             image = self.images[name][idx_group]
-            image += values
+            combine(name)(image, values, out=image)
 
 
-def _reduce_dataset(dataset, edges, exclude, apply_mask, source):
+def _reduce_dataset(dataset, edges, exclude, apply_mask, source, several_alphas):
     """Sum the planes of a dataset to an image per energy group."""
     if not apply_mask:
         dataset = without_mask_fit(dataset)
@@ -866,6 +882,8 @@ def _reduce_dataset(dataset, edges, exclude, apply_mask, source):
             bins.append(plane.idx)
             if matched is None:
                 reduced.add(idx, plane.summands())
+                if several_alphas:
+                    reduced.add(idx, alpha_summands(plane))
             else:
                 np.add(reduced.used[idx], plane.weights, out=reduced.used[idx])
                 reduced.add(idx, matched.apply(plane))
@@ -914,7 +932,8 @@ class _Sums:
             if name not in self.images:
                 self.images[name] = np.zeros(self.mask.shape)
             into, part = self._slices(offset - reduced.margin, images)
-            self.images[name][into] += images[part]
+            image = self.images[name][into]
+            combine(name)(image, images[part], out=image)
 
     def _slices(self, offset, images):
         shapes = self.geom.data_shape, images.shape[1:]
@@ -932,7 +951,9 @@ def _shown(mask, part):
 def _convolve_sums(sums, kernel):
     """Sums with a kernel; a variance has the squares of the weights."""
     return {
-        name: kernel.apply(image, np.square if name == "variance" else None)
+        name: kernel.maximum(image)
+        if name in MAXIMA
+        else kernel.apply(image, np.square if name == "variance" else None)
         for name, image in sums.items()
     }
 
@@ -951,12 +972,9 @@ def _scale_filtered(sums, moments):
 
 def _significance(sums, mask):
     """Significance of summed counts, NaN outside the mask."""
-    counts = np.where(mask, sums["counts"], np.nan)
     if "counts_off" in sums:
-        signal = sums["npred"] - sums["npred_background"]
-        return compute_sqrt_ts_on_off(
-            counts, sums["counts_off"], joint_alpha(sums), signal
-        )
+        return on_off_significance(sums, mask)
+    counts = np.where(mask, sums["counts"], np.nan)
     return compute_sqrt_ts(counts, sums["npred"], variance=sums["variance"])
 
 

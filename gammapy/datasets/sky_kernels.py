@@ -4,8 +4,15 @@
 import logging
 import numpy as np
 from scipy.fft import dct, irfft, next_fast_len, rfft
+from scipy.ndimage import maximum_filter1d
 import astropy.units as u
-from .convolution import GAUSS_EXTENT, convolve_images, is_disc, make_kernel
+from .convolution import (
+    GAUSS_EXTENT,
+    convolve_images,
+    is_disc,
+    make_kernel,
+    maximum_images,
+)
 from .sky_geometry import cylinder_of, worst_disc
 
 __all__ = []
@@ -127,6 +134,10 @@ class PlaneKernel:
             return _scalar(transform) * convolve_images(images, weights)
         return convolve_images(images, transform(weights))
 
+    def maximum(self, images):
+        """Largest of the neighbours of each pixel, of images that are not negative."""
+        return maximum_images(images, self.weights)
+
     def warn(self, geom, mask):
         """Say in one line where the kernel is no disc on the sky, if anywhere.
 
@@ -226,20 +237,36 @@ class RowKernel:
         np.cumsum(images, axis=2, out=sums[..., n_x + 1 : 2 * n_x + 1])
         sums[..., 2 * n_x + 1 :] = sums[..., [2 * n_x]]
         result = np.zeros(images.shape)
+        for idx, other, low, high in self._all_runs(n_x):
+            line = sums[:, other]
+            last, first = n_x + 1 + high, n_x + low
+            # A difference of equal sums is 0 to the last bit.
+            result[:, idx] += line[:, last : last + n_x] - line[:, first : first + n_x]
+        return result if transform is None else _scalar(transform) * result
+
+    def maximum(self, images):
+        """Largest of the neighbours of each pixel, of images that are not negative."""
+        n_x = images.shape[2]
+        padded = np.pad(images, ((0, 0), (0, 0), (n_x, n_x)))
+        result = np.zeros(images.shape)
+        for idx, other, low, high in self._all_runs(n_x):
+            size = high - low + 1
+            line = maximum_filter1d(padded[:, other], size, axis=1, mode="constant")
+            first = n_x + low + size // 2
+            largest = line[:, first : first + n_x]
+            result[:, idx] = np.maximum(result[:, idx], largest)
+        return result
+
+    def _all_runs(self, n_x):
+        """Rows, other rows within the kernel, and ranges of columns of the latter."""
         for idx, row in enumerate(self._rows):
             outer = _half_widths(row, self._rows, self._outer)
             inner = np.full(outer.shape, -1.0)
             if self._inner is not None:
                 inner = _half_widths(row, self._rows, self._inner)
             for other in np.flatnonzero(outer >= 0):
-                line = sums[:, other]
                 for low, high in self._runs(inner[other], outer[other], n_x):
-                    last, first = n_x + 1 + high, n_x + low
-                    # A difference of equal sums is 0 to the last bit.
-                    result[:, idx] += (
-                        line[:, last : last + n_x] - line[:, first : first + n_x]
-                    )
-        return result if transform is None else _scalar(transform) * result
+                    yield idx, other, low, high
 
     def _runs(self, inner, outer, n_x):
         """Ranges of columns between two half-widths, seen from the middle one."""

@@ -100,6 +100,18 @@ class Smoothing:
         """Smooth images, an array of shape (..., n_lat, n_lon)."""
         return _apply(self._terms, images)
 
+    def maximum(self, images):
+        """Largest value within the kernel, of images that are not negative.
+
+        An array of shape (..., n_lat, n_lon). Weights do not matter.
+        """
+        planes = images.reshape(-1, *images.shape[-2:])
+        result = [
+            np.max([_maximum(x, _maximum(y, _).T).T for y, x in self._terms], axis=0)
+            for _ in planes
+        ]
+        return np.reshape(result, images.shape)
+
     def apply_squared(self, images):
         """Variance of smoothed images from their variance, of the same shape."""
         if self._squared_terms is None:
@@ -169,3 +181,15 @@ def _apply(terms, images):
     planes = images.reshape(-1, *images.shape[-2:])
     smoothed = [sum((x @ (y @ _).T).T for y, x in terms) for _ in planes]
     return np.reshape(smoothed, images.shape)
+
+
+def _maximum(matrix, image):
+    """Largest of the rows of an image that each row of a matrix uses."""
+    used = matrix.tocoo()
+    result = np.zeros(image.shape)
+    offsets = used.col - used.row
+    # Along a diagonal each row is there once.
+    for offset in np.unique(offsets):
+        rows, columns = (_[offsets == offset] for _ in (used.row, used.col))
+        result[rows] = np.maximum(result[rows], image[columns])
+    return result
