@@ -58,11 +58,11 @@ def has_several_alphas(datasets, bins_of, *, apply_mask=True):
 def alpha_summands(plane):
     """Names and arrays of a `~gammapy.datasets.reduction.Plane` for several alphas.
 
-    They are weighted, and combined with `combine`.
+    They are weighted, and combined with `combine`. Each holds until the next is made.
     """
     values = plane.npred_background * plane.weights
     for name in HIGHER_MOMENTS:
-        values = values * plane.alpha
+        values *= plane.alpha
         yield name, values
     used = plane.weights > 0
     yield "alpha_max", np.where(used, plane.alpha, 0.0)

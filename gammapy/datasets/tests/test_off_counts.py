@@ -11,9 +11,15 @@ from gammapy.datasets import (
     SpectrumDatasetOnOff,
 )
 from gammapy.datasets.convolution import maximum_images
+from gammapy.datasets.grids import parse_region
 from gammapy.datasets.off_counts import has_several_alphas
 from gammapy.datasets.smoothing import Smoothing
 from gammapy.maps import Map, MapAxis, RegionGeom, WcsGeom
+from gammapy.modeling.models import (
+    GaussianSpatialModel,
+    PowerLawSpectralModel,
+    SkyModel,
+)
 from gammapy.stats import WStatCountsStatistic
 from gammapy.stats.on_off_profile import OnOffProfile
 from gammapy.stats.residuals import compute_sqrt_ts_on_off
@@ -57,8 +63,12 @@ def within(data, radius):
     )
 
 
-def exact_profile(datasets, weights, radius):
-    """Every pixel, bin and dataset within a disc as a group of its own."""
+def exact_profile(datasets, weights, radius, signal=0.0):
+    """Every pixel, bin and dataset within a disc as a group of its own.
+
+    The signal is a cube, of one dataset.
+    """
+    signal = within(np.broadcast_to(signal, GEOM.data_shape), radius)
     groups = {"counts": [], "counts_off": [], "alpha": []}
     for dataset, weight in zip(datasets, weights, strict=True):
         alpha = dataset.acceptance.data / dataset.acceptance_off.data
@@ -70,7 +80,7 @@ def exact_profile(datasets, weights, radius):
         np.concatenate([part for array in arrays for part in array], axis=-1)
         for arrays in groups.values()
     )
-    return OnOffProfile(counts.sum(axis=-1), k, alpha)
+    return OnOffProfile(counts.sum(axis=-1), k, alpha, signal.sum(axis=(0, -1)))
 
 
 @pytest.mark.parametrize("npred", [0.03, 0.5, 40])
@@ -108,6 +118,42 @@ def test_datasets_of_two_alphas():
     # A sum is no different when it is shared by processes, or turned round.
     turned = SpatialResiduals.from_datasets(datasets[::-1], n_jobs=2)
     assert_allclose(turned.sqrt_ts.data, result.sqrt_ts.data, atol=1e-9)
+
+
+def test_map_and_spectrum_with_a_signal():
+    source = SkyModel(
+        spatial_model=GaussianSpatialModel(sigma="0.2 deg"),
+        spectral_model=PowerLawSpectralModel(amplitude="1e-11 cm-2 s-1 TeV-1"),
+        name="src",
+    )
+    axis = MapAxis.from_energy_edges([1, 10], unit="TeV", name="energy_true")
+    exposure = Map.from_geom(GEOM.to_image().to_cube([axis]), unit="cm2 s")
+    exposure.data += 1e13
+    dataset = make_on_off(log_uniform(0.02, 1), 0.2, exposure=exposure)
+    dataset.models = [source]
+    signal = dataset.npred_signal().data
+    assert signal.sum() > 50
+    dataset.counts.data += np.random.default_rng(1).poisson(signal)
+    result = SpatialResiduals.from_datasets(dataset, correlation_radius="0.15 deg")
+    expected = exact_profile([dataset], [1], radius=3, signal=signal).sqrt_ts
+    assert_allclose(result.sqrt_ts.data[0], expected, atol=1e-3)
+
+    region = "icrs;circle(0, 0, 0.3)"
+    inside = GEOM.to_image().region_mask(parse_region(region)).data
+    spectrum = SpectralResiduals.from_datasets(dataset, region)
+    n, k, s, a = (
+        _[:, inside]
+        for _ in (
+            dataset.counts.data,
+            dataset.counts_off.data,
+            signal,
+            dataset.acceptance.data / dataset.acceptance_off.data,
+        )
+    )
+    expected = OnOffProfile(n.sum(axis=1), k, a, s.sum(axis=1))
+    assert_allclose(spectrum.sqrt_ts, expected.sqrt_ts, atol=1e-3)
+    errors = spectrum.to_table()["residual_errn"]
+    assert_allclose(errors, expected.compute_errn(), rtol=1e-3)
 
 
 def test_one_alpha_is_as_it_was():
