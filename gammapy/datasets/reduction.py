@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 # exactly would lose bins whose edges were rounded on their way through a file.
 EDGE_TOLERANCE = 1e-6
 
+# What a Fourier transform leaves where there is nothing, relative to the maximum.
+ROUNDING = 1e-9
+
 #: Statistic of the residuals for the fit statistics of datasets.
 STAT_KINDS = {"cash": "cash", "cash_weighted": "cash", "wstat": "wstat"}
 
@@ -351,6 +354,11 @@ def _measured_background(dataset, idx):
     hide half of what there is to see.
     """
     off = {name: getattr(dataset, name).data[idx] for name in OFF_ARRAYS}
+    # A ring that is excluded has an acceptance of 0 up to the rounding errors of the
+    # Fourier transform that made it, so an alpha of 1e10 or so.
+    given = off["acceptance_off"]
+    rounding = ROUNDING * np.max(given, initial=0.0, where=np.isfinite(given))
+    off["acceptance_off"] = np.where(given > rounding, given, 0.0)
     unit = dataset.acceptance.unit / dataset.acceptance_off.unit
     with np.errstate(divide="ignore", invalid="ignore"):
         alpha = off["acceptance"] / off["acceptance_off"] * unit.to("")

@@ -225,6 +225,22 @@ def test_spectra_of_two_alphas_without_off_counts():
     assert_allclose(result.to_table()["residual_errp"], expected.compute_errp())
 
 
+def test_rounding_errors_are_no_acceptance():
+    """As a ring background leaves them where all of the ring is excluded."""
+    dataset = make_on_off(log_uniform(0.1, 0.2), 1.0)
+    dataset.acceptance_off.data[0, 20, 20] = np.nan
+    dataset.acceptance_off.data[1, 20, 20] = np.inf
+    results = []
+    for value in (0, 1e-14, -1e-14):
+        dataset.acceptance_off.data[:, 8:12, 8:12] = value
+        dataset.counts_off.data[:, 8:12, 8:12] = value / 3
+        results.append(SpatialResiduals.from_datasets(dataset))
+        assert not results[-1].mask.data[:, 8:12, 8:12].any()
+    assert results[0].mask.data.sum() > 500
+    for result in results[1:]:
+        assert_allclose(result.sqrt_ts.data, results[0].sqrt_ts.data)
+
+
 @pytest.mark.parametrize("kernel, width, radius", [("disk", 1, 1), (None, None, 0)])
 def test_residuals_of_one_dataset(kernel, width, radius):
     """Smoothed maps, and images that are summed over energy."""
