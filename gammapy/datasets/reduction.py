@@ -354,11 +354,11 @@ def _measured_background(dataset, idx):
     hide half of what there is to see.
     """
     off = {name: getattr(dataset, name).data[idx] for name in OFF_ARRAYS}
-    # A ring that is excluded has an acceptance of 0 up to the rounding errors of the
-    # Fourier transform that made it, so an alpha of 1e10 or so.
+    # A ring that is excluded has an acceptance of 0 but for rounding errors.
     given = off["acceptance_off"]
-    rounding = ROUNDING * np.max(given, initial=0.0, where=np.isfinite(given))
-    off["acceptance_off"] = np.where(given > rounding, given, 0.0)
+    is_finite = np.isfinite(given)
+    rounding = ROUNDING * np.max(given, initial=0.0, where=is_finite)
+    off["acceptance_off"] = np.where(is_finite & (given > rounding), given, 0.0)
     unit = dataset.acceptance.unit / dataset.acceptance_off.unit
     with np.errstate(divide="ignore", invalid="ignore"):
         alpha = off["acceptance"] / off["acceptance_off"] * unit.to("")
@@ -372,15 +372,14 @@ def _measured_background(dataset, idx):
 def alpha_range(dataset, bins):
     """Smallest and largest alpha of an on-off dataset inside its masks.
 
-    The energy bins that count are given as for `iter_planes`. Without any pixel the
-    range is empty: from infinity to 0.
+    Without any pixel in the energy bins it is infinity and 0.
     """
     low, high = np.inf, 0.0
     for idx in np.nonzero(bins)[0]:
         background, off = _measured_background(dataset, idx)
         used = (_plane_weights(dataset, idx) > 0) & (off["acceptance_off"] > 0)
         alpha = off["alpha"][used & np.isfinite(background)]
-        low, high = (alpha.min(initial=low), alpha.max(initial=high))
+        low, high = alpha.min(initial=low), alpha.max(initial=high)
     return low, high
 
 

@@ -176,7 +176,18 @@ class OnOffProfile:
         return self._expand(self._error(n_sigma, self._finite_low(), 0.0))
 
     def compute_errp(self, n_sigma=1.0):
-        """Upward error of the excess, to the larger signal: see `compute_errn`."""
+        """Upward error of the excess.
+
+        Parameters
+        ----------
+        n_sigma : float, optional
+            As for `compute_errn`. Default is 1.
+
+        Returns
+        -------
+        errp : `~numpy.ndarray`
+            As from `compute_errn`, to the larger signal with this TS.
+        """
         return self._expand(self._error(n_sigma, 0.0, 1.0))
 
     def _error(self, n_sigma, low, high):

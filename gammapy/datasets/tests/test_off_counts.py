@@ -13,6 +13,7 @@ from gammapy.datasets import (
 from gammapy.datasets.convolution import maximum_images
 from gammapy.datasets.grids import parse_region
 from gammapy.datasets.off_counts import has_several_alphas
+from gammapy.datasets.sky_kernels import RowKernel, make_sky_kernel
 from gammapy.datasets.smoothing import Smoothing
 from gammapy.maps import Map, MapAxis, RegionGeom, WcsGeom
 from gammapy.modeling.models import (
@@ -327,3 +328,33 @@ def test_maximum_of_a_kernel():
 
     smoothing = Smoothing.create(WcsGeom.create(npix=(13, 11)), kernel="disk", width=2)
     assert_allclose(smoothing.maximum(images), within(images, 2).max(axis=-1))
+
+
+def test_maximum_of_discs_of_each_row():
+    geom = WcsGeom.create(npix=(36, 18), binsz=10, proj="CAR")
+    kernel = make_sky_kernel("tophat", "25 deg", geom)
+    assert isinstance(kernel, RowKernel)
+    # Which pixels belong to a disc the sum of single pixels says.
+    single = np.eye(18 * 36).reshape(-1, 18, 36)
+    is_within = kernel.apply(single) > 0.5
+    image = np.random.default_rng(0).random((18, 36))
+    expected = np.max(is_within * image.reshape(-1, 1, 1), axis=0)
+    assert_allclose(kernel.maximum(image[np.newaxis])[0], expected)
+
+
+def test_map_around_the_sky():
+    geom = WcsGeom.create(npix=(36, 18), binsz=10, proj="CAR", axes=[AXIS])
+    dataset = make_on_off(log_uniform(0.1, 1, geom=geom), 0.3, geom=geom)
+    dataset.counts.data[:, 16, 0] += 3
+    result = SpatialResiduals.from_datasets(dataset, correlation_radius="25 deg")
+    alpha = dataset.acceptance.data / dataset.acceptance_off.data
+    single = np.eye(18 * 36).reshape(-1, 18, 36)
+    kernel = make_sky_kernel("tophat", "25 deg", geom.to_image())
+    # The pixels of each disc, as groups of both energy bins.
+    is_within = np.moveaxis(kernel.apply(single), 0, -1)
+    n, k, a = (
+        np.concatenate([is_within * plane.ravel() for plane in data], axis=-1)
+        for data in (dataset.counts.data, dataset.counts_off.data, alpha)
+    )
+    expected = OnOffProfile(n.sum(axis=-1), k, a).sqrt_ts
+    assert_allclose(result.sqrt_ts.data[0], expected, atol=1e-3)
