@@ -1,7 +1,11 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
+import logging
 import numpy as np
 from gammapy.modeling.fit import result_without_fit
 from gammapy.modeling.nuisance import fit_row
+from gammapy.utils.roots import find_root_above
+
+log = logging.getLogger(__name__)
 
 
 class ParameterEstimator:
@@ -77,3 +81,47 @@ class ParameterEstimator:
         if datasets.parameters.free_parameters:
             return self.fit.optimize(datasets=datasets)
         return result_without_fit(datasets, self.fit.backend)
+
+
+class ParameterSensitivityEstimator:
+    def _fcn(self, value, datasets):
+        """Significance of a value in its Asimov dataset, less the one asked for."""
+        self.parameter.value = value
+        # Near the null value it is a difference of equal numbers, so it may be
+        # negative, and NaN ends the search for the root (upstream issue 6719).
+        ts_asimov = np.maximum(self.test.ts_asimov(datasets), 0)
+        # Half of the measurements exceed the significance of the Asimov dataset
+        # (Cowan et al. 2011), whatever the number of parameters.
+        return np.sqrt(ts_asimov) - self.n_sigma
+
+    def parameter_matching_significance(self, datasets):
+        """Value of the parameter, above the null value, that has ``n_sigma``.
+
+        Parameters
+        ----------
+        datasets : `~gammapy.datasets.Datasets`
+            Datasets.
+
+        Returns
+        -------
+        value : float
+            The value, to the relative precision ``rtol`` of its distance from the null
+            value. NaN, with a warning, when it is beyond the maximum of the parameter.
+        """
+        par, null = self.parameter, self.test.null_values[0]
+        null = getattr(null, "value", null)
+        # Not a range around the fitted value, which a deficit or a weak source leaves.
+        start = np.nanmax([abs(par.value - null), par.error])
+        value = null + find_root_above(
+            lambda distance: self._fcn(null + distance, datasets),
+            start if start > 0 else 1,
+            rtol=self.rtol,
+            n_steps=20,
+        )
+        if value > par.max:
+            log.warning(
+                f"The sensitivity of {par.name!r} is beyond its maximum {par.max:g}, "
+                "so it is NaN. Raise the maximum."
+            )
+            return np.nan
+        return value

@@ -5,6 +5,7 @@ from gammapy.datasets import Datasets
 from gammapy.datasets.actors import DatasetsActor
 from gammapy.modeling import Fit
 from gammapy.modeling.nuisance import add_pulls, best_fit_values, log_row
+from ..reference import with_positive_reference
 from .norms import NormFluxPoints
 from .nuisance import ROWS, flux_point_row
 
@@ -24,6 +25,10 @@ class FluxPointsEstimator:
     Without a fit, or with one that was made without backend and options, Newton's
     method makes the flux points where only norms are fitted, see
     `~gammapy.modeling.Fit`. Then there is one process, whatever ``n_jobs``.
+
+    Where the spectrum of the source is negative the reference model is the one of
+    opposite sign: a deficit has a negative norm, flux and ``sqrt_ts``, and its upper
+    limit is above its flux.
 
     Examples
     --------
@@ -48,6 +53,7 @@ class FluxPointsEstimator:
     [-1.0, 1.3]
     """
 
+    _decides_sign = False
     # Where only norms are fitted, what makes the flux points without the optimiser.
     _norm_points = None
     # With ``debug``, what the values of a flux point are compared with.
@@ -80,7 +86,9 @@ class FluxPointsEstimator:
 
     def run(self, datasets):
         if not isinstance(datasets, DatasetsActor):
-            datasets = Datasets(datasets)
+            datasets = with_positive_reference(
+                Datasets(datasets), self.source, self.energy_edges
+            )
         before = vars(self).copy()
         self._norm_points = NormFluxPoints.from_estimator(self, datasets)
         if self.debug:

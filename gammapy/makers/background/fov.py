@@ -242,12 +242,13 @@ class FoVBackgroundMaker:
     def make_background_fit(self, dataset):
         """Notes
         -----
-        The dataset itself is returned, fully masked when the fit failed. The sources
-        stay as they are.
+        The dataset itself is returned, fully masked when the fit failed. All other
+        models, sources and templates, stay as they are.
         """
-        sources = dataset.models.select(tag="sky-model")
-        with sources.restore_status(restore_values=False):
-            sources.freeze()
+        background_model = dataset.background_model
+        others = Models([_ for _ in dataset.models if _ is not background_model])
+        with others.restore_status(restore_values=False):
+            others.freeze()
             self._fit_result = run_fit(self.fit, Datasets([dataset]), self.tag)
         if not self._fit_result.success:
             self._reject(dataset, "Fit did not converge")

@@ -18,6 +18,7 @@ from gammapy.modeling.models import (
     PowerLawNormSpectralModel,
     PowerLawSpectralModel,
     SkyModel,
+    TemplateNPredModel,
 )
 
 AXIS = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=4)
@@ -100,6 +101,24 @@ def test_scale_with_a_source():
     norm = dataset.background_model.spectral_model.norm
     assert_allclose(norm.value, (counts - signal) / 3200)
     assert_allclose(norm.error, np.sqrt(counts) / 3200)
+
+
+def test_fit_keeps_templates():
+    dataset = make_dataset()
+    glow = Map.from_geom(GEOM, data=0.5)
+    glow.data[0] = 1
+    template = TemplateNPredModel(glow, name="glow", datasets_names=["test"])
+    template.spectral_model.norm.value, template.spectral_model.norm.error = 0.8, 0.1
+    dataset.models = [template, FoVBackgroundModel(dataset_name="test")]
+    for fit in (None, Fit("minuit")):
+        FoVBackgroundMaker(method="fit", fit=fit).run(dataset)
+        norm = template.spectral_model.norm
+        assert (norm.value, norm.error, norm.frozen) == (0.8, 0.1, False)
+        # The derivative of the statistic by the norm of the background is 0 there.
+        norm = dataset.background_model.spectral_model.norm.value
+        npred = 2 * norm + 0.8 * glow.data
+        slope = (2 * (1 - dataset.counts.data / npred)).sum()
+        assert_allclose(slope, 0, atol=0.1)
 
 
 def test_scale_finds_a_background_model_of_any_name():
