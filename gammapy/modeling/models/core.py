@@ -4,6 +4,14 @@ from astropy.coordinates import SkyCoord
 from astropy.visualization.wcsaxes import WCSAxes
 import matplotlib.pyplot as plt
 from gammapy.maps import Map
+from gammapy.utils.scripts import from_yaml, make_path
+from .misspelt import check_parameters, checked_models
+
+
+def _build_parameters_from_dict(data, default_parameters):
+    """Parameters from their dictionaries, with the defaults of what is not given."""
+    data = check_parameters(data, default_parameters.names, where="")
+    return _upstream__build_parameters_from_dict(data, default_parameters)
 
 
 class ModelBase:
@@ -30,6 +38,72 @@ class ModelBase:
 
 
 class DatasetModels:
+    @classmethod
+    def read(cls, filename, checksum=False):
+        """Read models from a YAML file.
+
+        Parameters
+        ----------
+        filename : str or `~pathlib.Path`
+            File name. Names of other files in it are relative to its folder.
+        checksum : bool, optional
+            Whether to verify the checksum. Default is False.
+
+        Returns
+        -------
+        models : `DatasetModels`
+            Models.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or key is misspelt: it is not known, and similar to one that
+            is missing. A parameter that is not known otherwise is ignored, with a
+            warning.
+
+        Examples
+        --------
+        >>> from gammapy.modeling.models import Models
+        >>> path = "$GAMMAPY_DATA/fermi-3fhl-crab/Fermi-LAT-3FHL_models.yaml"
+        >>> Models.read(path).names[0]
+        'Crab Nebula'
+        """
+        path = make_path(filename)
+        data = from_yaml(path.read_text(), checksum=checksum)
+        data = checked_models(data, source=f"File {str(path)!r}: ")
+        data.pop("metadata", None)
+        return cls._upstream_DatasetModels_from_dict(data, path=path.parent)
+
+    @classmethod
+    def from_dict(cls, data, path=""):
+        """Make models from a dictionary.
+
+        Parameters
+        ----------
+        data : dict
+            Contents of a model file, not changed.
+        path : str or `~pathlib.Path`, optional
+            Folder of the files that it names. Default is the current one.
+
+        Returns
+        -------
+        models : `DatasetModels`
+            Models.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or key is misspelt, see `DatasetModels.read`.
+
+        Examples
+        --------
+        >>> from gammapy.modeling.models import Models, SkyModel
+        >>> models = Models([SkyModel.create("pl", "point", name="source")])
+        >>> Models.from_dict(models.to_dict()).names
+        ['source']
+        """
+        return cls._upstream_DatasetModels_from_dict(checked_models(data), path=path)
+
     @property
     def positions(self):
         """Notes
