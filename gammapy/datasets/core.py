@@ -1,12 +1,31 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 from gammapy.modeling import Parameters
 from gammapy.modeling.linearity import unique_models
+from .filenames import check_filenames, file_stem
 
 
 class Dataset:
     _residuals_labels = _upstream_Dataset__residuals_labels | {
         "significance": "significance"
     }
+
+    def to_dict(self):
+        """Name, type and file name, as in the YAML files of datasets.
+
+        Returns
+        -------
+        data : dict
+            With "name", "type" and "filename"; in the latter spaces and what is no
+            part of a file name are underscores.
+
+        Examples
+        --------
+        >>> from gammapy.datasets import MapDataset
+        >>> MapDataset(name="runs/zenith 20").to_dict()["filename"]
+        'runs_zenith_20.fits'
+        """
+        data = self._upstream_Dataset_to_dict()
+        return data | {"filename": f"{file_stem(self.name).replace(' ', '_')}.fits"}
 
 
 class Datasets:
@@ -36,6 +55,55 @@ class Datasets:
         for penalty in self._penalties or []:
             prior += penalty.stat_sum()
         return total + prior
+
+    def write(
+        self,
+        filename,
+        filename_models=None,
+        overwrite=False,
+        write_covariance=True,
+        checksum=True,
+    ):
+        """Write the datasets to FITS files in the folder of a YAML file.
+
+        Parameters
+        ----------
+        filename : str or `~pathlib.Path`
+            File name of the YAML file.
+        filename_models : str or `~pathlib.Path`, optional
+            File name of the models. Default is None, models are not written.
+        overwrite : bool, optional
+            Whether to replace existing files. Default is False.
+        write_covariance : bool, optional
+            Whether to write the covariance of the models. Default is True.
+        checksum : bool, optional
+            Whether to write checksums. Default is True.
+
+        Raises
+        ------
+        ValueError
+            If datasets would be written to the same file, before anything is written.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from gammapy.datasets import Datasets, SpectrumDatasetOnOff
+        >>> path = "$GAMMAPY_DATA/joint-crab/spectra/hess/pha_obs23523.fits"
+        >>> datasets = Datasets([SpectrumDatasetOnOff.read(path)])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     datasets.write(Path(folder) / "datasets.yaml")
+        ...     sorted(_.name for _ in Path(folder).iterdir())
+        ['datasets.yaml', 'pha_obs23523.fits']
+        """
+        check_filenames(self)
+        self._upstream_Datasets_write(
+            filename,
+            filename_models=filename_models,
+            overwrite=overwrite,
+            write_covariance=write_covariance,
+            checksum=checksum,
+        )
 
     def plot_residuals(
         self,

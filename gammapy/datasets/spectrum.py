@@ -1,4 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
+from gammapy.utils.scripts import make_path
+from .filenames import file_stem
 from .residual_plots import (
     closing_new_figures,
     draw_masks,
@@ -82,3 +84,49 @@ class PlotMixin:
             f"Dataset {self.name!r} is a spectrum and has no map of residuals; use "
             "plot_residuals_spectral or plot_fit."
         )
+
+
+class SpectrumDatasetOnOff:
+    @classmethod
+    def from_dict(cls, data, **kwargs):
+        """Read the dataset of an entry of a YAML file of datasets.
+
+        Parameters
+        ----------
+        data : dict
+            Its "filename" and "name".
+        **kwargs : dict
+            Not used.
+
+        Returns
+        -------
+        dataset : `SpectrumDatasetOnOff`
+            Dataset, with the ``mask_fit`` that the file has; 2.1 dropped it. OGIP files
+            have none.
+
+        Examples
+        --------
+        >>> from gammapy.datasets import SpectrumDatasetOnOff
+        >>> path = "$GAMMAPY_DATA/joint-crab/spectra/hess/pha_obs23523.fits"
+        >>> data = {"name": "run", "filename": path}
+        >>> SpectrumDatasetOnOff.from_dict(data).name
+        'run'
+        """
+        return cls.read(make_path(data["filename"]), name=data.get("name"))
+
+    def to_dict(self):
+        """Name, type and file name, see `Dataset.to_dict`.
+
+        Returns
+        -------
+        data : dict
+            With "name", "type" and "filename".
+
+        Examples
+        --------
+        >>> from gammapy.datasets import SpectrumDatasetOnOff
+        >>> SpectrumDatasetOnOff(name="23523").to_dict()["filename"]
+        'pha_obs23523.fits'
+        """
+        data = self._upstream_SpectrumDatasetOnOff_to_dict()
+        return data | {"filename": f"pha_obs{file_stem(self.name)}.fits"}

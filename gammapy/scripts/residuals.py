@@ -397,8 +397,12 @@ def summarize_spectrum(residuals):
         *(u.Quantity(worst[_], table[_].unit) for _ in ("e_min", "e_max"))
     )
     where = "" if residuals.region is None else " of the region"
+    used = format_energy_range(
+        u.Quantity(table["e_min"][0], table["e_min"].unit),
+        u.Quantity(table["e_max"][-1], table["e_max"].unit),
+    )
     return (
-        f"Spectrum{where}: sum of sigma^2 {np.nansum(sqrt_ts**2):.1f} in "
+        f"Spectrum{where}: {used}, sum of sigma^2 {np.nansum(sqrt_ts**2):.1f} in "
         f"{len(table)} bins; worst {worst['sqrt_ts']:+.1f} sigma at {energies}"
     )
 

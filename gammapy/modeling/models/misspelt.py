@@ -70,8 +70,8 @@ def checked_models(data, source=""):
         others = difflib.get_close_matches(label, [_ for _ in labels if _ != label])
         if others:
             log.warning(
-                f"{source}Only one parameter has the link {label!r}, so it is linked to "
-                f"none; did you mean {others[0]!r}?"
+                f"{source}Only one parameter has the link {label!r}, so it is linked "
+                f"to none; did you mean {others[0]!r}?"
             )
     return data
 

@@ -36,18 +36,22 @@ def misspell(path, old, new, count=1):
     ("old", "new", "message"),
     [
         # 2.1 takes 1e-12 for the 5e-12 of the file.
-        ("name: amplitude", "name: amplitud", "spectral parameter 'amplitud' .* 'ampl"),
+        (
+            "name: amplitude",
+            "name: amplitudee",
+            "spectral parameter 'amplitudee' .* 'ampl",
+        ),
         ("name: amplitude", "name: Amplitude", "parameter 'Amplitude' .* 'amplitude'"),
         ("name: lon_0", "name: lon0", "spatial parameter 'lon0' .* mean 'lon_0'"),
         (
             "value: 5.0e-12",
-            "vlaue: 5.0e-12",
-            "parameter 'amplitude': key 'vlaue' .*val",
+            "valuee: 5.0e-12",
+            "parameter 'amplitude': key 'valuee' .*val",
         ),
         ("link:", "lnik:", "spectral parameter 'index': key 'lnik' .* 'link'"),
         ("prior:", "priors:", "spectral parameter 'index': key 'priors' .* 'prior'"),
         ("name: sigma", "name: sigam", "prior parameter 'sigam' .* mean 'sigma'"),
-        ("weight:", "wieght:", "prior key 'wieght' .* mean 'weight'"),
+        ("weight:", "weightt:", "prior key 'weightt' .* mean 'weight'"),
         # 2.1 reads a source without spatial model.
         ("spatial:", "spatail:", "key 'spatail' is not known; .* mean 'spatial'"),
         ("frame:", "frmae:", "spatial key 'frmae' .* mean 'frame'"),
@@ -91,14 +95,14 @@ def test_link_of_a_single_parameter(path, caplog):
 def test_dictionaries_are_checked_and_stay(path):
     models = Models.read(path)
     data = models.to_dict()
-    data["components"][0]["spectral"]["parameters"][0]["name"] = "indx"
+    data["components"][0]["spectral"]["parameters"][0]["name"] = "indexx"
     before = str(data)
     with pytest.raises(
-        ValueError, match="'crab': spectral parameter 'indx' .* 'index'"
+        ValueError, match="'crab': spectral parameter 'indexx' .* 'index'"
     ):
         Models.from_dict(data)
     assert str(data) == before
-    with pytest.raises(ValueError, match="parameter 'indx' is not known"):
+    with pytest.raises(ValueError, match="parameter 'indexx' is not known"):
         Model.from_dict({"spectral": data["components"][0]["spectral"]})
 
 
