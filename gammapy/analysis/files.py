@@ -1,11 +1,9 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Files that are there as a whole, or not at all."""
 
-import shutil
-import tempfile
 from contextlib import ExitStack
-from pathlib import Path
 import matplotlib.pyplot as plt
+from gammapy.utils.atomic import UnwoundBySigterm, staging_folder
 from gammapy.utils.scripts import make_path
 
 __all__ = []
@@ -16,8 +14,9 @@ DPI = 150
 def write_files(writers, *, overwrite=True):
     """Write files in two steps: all of them under temporary names, then in place.
 
-    Whatever fails leaves the files and folders that there were. Missing folders are
-    made.
+    Whatever fails leaves the files and folders that there were, and so does a process
+    that ends by SIGTERM. What one that was killed left is removed by the next one.
+    Missing folders are made.
 
     Parameters
     ----------
@@ -50,11 +49,15 @@ def write_files(writers, *, overwrite=True):
     # What a link points to is replaced, not the link.
     targets = {path: path.resolve() for path in writers}
     folders = {_.parent for _ in targets.values()}
-    with ExitStack() as on_failure, ExitStack() as unfinished:
+    with (
+        UnwoundBySigterm() as sigterm,
+        ExitStack() as on_failure,
+        ExitStack() as unfinished,
+    ):
         for folder in sorted(folders):
             _make_folder(folder, on_failure)
         # In the same folder, so that moving is renaming.
-        staged = {_: _stage(_, unfinished) for _ in folders}
+        staged = {_: unfinished.enter_context(staging_folder(_)) for _ in folders}
         for path, write in writers.items():
             target = targets[path]
             write(staged[target.parent] / target.name)
@@ -64,10 +67,11 @@ def write_files(writers, *, overwrite=True):
             for source in sorted(stage.iterdir())
         }
         check_absent(moves.values(), overwrite)
-        # The files that others are listed in come last.
-        for source in sorted(moves, key=lambda _: moves[_] in targets.values()):
-            source.replace(moves[source])
-        on_failure.pop_all()
+        with sigterm.held():
+            # The files that others are listed in come last.
+            for source in sorted(moves, key=lambda _: moves[_] in targets.values()):
+                source.replace(moves[source])
+            on_failure.pop_all()
     return list(writers)
 
 
@@ -113,10 +117,3 @@ def _make_folder(folder, on_failure):
     folder.mkdir(parents=True, exist_ok=True)
     for path in reversed(missing):
         on_failure.callback(path.rmdir)
-
-
-def _stage(folder, unfinished):
-    """Temporary folder inside a folder, removed in any case."""
-    path = Path(tempfile.mkdtemp(dir=folder, prefix=".unfinished-"))
-    unfinished.callback(shutil.rmtree, path)
-    return path

@@ -3,12 +3,12 @@
 
 import json
 import logging
-import os
 import astropy.units as u
 from astropy.io import fits
 from astropy.table import Table
 from gammapy.maps import Map
 from gammapy.modeling.models import DatasetModels, Models
+from gammapy.utils.atomic import staging_folder
 from gammapy.utils.scripts import make_path
 
 __all__ = []
@@ -56,14 +56,10 @@ def write_hdulist(hdulist, filename, overwrite=False):
     if path.exists() and not overwrite:
         raise OSError(f"File {str(path)!r} exists; overwrite=True replaces it.")
     path = path.resolve()
-    # The same suffixes, by which a file is compressed or not.
-    unfinished = path.with_name(f".{os.getpid()}-unfinished-{path.name}")
-    try:
-        hdulist.writeto(unfinished, overwrite=True)
-        unfinished.replace(path)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
+    with staging_folder(path.parent) as stage:
+        # The same suffixes, by which a file is compressed or not.
+        hdulist.writeto(stage / path.name)
+        (stage / path.name).replace(path)
 
 
 def read_spatial_residuals(filename):

@@ -1,0 +1,206 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Files that are there as a whole or not at all, whatever ends the process."""
+
+import logging
+import os
+import re
+import secrets
+import shutil
+import signal
+import socket
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # on Windows
+    fcntl = None
+
+__all__ = ["EndedBySignal", "UnwoundBySigterm", "staging_folder"]
+
+log = logging.getLogger(__name__)
+
+
+class EndedBySignal(BaseException):
+    """Unwinds what was being done; no `Exception`, so that nobody goes on."""
+
+
+class UnwoundBySigterm:
+    """Context in which SIGTERM ends the process after its clean-up, not at once.
+
+    By default the signal ends Python on the spot, without ``finally``. In this context
+    it raises an `EndedBySignal` first, and the process ends by the signal as soon as
+    the context is left. It changes nothing where somebody else handles the signal, or
+    outside the main thread.
+
+    Examples
+    --------
+    >>> from gammapy.utils.atomic import UnwoundBySigterm
+    >>> with UnwoundBySigterm() as sigterm:
+    ...     with sigterm.held():
+    ...         done = "what must not be half done"
+    """
+
+    def __init__(self):
+        self.is_asked = False
+        self._is_held = False
+        self._is_installed = False
+
+    def __enter__(self):
+        is_main = threading.current_thread() is threading.main_thread()
+        if is_main and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, self._end)
+            self._is_installed = True
+        return self
+
+    def __exit__(self, *args):
+        if self._is_installed:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        if self.is_asked:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    @contextmanager
+    def held(self):
+        """Context that is not interrupted; the signal waits for its end."""
+        self._is_held = True
+        yield
+        self._is_held = False
+        if self.is_asked:
+            self._raise()
+
+    def _end(self, signum, frame):
+        self.is_asked = True
+        if not self._is_held:
+            self._raise()
+
+    def _raise(self):
+        # The clean-up is not interrupted by the next one.
+        self._is_held = True
+        raise EndedBySignal
+
+
+@contextmanager
+def staging_folder(folder):
+    """New folder inside a folder, removed in any case; for files to be moved from it.
+
+    What killed processes of this host left in the folder is removed, too. They are told
+    from living ones by a lock of the operating system, which ends with the process, and
+    so not by a process number, which another process may have by now.
+
+    Parameters
+    ----------
+    folder : `~pathlib.Path`
+        Folder.
+
+    Yields
+    ------
+    path : `~pathlib.Path`
+        The new folder.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from gammapy.utils.atomic import staging_folder
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with staging_folder(Path(folder)) as stage:
+    ...         size = (stage / "notes.txt").write_text("complete")
+    ...         path = (stage / "notes.txt").replace(Path(folder) / "notes.txt")
+    ...     [_.name for _ in Path(folder).iterdir()]
+    ['notes.txt']
+    """
+    remove_left_over(folder)
+    # The name comes first, so that the signal finds nothing that is not cleaned up.
+    path = Path(folder) / f"{_prefix()}{secrets.token_hex(8)}"
+    lock = None
+    with UnwoundBySigterm():
+        try:
+            lock = _make_locked(path)
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+            _close(lock)
+
+
+def remove_left_over(folder):
+    """Remove the staging folders of processes of this host that are dead.
+
+    Parameters
+    ----------
+    folder : `~pathlib.Path`
+        Folder in which they are.
+    """
+    for path in Path(folder).glob(f"{_prefix()}*"):
+        lock = _lock(path)
+        if lock is None:
+            continue
+        shutil.rmtree(path, ignore_errors=True)
+        _close(lock)
+        log.info(f"Removed {str(path)!r}, which a process that was killed left.")
+
+
+def _prefix():
+    """Begin of the names; locks of another host may not be seen here."""
+    host = re.sub(r"[^\w.-]", "_", socket.gethostname())
+    return f".unfinished-{host}-"
+
+
+def _make_locked(path):
+    """Make a folder and lock it; the lock is None where the file system has none."""
+    while True:
+        path.mkdir(mode=0o700, exist_ok=True)
+        if not _has_locks(path.parent):
+            return None
+        lock = _lock(path)
+        # Before it was locked somebody else may have taken it for left over.
+        if lock is not None and _is_same(path, lock):
+            return lock
+        _close(lock)
+        time.sleep(0.001)
+
+
+def _lock(path):
+    """Open and lock a folder; None when that fails, as when another process has it."""
+    if fcntl is None:
+        return None
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _has_locks(folder):
+    """Whether folders on this file system can be locked."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except (AttributeError, OSError):  # no fcntl, or no locks
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _is_same(path, descriptor):
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def _close(descriptor):
+    if descriptor is not None:
+        os.close(descriptor)
