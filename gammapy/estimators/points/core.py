@@ -22,8 +22,9 @@ class FluxPoints:
 
         An `~astropy.table.Table` with one row per flux point, None when they were made
         without ``debug=True``. Columns: e_min, e_max, e_ref, stat, success, message,
-        nfev, at_limit, value and error of each fitted parameter, counts and npred of
-        each dataset, and with "_null" behind their names those of the fit of the null
+        nfev, at_limit, value and error of each fitted parameter, e_min_used and
+        e_max_used (of the bins that the masks leave), counts and npred of each dataset,
+        and with "_null" behind their names those of the fit of the null
         hypothesis. Light curves have a row per time interval and energy bin, with
         time_min and time_max (MJD) behind e_ref, profiles x_min and x_max.
         """

@@ -19,7 +19,7 @@ ROWS = "nuisance_row"
 IDENTIFY = ("e_min", "e_max", "e_ref")
 
 
-def flux_point_row(result):
+def flux_point_row(result, used=None):
     """Row of a flux point from what the estimator found; takes its rows out.
 
     Parameters
@@ -27,12 +27,15 @@ def flux_point_row(result):
     result : dict
         Result of the estimator with "nuisance_fit" and "nuisance_null", which are
         removed from it.
+    used : `~gammapy.estimators.points.used_energies.UsedEnergies`, optional
+        Energies of the bins that the masks leave. Default is None, not known.
 
     Returns
     -------
     row : dict
-        Energies, the row of the fit, counts and npred of each dataset, and the row of
-        the fit of the null hypothesis with "_null" behind each name.
+        Energies, the row of the fit, the energies with data, counts and npred of each
+        dataset, and the row of the fit of the null hypothesis with "_null" behind each
+        name.
     """
     row = result.pop("nuisance_fit", None) or {
         "stat": np.nan,
@@ -42,6 +45,9 @@ def flux_point_row(result):
         "at_limit": "",
     }
     null = result.pop("nuisance_null", {})
+    if used is not None:
+        ends = used.within(result["e_min"], result["e_max"])
+        row["e_min_used"], row["e_max_used"] = ends
     for quantity in ("counts", "npred"):
         for name, value in zip(result["datasets"], result[quantity], strict=True):
             row[f"{quantity}.{name}"] = float(value)

@@ -8,8 +8,14 @@ from gammapy.modeling.nuisance import add_pulls, best_fit_values, log_row
 from ..reference import with_positive_reference
 from .norms import NormFluxPoints
 from .nuisance import ROWS, flux_point_row
+from .used_energies import UsedEnergies, warn_of_partial_ranges
 
 log = logging.getLogger(__name__)
+
+STATE_OF_A_RUN = (
+    *("_norm_points", "_best_fit", "_used_energies"),
+    *("_n_jobs", "_n_child_jobs"),
+)
 
 
 class FluxPointsEstimator:
@@ -29,6 +35,9 @@ class FluxPointsEstimator:
     Where the spectrum of the source is negative the reference model is the one of
     opposite sign: a deficit has a negative norm, flux and ``sqrt_ts``, and its upper
     limit is above its flux.
+
+    An energy bin of which the masks leave a part has the flux of the whole bin, by the
+    shape of the spectrum, and a warning names the energies that have data.
 
     Examples
     --------
@@ -58,6 +67,7 @@ class FluxPointsEstimator:
     _norm_points = None
     # With ``debug``, what the values of a flux point are compared with.
     _best_fit = None
+    _used_energies = None
 
     def __init__(
         self,
@@ -96,10 +106,20 @@ class FluxPointsEstimator:
         if self._norm_points is not None:
             # Other processes would only have to be told.
             self.n_jobs = 1
+        # Those of actors are in other processes.
+        if isinstance(datasets, Datasets):
+            self._used_energies = UsedEnergies(datasets)
         try:
-            return self._upstream_FluxPointsEstimator_run(datasets)
+            flux_points = self._upstream_FluxPointsEstimator_run(datasets)
+            if self._used_energies is not None:
+                warn_of_partial_ranges(
+                    self._used_energies,
+                    flux_points.geom.axes["energy"],
+                    where=self._where(datasets),
+                )
+            return flux_points
         finally:
-            for name in ("_norm_points", "_best_fit", "_n_jobs", "_n_child_jobs"):
+            for name in STATE_OF_A_RUN:
                 vars(self).pop(name, None)
                 if name in before:
                     vars(self)[name] = before[name]
@@ -117,9 +137,16 @@ class FluxPointsEstimator:
             )
         if not self.debug:
             return result
-        row = add_pulls(flux_point_row(result), best_fit, is_part=True)
+        used = self._used_energies
+        if used is None and isinstance(datasets, Datasets):
+            used = UsedEnergies(datasets)
+        row = add_pulls(flux_point_row(result, used), best_fit, is_part=True)
         log_row(log, "flux_point", row, identify=self._identify(datasets, result))
         return result | {ROWS: row}
+
+    def _where(self, datasets):
+        """What a warning about these flux points begins with."""
+        return ""
 
     def _identify(self, datasets, result):
         """What says in the log which flux point it is."""
