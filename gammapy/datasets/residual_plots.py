@@ -68,6 +68,11 @@ def prepare_residuals_spatial(
             f"Dataset {dataset.name!r} is a spectrum of a region: there is no map of "
             "its residuals. Use plot_residuals_spectral."
         )
+    if dataset._geom.is_hpx:
+        raise ValueError(
+            f"Dataset {dataset.name!r} is on a HpxGeom: its residuals cannot be drawn "
+            "as a map. Make the dataset on a WcsGeom, or use residuals(...).plot()."
+        )
     image = residual_image(
         dataset,
         method,

@@ -7,6 +7,7 @@ be run on Gammapy 2.1, where they fail.
 
 import copy
 import logging
+from functools import partial
 import pytest
 import numpy as np
 from numpy.testing import assert_allclose
@@ -16,12 +17,14 @@ from regions import CircleSkyRegion, PolygonSkyRegion
 import matplotlib.pyplot as plt
 from gammapy.datasets import (
     Datasets,
+    FluxPointsDataset,
     MapDataset,
     MapDatasetOnOff,
     SpectrumDataset,
     SpectrumDatasetOnOff,
 )
-from gammapy.maps import Map, MapAxis, RegionGeom, WcsGeom
+from gammapy.estimators import FluxPoints
+from gammapy.maps import HpxGeom, Map, MapAxis, RegionGeom, WcsGeom
 from gammapy.modeling.models import (
     FoVBackgroundModel,
     GaussianSpatialModel,
@@ -630,6 +633,46 @@ def test_spectrum_datasets(method, on_off, mask):
     if method == "significance":
         finite = np.isfinite(data)
         assert_allclose(np.array(bar_lengths(axes[1]))[:, finite], 1)
+
+
+def test_healpix_has_no_map_with_smoothing():
+    geom = HpxGeom.create(nside=8, axes=[AXIS])
+    dataset = MapDataset(
+        counts=Map.from_geom(geom, data=3.0),
+        background=Map.from_geom(geom, data=2.0),
+        name="healpix",
+    )
+    for draw in (dataset.plot_residuals_spatial, dataset.plot_residuals):
+        with pytest.raises(ValueError, match="'healpix' is on a HpxGeom") as error:
+            draw()
+        # No argument of the smoothing was given.
+        assert "smooth" not in str(error.value) and not plt.get_fignums()
+    with pytest.raises(TypeError, match="'healpix' is on a HpxGeom"):
+        dataset.plot_residuals_spectral()
+    assert_allclose(dataset.residuals("diff").data, 1)
+    with pytest.raises(ValueError, match="leave out the arguments of the smoothing"):
+        dataset.residuals("diff", width="1 deg")
+
+
+@requires_data()
+@pytest.mark.parametrize("method", ["significance", "sigma"])
+def test_flux_points_have_no_significance(method):
+    path = "$GAMMAPY_DATA/estimators/crab_hess_fp/crab_hess_fp.fits"
+    dataset = FluxPointsDataset(data=FluxPoints.read(path), name="points")
+    dataset.models = SkyModel(PowerLawSpectralModel(), name="crab")
+    message = f"of flux points: '{method}'. .* one of 'diff', 'diff/model'"
+    options = {"kwargs_residuals": {"method": method}}
+    for call in (
+        partial(dataset.residuals, method),
+        partial(dataset.plot_residuals, method=method),
+        partial(dataset.plot_fit, **options),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
+    plt.close("all")
+    dnde, model = dataset.data.dnde.quantity, dataset.flux_pred()
+    ratio = (dataset.residuals("diff") / (dnde - model)).to_value("")
+    assert_allclose(ratio[~dataset.data.is_ul.data], 1)
 
 
 def test_spectrum_has_no_map():

@@ -1,0 +1,83 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+#: Residuals that flux points have, for they have no counts.
+METHODS = ("diff", "diff/model")
+
+
+class FluxPointsDataset:
+    def residuals(self, method="diff"):
+        """Residuals of the flux points, differential fluxes.
+
+        Parameters
+        ----------
+        method : {"diff", "diff/model"}
+            Data minus model, or that divided by the model. Default is "diff".
+
+        Returns
+        -------
+        residuals : `~astropy.units.Quantity`
+            Residuals, NaN for upper limits.
+
+        Raises
+        ------
+        ValueError
+            If the method is not known; flux points have no counts, so no significance.
+
+        Examples
+        --------
+        >>> from gammapy.datasets import FluxPointsDataset
+        >>> from gammapy.estimators import FluxPoints
+        >>> from gammapy.modeling.models import PowerLawSpectralModel, SkyModel
+        >>> path = "$GAMMAPY_DATA/estimators/crab_hess_fp/crab_hess_fp.fits"
+        >>> dataset = FluxPointsDataset(data=FluxPoints.read(path))
+        >>> spectral_model = PowerLawSpectralModel(amplitude="4e-11 cm-2 s-1 TeV-1")
+        >>> dataset.models = SkyModel(spectral_model, name="Crab")
+        >>> dataset.residuals("diff/model").unit
+        Unit(dimensionless)
+        """
+        # 2.1 takes this one as well, without a word in its documentation.
+        if method != "diff/sqrt(model)":
+            _check_method(method)
+        return self._upstream_FluxPointsDataset_residuals(method)
+
+    def plot_residuals(self, ax=None, method="diff", **kwargs):
+        """Draw the residuals of the flux points.
+
+        Parameters
+        ----------
+        ax : `~matplotlib.axes.Axes`, optional
+            Axes. Default is the current ones.
+        method : {"diff", "diff/model"}
+            See `FluxPointsDataset.residuals`. Default is "diff".
+        **kwargs : dict
+            Arguments of `~matplotlib.axes.Axes.errorbar`.
+
+        Returns
+        -------
+        ax : `~matplotlib.axes.Axes`
+            The axes.
+
+        Raises
+        ------
+        ValueError
+            If the method is not known, before anything is drawn.
+
+        Examples
+        --------
+        >>> from gammapy.datasets import FluxPointsDataset
+        >>> from gammapy.estimators import FluxPoints
+        >>> from gammapy.modeling.models import PowerLawSpectralModel, SkyModel
+        >>> path = "$GAMMAPY_DATA/estimators/crab_hess_fp/crab_hess_fp.fits"
+        >>> dataset = FluxPointsDataset(data=FluxPoints.read(path))
+        >>> dataset.models = SkyModel(PowerLawSpectralModel(), name="Crab")
+        >>> ax = dataset.plot_residuals(method="diff/model")
+        """
+        _check_method(method)
+        return self._upstream_FluxPointsDataset_plot_residuals(ax, method, **kwargs)
+
+
+def _check_method(method):
+    if method not in METHODS:
+        raise ValueError(
+            f"Invalid residual method of flux points: {method!r}. They have no counts, "
+            f"so choose one of {', '.join(map(repr, METHODS))}."
+        )
