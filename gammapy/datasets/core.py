@@ -59,6 +59,7 @@ class Datasets:
     def write(
         self,
         filename,
+        # what is written beside the datasets, and how
         filename_models=None,
         overwrite=False,
         write_covariance=True,

@@ -18,13 +18,13 @@ try:
 except ImportError:  # on Windows
     fcntl = None
 
-__all__ = ["EndedBySignal", "UnwoundBySigterm", "staging_folder"]
+__all__ = ["UnwoundBySigterm", "staging_folder"]
 
 log = logging.getLogger(__name__)
 
 
 class EndedBySignal(BaseException):
-    """Unwinds what was being done; no `Exception`, so that nobody goes on."""
+    """Raised to unwind what is being done; no `Exception`, so that nobody goes on."""
 
 
 class UnwoundBySigterm:
@@ -63,7 +63,13 @@ class UnwoundBySigterm:
 
     @contextmanager
     def held(self):
-        """Context that is not interrupted; the signal waits for its end."""
+        """Context that is not interrupted; the signal waits for its end.
+
+        Yields
+        ------
+        None
+            Nothing.
+        """
         self._is_held = True
         yield
         self._is_held = False
