@@ -10,13 +10,9 @@ class Dataset:
     }
 
     def to_dict(self):
-        """Name, type and file name, as in the YAML files of datasets.
-
-        Returns
-        -------
-        data : dict
-            With "name", "type" and "filename"; in the latter spaces and what is no
-            part of a file name are underscores.
+        """Notes
+        -----
+        In "filename" spaces, and what is no part of a file name, are underscores.
 
         Examples
         --------
@@ -65,22 +61,7 @@ class Datasets:
         write_covariance=True,
         checksum=True,
     ):
-        """Write the datasets to FITS files in the folder of a YAML file.
-
-        Parameters
-        ----------
-        filename : str or `~pathlib.Path`
-            File name of the YAML file.
-        filename_models : str or `~pathlib.Path`, optional
-            File name of the models. Default is None, models are not written.
-        overwrite : bool, optional
-            Whether to replace existing files. Default is False.
-        write_covariance : bool, optional
-            Whether to write the covariance of the models. Default is True.
-        checksum : bool, optional
-            Whether to write checksums. Default is True.
-
-        Raises
+        """Raises
         ------
         ValueError
             If datasets would be written to the same file, before anything is written.

@@ -5,19 +5,7 @@ METHODS = ("diff", "diff/model")
 
 class FluxPointsDataset:
     def residuals(self, method="diff"):
-        """Residuals of the flux points, differential fluxes.
-
-        Parameters
-        ----------
-        method : {"diff", "diff/model"}
-            Data minus model, or that divided by the model. Default is "diff".
-
-        Returns
-        -------
-        residuals : `~astropy.units.Quantity`
-            Residuals, NaN for upper limits.
-
-        Raises
+        """Raises
         ------
         ValueError
             If the method is not known; flux points have no counts, so no significance.
@@ -40,23 +28,7 @@ class FluxPointsDataset:
         return self._upstream_FluxPointsDataset_residuals(method)
 
     def plot_residuals(self, ax=None, method="diff", **kwargs):
-        """Draw the residuals of the flux points.
-
-        Parameters
-        ----------
-        ax : `~matplotlib.axes.Axes`, optional
-            Axes. Default is the current ones.
-        method : {"diff", "diff/model"}
-            See `FluxPointsDataset.residuals`. Default is "diff".
-        **kwargs : dict
-            Arguments of `~matplotlib.axes.Axes.errorbar`.
-
-        Returns
-        -------
-        ax : `~matplotlib.axes.Axes`
-            The axes.
-
-        Raises
+        """Raises
         ------
         ValueError
             If the method is not known, before anything is drawn.

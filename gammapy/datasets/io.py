@@ -7,15 +7,10 @@ log = logging.getLogger(__name__)
 
 class OGIPDatasetWriter:
     def write(self, dataset):
-        """Write the OGIP files of a dataset.
-
-        They have a column for ``mask_safe`` and none for ``mask_fit``: a warning says
-        how many bins will count again when the files are read.
-
-        Parameters
-        ----------
-        dataset : `~gammapy.datasets.SpectrumDatasetOnOff`
-            Dataset.
+        """Notes
+        -----
+        OGIP files have a column for ``mask_safe`` and none for ``mask_fit``: a warning
+        says how many bins will count again when the files are read.
 
         Examples
         --------

@@ -89,20 +89,10 @@ class PlotMixin:
 class SpectrumDatasetOnOff:
     @classmethod
     def from_dict(cls, data, **kwargs):
-        """Read the dataset of an entry of a YAML file of datasets.
-
-        Parameters
-        ----------
-        data : dict
-            Its "filename" and "name".
-        **kwargs : dict
-            Not used.
-
-        Returns
-        -------
-        dataset : `SpectrumDatasetOnOff`
-            Dataset, with the ``mask_fit`` that the file has; 2.1 dropped it. OGIP files
-            have none.
+        """Notes
+        -----
+        The dataset has the ``mask_fit`` of the file, and the name of the dictionary.
+        OGIP files have no ``mask_fit``.
 
         Examples
         --------
@@ -115,12 +105,9 @@ class SpectrumDatasetOnOff:
         return cls.read(make_path(data["filename"]), name=data.get("name"))
 
     def to_dict(self):
-        """Name, type and file name, see `Dataset.to_dict`.
-
-        Returns
-        -------
-        data : dict
-            With "name", "type" and "filename".
+        """Notes
+        -----
+        In "filename" what is no part of a file name is an underscore.
 
         Examples
         --------

@@ -9,19 +9,10 @@ class FluxEstimator:
     _decides_sign = True
 
     def run(self, datasets):
-        """Estimate the flux of the source in the energy range of the datasets.
-
-        Parameters
-        ----------
-        datasets : `~gammapy.datasets.Datasets` or list of `~gammapy.datasets.Dataset`
-            Datasets.
-
-        Returns
-        -------
-        result : dict
-            Norm with its errors and limits, statistics, counts, and the fluxes of the
-            reference model, which is the spectrum of the source; where that is negative
-            it is the one of opposite sign, and the norm of a deficit is negative.
+        """Notes
+        -----
+        Where the spectrum of the source is negative the reference model is the one of
+        opposite sign, and the norm of a deficit is negative.
 
         Examples
         --------

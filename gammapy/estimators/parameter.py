@@ -95,18 +95,11 @@ class ParameterSensitivityEstimator:
         return np.sqrt(ts_asimov) - self.n_sigma
 
     def parameter_matching_significance(self, datasets):
-        """Value of the parameter, above the null value, that has ``n_sigma``.
-
-        Parameters
-        ----------
-        datasets : `~gammapy.datasets.Datasets`
-            Datasets.
-
-        Returns
-        -------
-        value : float
-            The value, to the relative precision ``rtol`` of its distance from the null
-            value. NaN, with a warning, when it is beyond the maximum of the parameter.
+        """Notes
+        -----
+        The value is above the null value, to the relative precision ``rtol`` of the
+        distance. It is NaN, with a warning, when it is beyond the maximum of the
+        parameter.
         """
         par, null = self.parameter, self.test.null_values[0]
         null = getattr(null, "value", null)

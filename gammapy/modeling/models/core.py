@@ -40,19 +40,10 @@ class ModelBase:
 class DatasetModels:
     @classmethod
     def read(cls, filename, checksum=False):
-        """Read models from a YAML file.
-
-        Parameters
-        ----------
-        filename : str or `~pathlib.Path`
-            File name. Names of other files in it are relative to its folder.
-        checksum : bool, optional
-            Whether to verify the checksum. Default is False.
-
-        Returns
-        -------
-        models : `DatasetModels`
-            Models.
+        """Notes
+        -----
+        Parameters that are not known and like none that is missing are ignored, with a
+        warning.
 
         Raises
         ------
@@ -76,21 +67,7 @@ class DatasetModels:
 
     @classmethod
     def from_dict(cls, data, path=""):
-        """Make models from a dictionary.
-
-        Parameters
-        ----------
-        data : dict
-            Contents of a model file, not changed.
-        path : str or `~pathlib.Path`, optional
-            Folder of the files that it names. Default is the current one.
-
-        Returns
-        -------
-        models : `DatasetModels`
-            Models.
-
-        Raises
+        """Raises
         ------
         ValueError
             If a parameter or key is misspelt, see `DatasetModels.read`.
