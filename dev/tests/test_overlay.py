@@ -693,3 +693,47 @@ class TestRealBase:
         merged = merge_module(text, ours, "gammapy/modeling/fit.py")
         assert merged.wrapped == {"Fit.stat_profile"}
         compile(merged.text, "fit.py", "exec")
+
+    @pytest.fixture
+    def real_checkout(self, modules, tmp_path):
+        """A checkout with the modules of 2.1 that the overlay merges into."""
+        folder = modules[0]
+        for name in ["gammapy/__init__.py", *overlay.overlay_files(ROOT)]:
+            if (folder / name).is_file():
+                write(tmp_path, {name: (folder / name).read_text(encoding="utf-8")})
+            elif (folder / name).parent.is_dir():
+                (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        write(tmp_path, {"pyproject.toml": '[project]\nname = "gammapy"\n'})
+        return tmp_path
+
+    def change(self, checkout, name, old, new):
+        """Change the text of a module once."""
+        text = (checkout / name).read_text(encoding="utf-8")
+        assert old in text
+        write(checkout, {name: text.replace(old, new, 1)})
+
+    def test_checkout(self, real_checkout):
+        """Docstrings that changed are extended; code that changed is named."""
+        made, lines = overlay.plan_checkout(real_checkout)
+        assert len(lines) == 1 and "0 with another docstring only, 0 with" in lines[0]
+
+        fit, core = "gammapy/modeling/fit.py", "gammapy/datasets/core.py"
+        old, new = "Compute fit statistic profile.", "Compute a profile."
+        self.change(real_checkout, fit, old, new)
+        made, (line, _) = overlay.plan_checkout(real_checkout)
+        assert line.endswith(
+            "Fit.stat_profile: only its docstring changed; the overlay extends it"
+        )
+        text = made.files[fit].decode()
+        assert text.count(new) == 1 and old not in text
+        assert "n_jobs : int, optional" in text.partition("def stat_profile")[2]
+
+        old = '"""Compute joint statistic function value."""'
+        self.change(real_checkout, core, old, f"{old}\n        pass")
+        with pytest.raises(OverlayError) as error:
+            overlay.plan_checkout(real_checkout)
+        assert [_.partition(": ")[2] for _ in error.value.lines[:2]] == [
+            "Datasets.stat_sum: its code changed",
+            "Fit.stat_profile: only its docstring changed; the overlay extends it",
+        ]
+        assert len(error.value.lines) == 3
