@@ -24,6 +24,7 @@ import warnings
 from pathlib import Path
 from numpydoc.docscrape import get_doc_object
 from numpydoc.validate import Validator, validate
+from pytest_doctestplus.output_checker import FLOAT_CMP, OutputChecker
 import matplotlib
 import matplotlib.pyplot as plt
 from docs_api import public_entries
@@ -159,10 +160,12 @@ def check_example(obj, text=None):
     if "$GAMMAPY_DATA" in text and not has_data():
         return []
     test = doctest.DocTest(examples, {}, "example", None, 0, text)
-    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    # numbers may differ in their last digits, as between machines
+    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | FLOAT_CMP
+    runner = doctest.DocTestRunner(checker=OutputChecker(), optionflags=flags)
     output = io.StringIO()
     with empty_folder(), contextlib.redirect_stderr(io.StringIO()):
-        doctest.DocTestRunner(optionflags=flags).run(test, out=output.write)
+        runner.run(test, out=output.write)
         plt.close("all")
     return [output.getvalue().strip()] if output.getvalue() else []
 

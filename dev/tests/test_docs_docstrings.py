@@ -212,6 +212,13 @@ class TestExtended:
         assert check("z : int\n    Ours.\n", base) == []
 
 
+def test_example_with_numbers(check):
+    """Numbers are compared as such, to 1e-5."""
+    assert check(">>> twice(4)\n    8", ">>> twice(0.1) + 0.1\n    0.3") == []
+    (problem,) = check(">>> twice(4)\n    8", ">>> twice(0.1) + 0.1\n    0.31")
+    assert "Expected:\n    0.31\nGot:\n    0.30000000000000004" in problem
+
+
 def test_no_example(check):
     text = GOOD.partition("    Examples\n")[2].partition('    """')[0]
     (problem,) = check("    Examples\n" + text)
