@@ -23,11 +23,6 @@ class MapDataset:
             others are ``width="0.1 deg"``, ``kernel="gauss"`` and
             ``mode="constant"``. Default is no smoothing.
 
-        Returns
-        -------
-        residuals : `~gammapy.maps.Map`
-            Residuals, NaN outside the mask and the energy range.
-
         Raises
         ------
         ValueError
@@ -39,7 +34,8 @@ class MapDataset:
         -----
         The masks apply before the smoothing, and what the smoothing loses at their
         borders is made up for: a uniform difference stays uniform. Bins in which the
-        model is not a number count as masked.
+        model is not a number count as masked. Outside the masks and the energy range
+        the residuals are NaN.
 
         Smoothed "diff/sqrt(model)" is the smoothed difference divided by its standard
         deviation under the model, and smoothed "significance" is scaled by it, so that

@@ -318,8 +318,6 @@ class Fit:
     ):
         """Parameters
         ----------
-        x, y : `~gammapy.modeling.Parameter` or str
-            Parameters to scan.
         debug : bool, optional
             Whether to return and log the fitted values of the other parameters.
             Default is None, the setting of the fit.
