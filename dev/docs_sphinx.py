@@ -6,6 +6,7 @@ The site needs nothing from the network, neither to be built nor to be read.
 
 import builtins
 import importlib
+import inspect
 import os
 import pkgutil
 import re
@@ -33,7 +34,6 @@ UPSTREAM_NAMES = (
     *('"minuit"', '"scipy"', '"sherpa"'),
     *('"simplex"', '"levmar"', '"moncar"', '"gridsearch"'),
     "AdaptiveRingBackgroundEstimator",
-    "reoptimize",
 )
 
 #: Tutorial that reads real events.
@@ -132,13 +132,28 @@ def mend_docstring(app, what, name, obj, options, lines):
 
     What an example prints is no section: numpydoc looks at each underlined line,
     however it is indented, and a space without width before the underline is enough.
-    And `.read()` names any function that ends so, of which there are many.
+    `.read()` names any function that ends so, of which there are many, and parameters
+    in single backticks are no names of objects.
     """
+    parameters = signature_names(obj)
+
+    def as_literal(match):
+        is_none = match[1] in parameters or match[1].startswith(".")
+        return f"`{match[0]}`" if is_none else match[0]
+
     for n, line in enumerate(lines):
         if n and line.startswith(" ") and re.fullmatch(r"\s+(-{3,}|={3,})\s*", line):
             lines[n] = re.sub(r"[-=]+", "\N{ZERO WIDTH SPACE}\\g<0>", line)
         else:
-            lines[n] = re.sub(r"(?<!`)`(\.\w+\(\))`(?!`)", r"``\1``", line)
+            lines[n] = re.sub(r"(?<![`:])`(\.\w+\(\)|\w+)`(?!`)", as_literal, line)
+
+
+def signature_names(obj):
+    """Names of the parameters of an object, none for what cannot be called."""
+    try:
+        return set(inspect.signature(obj).parameters)
+    except (TypeError, ValueError):
+        return set()
 
 
 # --- names of other packages -----------------------------------------------
