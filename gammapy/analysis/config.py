@@ -14,6 +14,7 @@ from .sections import (
     added,
     estimator_parameters,
     explain_errors,
+    settings_of,
     update_sections,
     without_defaults,
 )
@@ -130,6 +131,12 @@ class AnalysisConfig:
     """
 
     residuals: ResidualsConfig = added(ResidualsConfig())
+
+    @classmethod
+    def from_yaml(cls, config_str):
+        # Its errors are one line.
+        settings_of(config_str)
+        return cls._upstream_AnalysisConfig_from_yaml(config_str)
 
     @staticmethod
     def _get_doc_sections():

@@ -26,8 +26,10 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 import astropy.units as u
 from gammapy.data.groups import parse_bins
 from gammapy.datasets.grids import parse_region
+from gammapy.datasets.reduction import parse_energy_range
 from gammapy.makers import ExclusionMaskMaker
-from gammapy.utils.scripts import make_path
+from gammapy.utils.arguments import check_type, parse_edges, show
+from gammapy.utils.scripts import from_yaml, make_path
 from gammapy.utils.types import AngleType, EnergyType, PathType
 
 __all__ = ["ExclusionMakerConfig", "ResidualsConfig", "StackConfig"]
@@ -58,6 +60,34 @@ def update_sections(settings, changes):
             before = before if isinstance(before, Mapping) else {}
             value = update_sections(before, value)
         settings[key] = value
+    return settings
+
+
+def settings_of(text):
+    """Settings of a configuration as YAML.
+
+    Parameters
+    ----------
+    text : str
+        YAML.
+
+    Returns
+    -------
+    settings : dict
+        Settings by section.
+
+    Raises
+    ------
+    ValueError
+        If it is no YAML with keys.
+    TypeError
+        If it is no text.
+    """
+    check_type("config_str", text, str, "YAML as text")
+    settings = from_yaml(text)
+    for key in settings:
+        if not isinstance(key, str):
+            raise ValueError(f"Expected names of sections, got {show(key)}.")
     return settings
 
 
@@ -366,7 +396,12 @@ def _validate_models(value):
                 "give a file of models, or what is in one: components: [...]"
             )
         return value
-    return make_path(value)
+    try:
+        return make_path(value)
+    except TypeError:
+        raise ValueError(
+            "give a file of models, or what is in one: components: [...]"
+        ) from None
 
 
 #: A file of models, or what would be in it
@@ -489,6 +524,9 @@ class ResidualsConfig(SectionConfig):
             raise PydanticCustomError(
                 "range_and_edges", "give energy_edges or energy_min and energy_max"
             )
+        parse_energy_range(self.energy_min, self.energy_max)
+        if self.energy_edges is not None:
+            parse_edges("energy_edges", self.energy_edges)
         return self
 
     @property

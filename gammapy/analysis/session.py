@@ -8,7 +8,7 @@ import astropy.units as u
 from gammapy.data import ObservationGroups
 from gammapy.datasets import Datasets, SpatialResiduals, SpectralResiduals
 from gammapy.datasets.grids import parse_region
-from gammapy.datasets.reduction import bins_within, is_background
+from gammapy.datasets.reduction import bins_within, find_edges, is_background
 from gammapy.makers import (
     ExclusionMaskMaker,
     FoVBackgroundMaker,
@@ -517,6 +517,9 @@ def compute_residuals(session, config):
         raise RuntimeError("No datasets defined: run get_datasets() first.")
     settings = config.residuals
     log.info("Computing residuals.")
+    for dataset in session.datasets if settings.energy_edges else ():
+        axis = dataset.counts.geom.axes["energy"]
+        find_edges(axis, u.Quantity(settings.energy_edges), dataset.name)
     spatial = None
     if not isinstance(session.datasets[0].counts.geom, RegionGeom):
         spatial = SpatialResiduals.from_datasets(

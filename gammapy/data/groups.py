@@ -6,7 +6,9 @@ from itertools import pairwise, product
 from numbers import Integral
 import numpy as np
 import astropy.units as u
+from astropy.coordinates import SkyCoord
 from astropy.table import Table
+from gammapy.utils.arguments import check_list, check_type, listed
 
 __all__ = ["ObservationGroups"]
 
@@ -61,7 +63,9 @@ class ObservationGroups:
         Raises
         ------
         ValueError
-            If bins are not valid, or hold no observation.
+            If bins are not valid, or hold no observation, or there is none.
+        TypeError
+            If these are no observations, or the target no position.
 
         Examples
         --------
@@ -78,12 +82,16 @@ class ObservationGroups:
         zenith-30-45-offset-0.4-0.5 [20136, 20151]
         zenith-30-45-offset-0.5-0.6 [20137]
         """
-        if len(observations) == 0:
-            raise ValueError("There are no observations to group.")
+        # A module that needs this one.
+        from .observations import Observation
+
+        for observation in check_list("observations", observations, "observations"):
+            check_type("observations", observation, Observation, "observations")
+        check_type("target", target, SkyCoord, "a SkyCoord")
         table = _describe(observations, target)
         bins = {"zenith": zenith, "offset": offset}
         edges = {
-            name: _edges(parse_bins(value), table[name].quantity)
+            name: _edges(_parse_bins(name, value), table[name].quantity)
             for name, value in bins.items()
             if value is not None
         }
@@ -177,7 +185,7 @@ class ObservationGroups:
         """
         if name not in self.names:
             raise ValueError(
-                f"There is no group {name!r}; choose of {', '.join(self.names)}."
+                f"name: there is no group {name!r}; choose from {listed(self.names)}."
             )
         if len(observations) != len(self.table):
             raise ValueError(
@@ -256,6 +264,14 @@ def parse_bins(bins):
     if len(edges) < 2 or not np.all(np.diff(edges) > 0):
         raise ValueError(f"edges must be two or more, and increase, not {bins!r}")
     return edges
+
+
+def _parse_bins(name, value):
+    """Bins from `parse_bins`, whose errors name the argument."""
+    try:
+        return parse_bins(value)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
 
 
 def _describe(observations, target):

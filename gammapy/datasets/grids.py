@@ -3,7 +3,8 @@
 
 import numpy as np
 from regions import PixelRegion, Regions, SkyRegion
-from gammapy.maps import Geom, WcsGeom
+from gammapy.maps import Geom, MapAxis, WcsGeom
+from gammapy.utils.arguments import show
 from gammapy.utils.regions import regions_to_compound_region
 
 __all__ = []
@@ -25,9 +26,10 @@ def common_image_geom(datasets, geom=None):
     strangers = [_ for _, image in images.items() if not image.is_aligned(reference)]
     if strangers:
         to_what = f"dataset {first!r}" if geom is None else "the given geom"
+        difference = describe_difference(images[strangers[0]], reference, grid=True)
         raise ValueError(
-            f"Datasets {strangers} are not on the pixel grid of {to_what}; make them "
-            "with one reference geometry, or cutouts of it."
+            f"Datasets {strangers} are not on the pixel grid of {to_what} "
+            f"({difference}); make them with one reference geometry, or cutouts of it."
         )
     if geom is not None:
         images["geom"] = reference
@@ -69,24 +71,89 @@ def parse_region(region):
         return region
     if isinstance(region, PixelRegion):
         raise TypeError(
-            f"The region {region} is in pixels, which differ from map to map: give it "
-            "as one on the sky, region.to_sky(geom.wcs)."
+            f"The region {show(region)} is in pixels, which differ from map to map: "
+            "give it as one on the sky, region.to_sky(geom.wcs)."
         )
     parts = Regions.parse(region, format="ds9") if isinstance(region, str) else region
+    expected = "expected one on the sky such as 'icrs;circle(83.63, 22.01, 0.5)'."
     try:
         parts = list(parts)
-    except TypeError as error:
-        raise ValueError(f"Invalid region: {region!r}") from error
+    except TypeError:
+        raise ValueError(f"Invalid region: {show(region)}, {expected}") from None
     if not parts or not all(isinstance(_, SkyRegion) for _ in parts):
-        raise ValueError(f"Invalid region: {region!r}, it has no region of the sky.")
+        raise ValueError(
+            f"Invalid region: {show(region)}, it has no region of the sky; {expected}"
+        )
     return parts[0] if len(parts) == 1 else regions_to_compound_region(parts)
 
 
 def check_geom(geom):
     """Raise a TypeError when something is no geometry of a sky map."""
     if not isinstance(geom, WcsGeom):
-        what = geom.__class__.__name__ if isinstance(geom, Geom) else repr(geom)
+        what = geom.__class__.__name__ if isinstance(geom, Geom) else show(geom)
         raise TypeError(f"geom must be a WcsGeom on the datasets' grid, not {what}.")
+
+
+def describe_difference(geom, other, *, grid=False):
+    """First thing in which two geometries differ, in words.
+
+    Their printed texts are rounded, and thus may look the same.
+
+    Parameters
+    ----------
+    geom, other : `~gammapy.maps.Geom`
+        Geometries.
+    grid : bool, optional
+        Whether only the grids of pixels matter, which one may be a cutout of.
+        Default is False.
+
+    Returns
+    -------
+    difference : str
+        Text such as "frame galactic instead of icrs", "" when they are the same.
+
+    Examples
+    --------
+    >>> from gammapy.datasets.grids import describe_difference
+    >>> from gammapy.maps import WcsGeom
+    >>> geom = WcsGeom.create(npix=10, binsz=0.1, skydir=(83.6, 22.0))
+    >>> other = WcsGeom.create(npix=10, binsz=0.1, skydir=(83.60001, 22.0))
+    >>> describe_difference(geom, other)
+    'centre of the reference pixel 83.6, 22 deg instead of 83.60001, 22 deg'
+    """
+    kinds = [_.__class__.__name__ for _ in (geom, other)]
+    if kinds[0] != kinds[1]:
+        return f"a {kinds[0]} instead of a {kinds[1]}"
+    if not grid and (not (geom.is_regular and other.is_regular) or geom == other):
+        return ""
+    for (name, mine), (_, its) in zip(
+        _traits(geom, grid), _traits(other, grid), strict=False
+    ):
+        if mine != its:
+            return f"{name} {mine} instead of {its}"
+    return "their projections have other parameters"
+
+
+def _traits(geom, grid):
+    """Names and texts of what makes a geometry, with all digits that matter."""
+    if not grid:
+        yield "axes", ", ".join(geom.axes.names)
+        yield "shape", str(tuple(int(_) for _ in geom.data_shape))
+    if isinstance(geom, WcsGeom):
+        wcs = geom.wcs.wcs
+        yield "frame", geom.frame
+        yield "projection", geom.projection
+        yield "pixels of", f"{_digits(geom.pixel_scales.to_value('deg'))} deg"
+        yield "centre of the reference pixel", f"{_digits(wcs.crval)} deg"
+        # Of a cutout the number differs by whole pixels.
+        yield "reference pixel", _digits(wcs.crpix % 1 if grid else wcs.crpix)
+    for axis in geom.axes:
+        if isinstance(axis, MapAxis) and not grid:
+            yield f"{axis.name} edges", f"{_digits(axis.edges.value)} {axis.unit}"
+
+
+def _digits(values):
+    return ", ".join(f"{_:.9g}" for _ in np.ravel(values))
 
 
 def pixel_offset(reference, image):
@@ -127,7 +194,13 @@ def cutout_slices(geom, other):
         everything = (slice(None), slice(None))
         return everything, everything
     if not geom.is_aligned(other):
-        raise ValueError(f"The geometry of a model is not a cutout of {geom}")
+        difference = describe_difference(other, geom, grid=True)
+        if difference.startswith("their"):
+            difference = describe_difference(other, geom)
+        raise ValueError(
+            "The map of a model is neither on the geometry of the counts nor on a "
+            f"cutout of it: {difference}; reproject it (Map.interp_to_geom)."
+        )
     return image_slices(geom.to_image(), other.to_image())
 
 

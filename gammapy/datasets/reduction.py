@@ -9,10 +9,10 @@ import logging
 from dataclasses import dataclass
 from functools import partial
 import numpy as np
-import astropy.units as u
 from gammapy.modeling.models import FoVBackgroundModel, ModelBase
+from gammapy.utils.arguments import did_you_mean, parse_quantity, show
 from .core import Dataset, Datasets
-from .grids import cutout_slices
+from .grids import cutout_slices, describe_difference
 from .sky_geometry import sky_mask
 
 __all__ = []
@@ -41,7 +41,7 @@ def joint_stat_kind(datasets):
     TypeError when a dataset has no counts.
     """
     if len(datasets) == 0:
-        raise ValueError("There are no datasets to compute residuals of.")
+        raise ValueError("datasets: expected at least one dataset, got none.")
 
     kinds = {}
     for dataset in datasets:
@@ -68,12 +68,25 @@ def joint_stat_kind(datasets):
 
 
 def check_data(dataset):
-    """Raise a ValueError when a dataset lacks its counts or off counts."""
+    """Raise a ValueError when a dataset lacks its counts, or its maps do not fit."""
     if dataset.counts is None:
         raise ValueError(f"Dataset {dataset.name!r} has no counts.")
-    for name in OFF_ARRAYS if dataset.stat_type == "wstat" else ():
+    needed = OFF_ARRAYS if dataset.stat_type == "wstat" else ()
+    for name in needed:
         if getattr(dataset, name) is None:
             raise ValueError(f"On-off dataset {dataset.name!r} has no {name}.")
+    # Of on-off data the background is profiled, which is not to be asked for.
+    names = (*needed, "mask_safe", "mask_fit")
+    for name in names if needed else (*names, "background"):
+        map_ = getattr(dataset, name)
+        if map_ is None:
+            continue
+        difference = describe_difference(map_.geom, dataset.counts.geom)
+        if difference:
+            raise ValueError(
+                f"Dataset {dataset.name!r}: {name} is not on the geometry of its "
+                f"counts: {difference}."
+            )
 
 
 def parse_energy_range(energy_min, energy_max):
@@ -88,25 +101,20 @@ def parse_energy_range(energy_min, energy_max):
     return bounds
 
 
-def parse_quantity(name, value, unit):
-    """One quantity; a ValueError that says which argument has not this kind of unit."""
-    try:
-        quantity = u.Quantity(value)
-    except TypeError:
-        quantity = None
-    if quantity is None or quantity.shape or not quantity.unit.is_equivalent(unit):
-        kind = {"TeV": "an energy", "deg": "an angle"}[unit]
-        raise ValueError(f"{name} is not {kind}: {value!r}")
-    return quantity
-
-
 def parse_names(datasets, exclude):
-    """Names of models, given as names or models; a ValueError for an unknown one."""
+    """Names of models, given as names or models.
+
+    Raises a ValueError for a name that is unknown, a TypeError for what is no name.
+    """
     if exclude is None:
         return []
-    if isinstance(exclude, (str, ModelBase)):
-        exclude = [exclude]
-    names = [_ if isinstance(_, str) else _.name for _ in exclude]
+    names = [exclude] if isinstance(exclude, (str, ModelBase)) else exclude
+    try:
+        names = [_ if isinstance(_, str) else _.name for _ in names]
+    except (AttributeError, TypeError):
+        raise TypeError(
+            f"exclude: expected names of models, or models, got {show(exclude)}."
+        ) from None
     check_model_names(datasets, names)
     return names
 
@@ -123,6 +131,45 @@ def bins_within(axis, energy_min=None, energy_max=None):
     if energy_max is not None:
         mask &= edges[1:] <= energy_max * (1 + EDGE_TOLERANCE)
     return mask
+
+
+def find_edges(axis, edges, dataset_name):
+    """The edges of bins of an axis that are given.
+
+    Parameters
+    ----------
+    axis : `~gammapy.maps.MapAxis`
+        Energy axis of a dataset.
+    edges : `~astropy.units.Quantity`
+        Energies in increasing order.
+    dataset_name : str
+        Name of the dataset, for the error.
+
+    Returns
+    -------
+    edges : `~astropy.units.Quantity`
+        As they are in the axis.
+
+    Raises
+    ------
+    ValueError
+        If an energy is no edge of a bin, up to `EDGE_TOLERANCE`; it names the nearest
+        ones in the unit of the energies.
+    """
+    there = axis.edges.to_value(edges.unit)
+    distances = np.abs(there - edges.value[:, np.newaxis])
+    idx = distances.argmin(axis=1)
+    nearest = there[idx]
+    strange = np.abs(nearest - edges.value) > EDGE_TOLERANCE * nearest
+    if strange.any():
+        names = ", ".join(f"{_:g}" for _ in edges.value[strange])
+        # As many digits as an edge must have to be one.
+        close = ", ".join(f"{_:.8g}" for _ in dict.fromkeys(nearest[strange]))
+        raise ValueError(
+            f"energy_edges: {names} {edges.unit} are not edges of the energy bins of "
+            f"dataset {dataset_name!r}; the nearest ones are {close} {edges.unit}."
+        )
+    return axis.edges[idx]
 
 
 def same_edges(edges, others):
@@ -438,10 +485,28 @@ def local_datasets(datasets):
     -------
     datasets : `~gammapy.datasets.Datasets`
         The datasets; of those that live in another process a copy.
+
+    Raises
+    ------
+    TypeError
+        If these are no datasets.
     """
     if hasattr(datasets, "_actor"):
         datasets = [datasets]
-    return Datasets([_local_dataset(_) for _ in Datasets(datasets)])
+    try:
+        datasets = None if datasets is None else Datasets(datasets)
+    except (AttributeError, TypeError):
+        raise TypeError(_no_datasets(datasets)) from None
+    if datasets is None:
+        raise TypeError(_no_datasets(datasets))
+    return Datasets([_local_dataset(_) for _ in datasets])
+
+
+def _no_datasets(value):
+    return (
+        "datasets: expected Datasets, a list of datasets or one dataset, got "
+        f"{show(value)}."
+    )
 
 
 def _local_dataset(dataset):
@@ -490,7 +555,8 @@ def check_model_names(datasets, names):
     for name in names:
         if name not in known:
             raise ValueError(
-                f"There is no model named {name!r}; the models are {known}."
+                f"exclude: there is no model named {name!r}"
+                f"{did_you_mean(name, known)}; the models are {known}."
             )
 
 

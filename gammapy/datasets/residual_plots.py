@@ -12,9 +12,11 @@ from astropy.visualization import quantity_support
 import matplotlib.pyplot as plt
 from gammapy.maps import Map, RegionGeom
 from gammapy.stats.residuals import check_residual_method
+from gammapy.utils.arguments import check_mapping, check_options, option_names
 from .grids import parse_region
 from .residual_maps import residual_image
 from .sky_regions import region_mask
+from .smoothing import parse_width
 from .utils import get_axes
 
 __all__ = []
@@ -62,6 +64,7 @@ def prepare_residuals_spatial(
         Function of the axes, or None for new ones, that returns the axes.
     """
     from gammapy.visualization.models import select_components
+    from gammapy.visualization.residuals import check_limits
 
     if dataset._geom.is_region:
         raise ValueError(
@@ -73,14 +76,16 @@ def prepare_residuals_spatial(
             f"Dataset {dataset.name!r} is on a HpxGeom: its residuals cannot be drawn "
             "as a map. Make the dataset on a WcsGeom, or use residuals(...).plot()."
         )
+    components = select_components(dataset.models, models)
+    check_limits(**{name: kwargs.get(name) for name in ("vmin", "vmax")})
+    width = parse_width("smooth_radius", smooth_radius, dataset._geom)
     image = residual_image(
         dataset,
         method,
         energy_min=energy_min,
         energy_max=energy_max,
-        smooth={"width": smooth_radius, "kernel": smooth_kernel},
+        smooth={"width": width, "kernel": smooth_kernel},
     )
-    components = select_components(dataset.models, models)
     return partial(_draw_image, image, method, components, kwargs)
 
 
@@ -102,18 +107,24 @@ def prepare_residuals_spectral(
     draw : callable
         Function of the axes, or None for the current ones, that returns the axes.
     """
+    from gammapy.visualization.residuals import check_plain_axes
     from .residuals import SpectralResiduals
 
     check_residual_method(method)
+    styles = {
+        "mask_fit": check_mapping("kwargs_fit", kwargs_fit),
+        "mask_safe": check_mapping("kwargs_safe", kwargs_safe),
+    }
     residuals = SpectralResiduals._from_datasets(
         dataset, region, energy_min=energy_min, energy_max=energy_max
     )
     table = residuals.to_table(method)
     label = f"Residuals ({dataset._residuals_labels[method]})"
     masks = masks_in_region(dataset, region)
-    styles = {"mask_fit": kwargs_fit, "mask_safe": kwargs_safe}
 
     def draw(ax=None):
+        if ax is not None:
+            check_plain_axes(ax)
         ax = _draw_points(table, residuals.energy_axis, ax, **kwargs)
         ax.set_ylabel(label)
         return draw_masks(masks, ax, styles)
@@ -128,15 +139,15 @@ def plot_residual_panels(
 
     Of these, "models" is for the map alone.
     """
-    from gammapy.visualization.residuals import _check_plain_axes, _plot_region
+    from gammapy.visualization.residuals import _plot_region, check_plain_axes
 
     shared = {name: value for name, value in shared.items() if value is not None}
-    kwargs_spatial = shared | (kwargs_spatial or {})
+    kwargs_spatial = shared | check_mapping("kwargs_spatial", kwargs_spatial)
     shared.pop("models", None)
-    kwargs_spectral = shared | (kwargs_spectral or {})
+    kwargs_spectral = shared | check_mapping("kwargs_spectral", kwargs_spectral)
 
     if ax_spectral is not None:
-        _check_plain_axes(ax_spectral)
+        check_plain_axes(ax_spectral)
     region = parse_region(kwargs_spectral.get("region"))
     draw_spatial = prepare_residuals_spatial(dataset, **kwargs_spatial)
     draw_spectral = prepare_residuals_spectral(dataset, **kwargs_spectral)
@@ -164,14 +175,23 @@ def plot_joint_residuals(
 ):
     """Draw `Datasets.plot_residuals`."""
     from gammapy.visualization.models import check_wcs_axes
-    from gammapy.visualization.residuals import _check_plain_axes, _table
-    from .residuals import SpectralResiduals
+    from gammapy.visualization.residuals import _table, check_plain_axes
+    from .residuals import SpatialResiduals, SpectralResiduals
 
     if ax_spectral is not None:
-        _check_plain_axes(ax_spectral)
+        check_plain_axes(ax_spectral)
+    kwargs_spatial = check_mapping("kwargs_spatial", kwargs_spatial)
+    kwargs_spectral = check_mapping("kwargs_spectral", kwargs_spectral)
+    known = ["method", *option_names(SpatialResiduals.from_datasets), *MAP_STYLE]
+    known.remove("datasets")
+    check_options("plot_residuals", options, known)
+    check_options("kwargs_spatial", kwargs_spatial, known)
+    known = ["method", *option_names(SpectralResiduals.from_datasets)]
+    known.remove("datasets")
+    check_options("kwargs_spectral", kwargs_spectral, known)
     common = {"method": method, "energy_min": energy_min, "energy_max": energy_max}
     both = {name: options[name] for name in COMMON_OPTIONS if name in options}
-    spectral = common | {"region": region} | both | (kwargs_spectral or {})
+    spectral = common | {"region": region} | both | kwargs_spectral
     spectral_method = spectral.pop("method")
     check_residual_method(spectral_method)
     parse_region(spectral["region"])
@@ -193,7 +213,7 @@ def plot_joint_residuals(
     if ax_spatial is not None:
         check_wcs_axes(ax_spatial)
     spatial = common | {"models": models, "region": spectral["region"]} | options
-    spatial |= kwargs_spatial or {}
+    spatial |= kwargs_spatial
     draw_spatial, geom = _prepare_joint_map(datasets, **spatial)
     with closing_new_figures():
         axes = _two_panels(ax_spatial, ax_spectral, geom)

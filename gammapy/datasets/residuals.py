@@ -14,10 +14,19 @@ from gammapy.stats.residuals import (
     compute_residuals,
     compute_sqrt_ts,
 )
-from gammapy.utils.parallel import N_JOBS_DEFAULT, run_multiprocessing
+from gammapy.utils.arguments import (
+    check_bool,
+    check_n_jobs,
+    check_type,
+    explain_options,
+    parse_edges,
+    show,
+)
+from gammapy.utils.parallel import run_multiprocessing
 from gammapy.utils.pbar import progress_bar
 from .grids import (
     common_image_geom,
+    describe_difference,
     image_slices,
     overlap_slices,
     parse_region,
@@ -37,6 +46,7 @@ from .off_counts import (
 from .reduction import (
     bins_of_range,
     bins_within,
+    find_edges,
     is_background,
     iter_planes,
     joint_stat_kind,
@@ -106,6 +116,7 @@ class SpatialResiduals:
         self._exclude = list(exclude)
 
     @classmethod
+    @explain_options
     def from_datasets(
         cls,
         datasets,
@@ -152,8 +163,9 @@ class SpatialResiduals:
         energy_min, energy_max : `~astropy.units.Quantity` or str, optional
             Energy range. A bin counts when it lies inside. Default is all energies.
         energy_edges : `~astropy.units.Quantity` or list of str, optional
-            Edges of energy groups, each of which gives one image. Default is one
-            group over the energies of the range that are not masked.
+            Edges of energy groups, each of which gives one image. They must be edges
+            of energy bins of each dataset. Default is one group over the energies of
+            the range that are not masked.
         kernel : str, `~gammapy.maps.Map`, `SkyModel` or None
             Weights of neighbouring pixels:
 
@@ -194,9 +206,11 @@ class SpatialResiduals:
         ------
         ValueError
             If the datasets are not on one pixel grid, mix statistics, have no bin in
-            the energy range or are fully masked, or if a name is not known.
+            the energy range or are fully masked, if an energy edge is none of their
+            bins, or if a name is not known.
         TypeError
-            If a dataset is not made of counts on a WCS map.
+            If a dataset is not made of counts on a WCS map, or an option is of the
+            wrong kind.
 
         Examples
         --------
@@ -211,6 +225,8 @@ class SpatialResiduals:
         >>> residuals.distribution().colnames
         ['e_min', 'e_max', 'mean', 'mean_err', 'std', 'std_err', 'n_trials']
         """
+        n_jobs = check_n_jobs(n_jobs, parallel_backend)
+        apply_mask = check_bool("apply_mask", apply_mask)
         datasets = local_datasets(datasets)
         is_on_off = joint_stat_kind(datasets) == "wstat"
         exclude = parse_names(datasets, exclude)
@@ -395,7 +411,8 @@ class SpatialResiduals:
         Parameters
         ----------
         mask : `~gammapy.maps.WcsNDMap`, optional
-            Boolean map on the geometry of the image: where to look. Default is all.
+            Boolean map on the geometry of `mask`, or of one image of it: where to
+            look. Default is all.
 
         Returns
         -------
@@ -406,18 +423,14 @@ class SpatialResiduals:
         Raises
         ------
         ValueError
-            If the mask has another shape.
+            If the mask is on another geometry, or not of True and False.
+        TypeError
+            If it is no map.
         """
         data = self.sqrt_ts.data
         valid = np.isfinite(data)
         if mask is not None:
-            shape = np.shape(getattr(mask, "geom", None) and mask.data)
-            if shape not in (data.shape, data.shape[1:], (1, *data.shape[1:])):
-                raise ValueError(
-                    f"The mask must be a map of the shape {data.shape[1:]} or "
-                    f"{data.shape}; make it on the geometry of residuals.mask."
-                )
-            valid &= mask.data.astype(bool)
+            valid &= _selected(mask, self.counts.geom)
 
         edges = self.energy_axis.edges
         names = ["e_min", "e_max", "mean", "mean_err", "std", "std_err", "n_trials"]
@@ -547,6 +560,7 @@ class SpectralResiduals:
         self._datasets_names = list(datasets_names)
 
     @classmethod
+    @explain_options
     def from_datasets(
         cls,
         datasets,
@@ -621,6 +635,7 @@ class SpectralResiduals:
 
         A part of the region may lie outside, and a component be named "background".
         """
+        apply_mask = check_bool("apply_mask", apply_mask)
         datasets = local_datasets(datasets)
         joint_stat_kind(datasets)
         exclude = parse_names(datasets, exclude)
@@ -629,7 +644,9 @@ class SpectralResiduals:
         axis_mask = bins_of_range(datasets[0], energy_min, energy_max)
         region_masks = {_.name: pixels_in_region(_, region) for _ in datasets}
         if not any(np.any(_) for _ in region_masks.values()):
-            raise ValueError(f"No pixel of the datasets has its centre in {region}.")
+            raise ValueError(
+                f"No pixel of the datasets has its centre in the region {show(region)}."
+            )
 
         log_without_models(datasets)
         sums = {}
@@ -781,25 +798,17 @@ def _energy_groups(datasets, energy_min, energy_max, energy_edges):
             raise ValueError(
                 "Give energy_edges or energy_min and energy_max, not both."
             )
-        energy_edges = _parse_edges(energy_edges)
-        ranges = list(zip(energy_edges[:-1], energy_edges[1:], strict=True))
-    else:
-        ranges = [(energy_min, energy_max)]
-    ranges = [parse_energy_range(*_) for _ in ranges]
+        energy_edges = parse_edges("energy_edges", energy_edges)
+        axes = {_.name: _.counts.geom.axes["energy"] for _ in datasets}
+        found = [find_edges(axis, energy_edges, name) for name, axis in axes.items()]
+        return found[0]
 
+    bounds = parse_energy_range(energy_min, energy_max)
     found = {}
     for dataset in datasets:
         axis = dataset.counts.geom.axes["energy"]
-        groups = [
-            range_of_bins(axis, bins_within(axis, *_), dataset.name, *_) for _ in ranges
-        ]
-        for (_, end), (start, _) in pairwise(groups):
-            if not same_edges(u.Quantity([end]), u.Quantity([start])):
-                raise ValueError(
-                    f"No bin of dataset {dataset.name!r} ends at an energy edge: there "
-                    f"is a bin from {end:.4g} to {start:.4g}."
-                )
-        found[dataset.name] = u.Quantity([groups[0][0], *(_[1] for _ in groups)])
+        used = range_of_bins(axis, bins_within(axis, *bounds), dataset.name, *bounds)
+        found[dataset.name] = u.Quantity(used)
 
     first = next(iter(found.values()))
     for name, edges in found.items():
@@ -809,17 +818,6 @@ def _energy_groups(datasets, energy_min, energy_max, energy_edges):
                 f"{datasets[0].name!r} {first}; give energy edges that both have."
             )
     return first
-
-
-def _parse_edges(energy_edges):
-    """Energy edges as a quantity, a ValueError when they are none."""
-    try:
-        edges = u.Quantity([u.Quantity(_) for _ in energy_edges])
-    except (TypeError, u.UnitConversionError):
-        edges = None
-    if edges is None or edges.ndim != 1 or len(edges) < 2:
-        raise ValueError(f"energy_edges needs two energies or more: {energy_edges!r}")
-    return edges
 
 
 def _common_energy_axis(datasets):
@@ -897,7 +895,6 @@ def _reduce_dataset(dataset, edges, exclude, apply_mask, source, several_alphas)
 
 def _reduce_all(tasks, n_jobs, backend):
     """Reduced datasets, one at a time unless several processes share them."""
-    n_jobs = N_JOBS_DEFAULT if n_jobs is None else n_jobs
     if n_jobs == 1:
         return (_reduce_dataset(*_) for _ in progress_bar(tasks, desc="Residuals"))
     return run_multiprocessing(
@@ -993,6 +990,23 @@ def _kernel_name(kernel, source):
     if kernel is None or isinstance(kernel, str):
         return kernel
     return "map" if source is None else "model"
+
+
+def _selected(mask, geom):
+    """Pixels that a mask selects; an error when it is not one of this geometry."""
+    expected = "a boolean map on the geometry of residuals.mask"
+    check_type("mask", mask, Map, expected)
+    # One image serves all energy groups.
+    is_image = mask.geom.is_image or mask.data.shape[0] == 1
+    geoms = (mask.geom, geom)
+    if is_image:
+        geoms = [_.to_image() for _ in geoms]
+    difference = describe_difference(*geoms)
+    if difference:
+        raise ValueError(f"mask: expected {expected}, got one with {difference}.")
+    if not np.isin(mask.data, (0, 1)).all():
+        raise ValueError(f"mask: expected {expected}, got other values than 0 and 1.")
+    return mask.data.astype(bool)
 
 
 def _moments(values, n_trials):

@@ -3,13 +3,24 @@
 
 import json
 import logging
-import astropy.units as u
+import warnings
 from astropy.io import fits
 from astropy.table import Table
+from astropy.utils.exceptions import AstropyUserWarning
 from gammapy.maps import Map
 from gammapy.modeling.models import DatasetModels, Models
+from gammapy.utils.arguments import (
+    check_bool,
+    check_integer,
+    check_list,
+    check_number,
+    check_type,
+    parse_quantity,
+    show,
+)
 from gammapy.utils.atomic import staging_folder
 from gammapy.utils.scripts import make_path
+from .grids import describe_difference
 
 __all__ = []
 
@@ -17,6 +28,27 @@ log = logging.getLogger(__name__)
 
 META = "RESIDUALS"
 FORMAT = 1
+
+#: What a file holds: maps, kernels that there are, and entries beside the maps.
+MAPS = (
+    "counts",
+    "npred",
+    "npred_background",
+    "variance",
+    "sqrt_ts",
+    "mask",
+    "coverage",
+)
+KERNELS = ("tophat", "gauss", "point-source", "model", "map", None)
+ENTRIES = (
+    "datasets_names",
+    "kernel",
+    "correlation_radius",
+    "n_pixels_correlated",
+    "exclude",
+    "models",
+    "format",
+)
 
 
 def write_spatial_residuals(residuals, filename, overwrite=False):
@@ -49,7 +81,8 @@ def write_hdulist(hdulist, filename, overwrite=False):
     OSError
         If the file exists and is not to be replaced, or has no folder.
     """
-    path = make_path(filename)
+    path = _as_path(filename)
+    overwrite = check_bool("overwrite", overwrite)
     if path.is_dir() or not path.parent.is_dir():
         what = "is a folder" if path.is_dir() else "is in a folder that does not exist"
         raise OSError(f"File {str(path)!r} {what}.")
@@ -63,28 +96,100 @@ def write_hdulist(hdulist, filename, overwrite=False):
 
 
 def read_spatial_residuals(filename):
-    """Maps and keyword arguments for `SpatialResiduals` from a FITS file."""
-    path = make_path(filename)
-    with fits.open(path, memmap=False) as hdulist:
-        if META not in hdulist:
-            raise ValueError(
-                f"File {str(path)!r} has no spatial residuals: it lacks the "
-                f"extension {META}."
-            )
-        meta = json.loads(hdulist[META].data["meta"][0])
-        maps = {name: _read_map(hdulist, name) for name in meta.pop("maps")}
+    """Maps and keyword arguments for `SpatialResiduals` from a FITS file.
+
+    Raises an OSError for what is no FITS file, and a ValueError for one that holds
+    something else or is damaged. Both name the file.
+    """
+    path = _as_path(filename)
+    # What is wrong with a file shows in errors of any kind.
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", "File may have been", AstropyUserWarning)
+            with fits.open(path, memmap=False) as hdulist:
+                maps, meta = _from_hdulist(hdulist)
+    except OSError as error:
+        text = f"Cannot read file {str(path)!r}: {error.strerror or error}"
+        raise type(error)(_one_line(text)) from error
+    except Exception as error:
+        text = f"lacks {error}" if isinstance(error, KeyError) else str(error)
+        text = text or error.__class__.__name__
+        raise ValueError(
+            _one_line(f"File {str(path)!r} has no spatial residuals: it {text}")
+            if isinstance(error, (KeyError, _NotResiduals))
+            else _one_line(f"File {str(path)!r} is damaged: {text}")
+        ) from error
     if meta.pop("format") > FORMAT:
         log.warning(f"File {str(path)!r} was written by a later version of gammapy.")
-    models = meta.pop("models")
-    meta["models"] = DatasetModels(Models.from_yaml(models) if models else [])
-    if meta["correlation_radius"] is not None:
-        meta["correlation_radius"] = u.Quantity(meta["correlation_radius"])
     return maps, meta
+
+
+class _NotResiduals(ValueError):
+    """What a file lacks that holds something else."""
+
+
+def _as_path(filename):
+    try:
+        return make_path(filename)
+    except TypeError:
+        raise TypeError(
+            f"filename: expected the name of a file, got {show(filename)}."
+        ) from None
+
+
+def _one_line(text):
+    return " ".join(text.split())
+
+
+def _from_hdulist(hdulist):
+    """Maps and metadata, the format among them, of an open file."""
+    if META not in hdulist:
+        raise _NotResiduals(f"lacks the extension {META}.")
+    meta = json.loads(hdulist[META].data["meta"][0])
+    if not isinstance(meta, dict):
+        raise ValueError(f"expected a dict in the extension {META}, got {show(meta)}.")
+    maps = {name: _read_map(hdulist, name) for name in meta.pop("maps")}
+    missing = [_ for _ in MAPS if _ not in maps]
+    if missing:
+        raise ValueError(f"it lacks the maps {', '.join(missing)}.")
+    geom = maps["counts"].geom
+    for name, map_ in maps.items():
+        if difference := describe_difference(map_.geom, geom):
+            raise ValueError(f"the map {name} is not on that of counts: {difference}.")
+    meta["models"] = _read_models(meta["models"])
+    _check_meta(meta)
+    return maps, meta
+
+
+def _read_models(text):
+    try:
+        return DatasetModels(Models.from_yaml(text) if text else [])
+    except Exception as error:
+        raise ValueError(f"its models cannot be read: {error}") from error
+
+
+def _check_meta(meta):
+    """Parse the radius; an error that names an entry that is not as it was written."""
+    if unknown := set(meta) - set(ENTRIES):
+        raise ValueError(f"unknown entries {', '.join(sorted(unknown))}.")
+    check_integer("format", meta["format"])
+    check_list("datasets_names", meta["datasets_names"], "names of datasets")
+    if meta["kernel"] not in KERNELS:
+        raise ValueError(f"kernel: got {show(meta['kernel'])}; known are {KERNELS}.")
+    check_number("n_pixels_correlated", meta["n_pixels_correlated"], above=0)
+    check_type("exclude", meta["exclude"], list, "names of models")
+    if meta["correlation_radius"] is not None:
+        name = "correlation_radius"
+        radius = meta[name] = parse_quantity(name, meta[name], "deg")
+        check_number(name, radius.value, above=0)
 
 
 def _read_map(hdulist, name):
     """Map with the byte order of the machine, which FITS does not keep."""
-    map_ = Map.from_hdulist(hdulist, hdu=name)
+    try:
+        map_ = Map.from_hdulist(hdulist, hdu=name)
+    except Exception as error:
+        raise ValueError(f"it has no map {name}: {error}") from error
     map_.data = map_.data.astype(map_.data.dtype.newbyteorder("="))
     return map_
 

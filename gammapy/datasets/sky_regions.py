@@ -11,6 +11,7 @@ from regions import (
     PolygonPixelRegion,
 )
 from gammapy.maps import WcsGeom
+from gammapy.utils.arguments import show
 from .grids import common_image_geom
 from .sky_geometry import cylinder_of, sky_mask, worst_disc
 
@@ -84,7 +85,8 @@ def check_region(datasets, region):
         if not around.any():
             return
     raise ValueError(
-        f"The region {region} reaches beyond the maps of {', '.join(datasets.names)}: "
+        f"The region {show(region)} reaches beyond the maps of "
+        f"{', '.join(datasets.names)}: "
         "counts there are not known. Make it smaller, or use region=None for all "
         "pixels."
     )

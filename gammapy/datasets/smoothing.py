@@ -8,11 +8,26 @@ from scipy.sparse import csr_matrix
 import astropy.units as u
 from astropy.convolution import Tophat2DKernel
 from gammapy.maps import WcsGeom
+from gammapy.utils.arguments import (
+    check_choice,
+    check_number,
+    check_options,
+    parse_quantity,
+)
 
 __all__ = []
 
 KERNELS = ("gauss", "disk", "box")
 UNIFORM_KERNELS = ("disk", "box")
+MODES = ("reflect", "constant", "nearest", "mirror", "wrap")
+MODES += ("grid-mirror", "grid-constant", "grid-wrap")
+
+# What `scipy.ndimage` takes besides, by kernel.
+OPTIONS = {
+    "gauss": ("cval", "truncate", "radius", "order"),
+    "disk": ("cval", "origin"),
+    "box": ("cval", "origin"),
+}
 
 
 class Smoothing:
@@ -72,13 +87,17 @@ class Smoothing:
                 f"Only WCS maps can be smoothed, this is a {geom.__class__.__name__}; "
                 "leave out the arguments of the smoothing."
             )
-        if kernel not in KERNELS:
+        if not isinstance(kernel, str) or kernel not in KERNELS:
             raise ValueError(
                 f"Invalid kernel: {kernel!r}. "
                 f"Choose one of {', '.join(map(repr, KERNELS))}."
             )
-        if isinstance(width, (str, u.Quantity)):
-            width = (u.Quantity(width) / geom.pixel_scales.mean()).to_value("")
+        # There may be one per axis.
+        for part in np.atleast_1d(mode).tolist():
+            check_choice("mode", part, MODES)
+        own = ("width", "kernel", "mode")
+        check_options("The smoothing", kwargs, [*own, *OPTIONS[kernel]])
+        width = parse_width("width", width, geom)
         filters = _make_filters(kernel, width, mode=mode, **kwargs)
         shape = geom.data_shape[-2:]
         terms = [
@@ -117,6 +136,19 @@ class Smoothing:
         if self._squared_terms is None:
             self._squared_terms = list(_squared(self._terms))
         return _apply(self._squared_terms, images)
+
+
+def parse_width(name, width, geom):
+    """Width of a kernel in pixels, from an angle or a number.
+
+    Raises a ValueError when it is none or negative.
+    """
+    if not isinstance(width, (str, u.Quantity)):
+        return check_number(name, width, low=0)
+    width = parse_quantity(name, width, "deg")
+    if not 0 <= width.value < np.inf:
+        raise ValueError(f"{name}: expected an angle of 0 or more, got {width}.")
+    return (width / geom.pixel_scales.mean()).to_value("")
 
 
 def _make_filters(kernel, width, **kwargs):

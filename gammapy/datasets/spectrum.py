@@ -1,4 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
+from gammapy.utils.arguments import check_mapping
 from gammapy.utils.scripts import make_path
 from .filenames import file_stem
 from .residual_plots import (
@@ -42,7 +43,9 @@ class PlotMixin:
         ... )
         """
         # What is wrong with the residuals is to be said before the spectrum is drawn.
-        prepare_residuals_spectral(self, **(kwargs_residuals or {}))
+        kwargs_spectrum = check_mapping("kwargs_spectrum", kwargs_spectrum)
+        kwargs_residuals = check_mapping("kwargs_residuals", kwargs_residuals)
+        prepare_residuals_spectral(self, **kwargs_residuals)
         with closing_new_figures():
             axes = self._upstream_PlotMixin_plot_fit(
                 ax_spectrum, ax_residuals, kwargs_spectrum, kwargs_residuals
@@ -62,7 +65,10 @@ class PlotMixin:
         >>> ax = dataset.plot_counts()
         >>> ax = dataset.plot_masks(ax, kwargs_safe={"color": "pink"})
         """
-        styles = {"mask_fit": kwargs_fit, "mask_safe": kwargs_safe}
+        styles = {
+            "mask_fit": check_mapping("kwargs_fit", kwargs_fit),
+            "mask_safe": check_mapping("kwargs_safe", kwargs_safe),
+        }
         return draw_masks(masks_in_region(self), ax, styles)
 
     def plot_residuals(self, *args, **kwargs):

@@ -4,7 +4,6 @@
 import logging
 from dataclasses import dataclass
 from functools import partial
-from numbers import Integral, Real
 import numpy as np
 import astropy.units as u
 from astropy.io import fits
@@ -26,6 +25,12 @@ from gammapy.datasets.sky_geometry import sky_mask
 from gammapy.datasets.sky_kernels import make_sky_kernel
 from gammapy.maps import Map, WcsNDMap
 from gammapy.stats.residuals import compute_sqrt_ts_on_off
+from gammapy.utils.arguments import (
+    check_integer,
+    check_number,
+    explain_options,
+    show,
+)
 from gammapy.utils.parallel import run_multiprocessing
 from gammapy.utils.pbar import progress_bar
 from .exclusion_sky import (
@@ -37,7 +42,7 @@ from .exclusion_sky import (
     used_pixels,
     warn_of_rings,
 )
-from .groups import OneRunAtATime
+from .groups import OneRunAtATime, check_reduction
 
 __all__ = ["ExclusionMaskMaker", "ExclusionMaskResult"]
 
@@ -93,6 +98,7 @@ class ExclusionMaskMaker:
     >>> maker = FoVBackgroundMaker(exclusion_mask=result.mask)
     """
 
+    @explain_options
     def __init__(
         self,
         correlation_radius="0.1 deg",
@@ -130,18 +136,19 @@ class ExclusionMaskMaker:
                 f"correlation_radius {self.correlation_radius} is not between 0 and "
                 f"r_in {self.r_in}: the ring must lie around what it is compared with."
             )
-        thresholds = self.threshold_low, self.threshold_high
-        if not all(isinstance(_, Real) for _ in thresholds):
-            raise TypeError(f"Thresholds must be numbers, not {thresholds}.")
+        for name in ("threshold_low", "threshold_high"):
+            check_number(name, getattr(self, name), above=0)
         if not 0 < self.threshold_low <= self.threshold_high:
             raise ValueError(
                 f"threshold_low {self.threshold_low} is not between 0 and "
                 f"threshold_high {self.threshold_high}."
             )
-        if not isinstance(self.n_rounds_max, Integral) or self.n_rounds_max < 1:
-            raise ValueError(f"n_rounds_max must be 1 or more: {self.n_rounds_max!r}")
+        check_integer("n_rounds_max", self.n_rounds_max)
         if self.mask is not None and not getattr(self.mask, "is_mask", False):
-            raise TypeError("mask must be a boolean map, False where it excludes.")
+            raise TypeError(
+                "mask: expected a boolean map, False where it excludes, got "
+                f"{show(self.mask)}."
+            )
 
     def run(self, datasets):
         """Find the exclusion mask of datasets, jointly.
@@ -204,7 +211,10 @@ class ExclusionMaskMaker:
         Raises
         ------
         ValueError
-            If no observation reaches into the geometry, or as `ExclusionMaskMaker.run`.
+            If there are no observations or makers, no observation reaches into the
+            geometry, or as `ExclusionMaskMaker.run`.
+        TypeError
+            If an argument is of the wrong kind, or an option is not known.
 
         Examples
         --------
@@ -226,6 +236,7 @@ class ExclusionMaskMaker:
         >>> result.mask.data.dtype
         dtype('bool')
         """
+        check_reduction("run_observations", observations, reference, makers, options)
         maker = OneRunAtATime(makers, stack_datasets=False, **options)
         images = run_multiprocessing(
             partial(_make_image, maker, reference, self.energy_min, self.energy_max),

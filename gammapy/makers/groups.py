@@ -3,7 +3,16 @@
 
 import gc
 import logging
-from gammapy.datasets import Datasets
+from gammapy.data import Observation, ObservationGroups
+from gammapy.datasets import Datasets, MapDataset
+from gammapy.utils.arguments import (
+    check_list,
+    check_n_jobs,
+    check_options,
+    check_type,
+    option_names,
+)
+from .core import Maker
 from .reduce import DatasetsMaker
 
 __all__ = ["stack_groups"]
@@ -49,6 +58,13 @@ def stack_groups(groups, observations, reference, makers, **options):
     datasets : `~gammapy.datasets.Datasets`
         One dataset per group, named after it.
 
+    Raises
+    ------
+    ValueError
+        If there are no makers or observations, or not those that were grouped.
+    TypeError
+        If an argument is of the wrong kind, or an option is not known.
+
     Examples
     --------
     >>> from astropy.coordinates import SkyCoord
@@ -67,6 +83,8 @@ def stack_groups(groups, observations, reference, makers, **options):
     >>> datasets.names == groups.names
     True
     """
+    check_type("groups", groups, ObservationGroups, "ObservationGroups")
+    check_reduction("stack_groups", observations, reference, makers, options)
     datasets = Datasets()
     for name in groups.names:
         runs = groups.select(observations, name)
@@ -74,3 +92,31 @@ def stack_groups(groups, observations, reference, makers, **options):
         maker = OneRunAtATime(makers, stack_datasets=True, **options)
         datasets.extend(maker.run(reference.copy(name=name), runs))
     return datasets
+
+
+def check_reduction(function, observations, reference, makers, options):
+    """Raise an error that names what a reduction cannot be made of.
+
+    Parameters
+    ----------
+    function : str
+        Name of the function that reduces.
+    observations : list of `~gammapy.data.Observation`
+        Observations.
+    reference : `~gammapy.datasets.MapDataset`
+        Empty dataset with the geometries.
+    makers : list of `~gammapy.makers.Maker`
+        Makers.
+    options : dict
+        Options of `~gammapy.makers.DatasetsMaker`.
+    """
+    check_type("reference", reference, MapDataset, "an empty MapDataset")
+    for maker in check_list("makers", makers, "makers of datasets"):
+        check_type("makers", maker, Maker, "makers of datasets")
+    expected = "observations"
+    for observation in check_list("observations", observations, expected):
+        check_type("observations", observation, Observation, expected)
+    own = ("makers", "stack_datasets")
+    known = [_ for _ in option_names(DatasetsMaker) if _ not in own]
+    check_options(function, options, known)
+    check_n_jobs(options.get("n_jobs"), options.get("parallel_backend"))

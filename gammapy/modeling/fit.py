@@ -2,7 +2,13 @@
 import contextlib
 import numpy as np
 from astropy.table import Table
-from gammapy.modeling.utils import _parse_datasets
+from gammapy.modeling.utils import _parse_datasets, check_counts, find_parameter
+from gammapy.utils.arguments import (
+    check_bool,
+    check_choice,
+    check_mapping,
+    check_number,
+)
 from .covariance import Covariance
 from .newton_backend import (
     ModelsAtNorms,
@@ -80,10 +86,15 @@ class Fit:
         debug=False,
     ):
         options = (optimize_opts, covariance_opts, confidence_opts)
+        for step, opts in zip(registry.register, options, strict=False):
+            check_mapping(f"{step}_opts", opts)
+        if backend is not None:
+            known = [_ for names in registry.register.values() for _ in names]
+            check_choice("backend", backend, list(dict.fromkeys(known)))
         self._upstream_Fit___init__(
             "minuit" if backend is None else backend, *options, store_trace
         )
-        self.debug = debug
+        self.debug = check_bool("debug", debug)
         if backend is None and not store_trace and all(_ is None for _ in options):
             self._settings_not_asked = self._settings()
 
@@ -160,9 +171,11 @@ class Fit:
         >>> Fit(confidence_opts={"backend": "scipy"}).step_backend("confidence")
         'scipy'
         """
+        check_choice("step", step, ("optimize", "covariance", "confidence"))
         return getattr(self, f"{step}_opts").get("backend", self.backend)
 
     def optimize(self, datasets):
+        check_counts(_parse_datasets(datasets)[0])
         if self.step_backend("optimize") == "newton":
             result = fit_datasets(datasets, self.store_trace, **self.optimize_opts)
         else:
@@ -187,6 +200,14 @@ class Fit:
         With ``debug`` the values that the other free parameters take at both ends are
         logged, one line per end. For that, a fit is made at each end.
 
+        Raises
+        ------
+        ValueError
+            If sigma is not above 0, the parameter frozen or none of the models, or if
+            counts are negative.
+        TypeError
+            If an argument is of the wrong kind.
+
         Examples
         --------
         >>> from gammapy.datasets import SpectrumDataset
@@ -203,6 +224,13 @@ class Fit:
         >>> print(f"+{interval['errp']:.3f} -{interval['errn']:.3f}")
         +0.182 -0.165
         """
+        check_number("sigma", sigma, above=0)
+        reoptimize = check_bool("reoptimize", reoptimize)
+        known = _parse_datasets(datasets)
+        check_counts(known[0])
+        if find_parameter(known[1], parameter).frozen:
+            name = getattr(parameter, "name", parameter)
+            raise ValueError(f"parameter: {name!r} is frozen; free it and fit first.")
         result = self._upstream_Fit_confidence(datasets, parameter, sigma, reoptimize)
         if self.debug:
             datasets, parameters = _parse_datasets(datasets=datasets)
@@ -258,8 +286,11 @@ class Fit:
         Raises
         ------
         ValueError
-            If ``n_jobs`` is no positive number, there is no such parallel backend, or a
-            scan value is not finite.
+            If ``n_jobs`` is no positive number, there is no such parallel backend or
+            parameter, there are no scan values or one is not finite, or if counts are
+            negative.
+        TypeError
+            If an argument is of the wrong kind.
 
         Notes
         -----
@@ -300,8 +331,8 @@ class Fit:
         [0.95, 1.2, 1.5]
         """
         datasets, parameters = _parse_datasets(datasets=datasets)
-        scanned = [parameters[parameter]]
-        debug = self.debug if debug is None else debug
+        scanned = [find_parameter(parameters, parameter)]
+        debug = self.debug if debug is None else check_bool("debug", debug)
         scan = Scan(self, datasets, scanned, reoptimize, debug, "stat_profile")
         return scan.run(n_jobs, parallel_backend)
 
@@ -354,8 +385,8 @@ class Fit:
         (3, 2)
         """
         datasets, parameters = _parse_datasets(datasets=datasets)
-        scanned = [parameters[x], parameters[y]]
-        debug = self.debug if debug is None else debug
+        scanned = [find_parameter(parameters, *_) for _ in ((x, "x"), (y, "y"))]
+        debug = self.debug if debug is None else check_bool("debug", debug)
         scan = Scan(self, datasets, scanned, reoptimize, debug, "stat_surface")
         return scan.run(n_jobs, parallel_backend)
 

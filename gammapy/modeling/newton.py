@@ -32,6 +32,16 @@ References
 from dataclasses import dataclass, field, replace
 import numpy as np
 import astropy.units as u
+from gammapy.utils.arguments import (
+    check_array,
+    check_bool,
+    check_choice,
+    check_integer,
+    check_mapping,
+    check_number,
+    check_type,
+    show,
+)
 from .norm_statistic import Statistic
 from .quadratic import minimise_quadratic
 
@@ -164,6 +174,8 @@ def fit_norms(templates, *, start=None, fixed=None, max_iter=200, store_trace=Fa
     ValueError
         If a norm to start from or a fixed one is not a finite number, or no norm of
         the templates.
+    TypeError
+        If an argument is of the wrong kind.
 
     Examples
     --------
@@ -186,6 +198,9 @@ def fit_norms(templates, *, start=None, fixed=None, max_iter=200, store_trace=Fa
     >>> " ".join(f"{fit.stat - fits[1].stat:.2f}" for fit in fits)
     '0.35 0.00 0.32'
     """
+    _check_templates(templates)
+    max_iter = check_integer("max_iter", max_iter, low=0)
+    store_trace = check_bool("store_trace", store_trace)
     problem = _Problem.from_templates(templates, start, fixed, max_iter, store_trace)
     problem.minimise()
     return problem.result()
@@ -196,7 +211,37 @@ def norms_as_they_are(templates):
     return _Problem.from_templates(templates, None, None, 0, False).result()
 
 
+def _check_templates(templates):
+    # A module that needs this one.
+    from .templates import NormTemplates
+
+    check_type("templates", templates, NormTemplates, "NormTemplates")
+
+
 # --- the minimum -----------------------------------------------------------
+
+
+def _no_norm(argument, templates, parameter):
+    """Error for what is no norm of the templates."""
+    if not hasattr(parameter, "frozen"):
+        expected = "a parameter that the templates were made of"
+        return TypeError(f"{argument}: expected {expected}, got {show(parameter)}.")
+    return ValueError(
+        f"{argument}: {parameter.name!r} is no norm of these templates, which have "
+        f"{', '.join(templates.names)}."
+    )
+
+
+def _in_unit(argument, value, parameter):
+    """Number of a value in the unit of a parameter."""
+    try:
+        return float(u.Quantity(value, parameter.unit).value)
+    except (TypeError, ValueError):  # the error of units is one of these
+        unit = f" in {parameter.unit}" if parameter.unit else " without a unit"
+        raise ValueError(
+            f"{argument}: expected a number{unit} for {parameter.name!r}, got "
+            f"{show(value)}."
+        ) from None
 
 
 class _Problem:
@@ -215,14 +260,20 @@ class _Problem:
     @classmethod
     def from_templates(cls, templates, start, fixed, max_iter, store_trace):
         """Problem of `fit_norms`."""
-        start = np.array(templates.values if start is None else start, dtype=float)
+        start = templates.values if start is None else check_array("start", start)
+        start = np.array(start)
+        if start.shape != templates.values.shape:
+            raise ValueError(
+                f"start: expected the {len(templates.values)} norms "
+                f"{', '.join(templates.names)}, got the shape {start.shape}."
+            )
         low, high = templates.minima.copy(), templates.maxima.copy()
         indices = {id(par): idx for idx, par in enumerate(templates.parameters)}
-        for par, value in (fixed or {}).items():
+        for par, value in check_mapping("fixed", fixed).items():
             if id(par) not in indices:
-                raise ValueError(f"{par.name!r} is no norm of these templates.")
+                raise _no_norm("fixed", templates, par)
             idx = indices[id(par)]
-            value = u.Quantity(value, par.unit).value
+            value = _in_unit("fixed", value, par)
             start[idx] = low[idx] = high[idx] = value
         for name, value in zip(templates.names, start, strict=True):
             if not np.isfinite(value):
@@ -448,7 +499,10 @@ def confidence_norm(
     Raises
     ------
     ValueError
-        If the parameter is no norm of the templates.
+        If the parameter is no norm of the templates, sigma not above 0, or ``ends`` not
+        one of these.
+    TypeError
+        If an argument is of the wrong kind.
 
     References
     ----------
@@ -471,6 +525,11 @@ def confidence_norm(
     >>> print(f"+{interval['errp']:.3f} -{interval['errn']:.3f}")
     +0.182 -0.165
     """
+    _check_templates(templates)
+    check_type("fit", fit, NormFit, "a NormFit, as fit_norms gives it")
+    check_number("sigma", sigma, above=0)
+    reoptimize = check_bool("reoptimize", reoptimize)
+    check_choice("ends", ends, ENDS)
     index = _index(templates, parameter)
     result = {"success": True, "message": "Confidence terminated successfully."}
     nfev = 0
@@ -487,10 +546,7 @@ def _index(templates, parameter):
     for idx, par in enumerate(templates.parameters):
         if par is parameter:
             return idx
-    raise ValueError(
-        f"{parameter.name!r} is no norm of these templates, which have "
-        f"{', '.join(templates.names)}."
-    )
+    raise _no_norm("parameter", templates, parameter)
 
 
 class _Profile:

@@ -9,6 +9,7 @@ import numpy as np
 from astropy.table import Table
 from gammapy.maps import Map
 from gammapy.modeling.utils import _parse_datasets
+from gammapy.utils.arguments import check_options
 from .covariance import Covariance
 from .linearity import NotLinearError
 from .newton import confidence_norm, fit_norms, norms_as_they_are
@@ -265,6 +266,7 @@ def fit_datasets(datasets, store_trace=False, backend=None, **kwargs):
     NotLinearError
         If the model is not linear in its free parameters; it says why.
     """
+    check_options("The backend 'newton'", kwargs, ["max_iter"])
     datasets, parameters = _parse_datasets(datasets)
     parameters.check_limits()
     free = list(parameters.free_parameters)

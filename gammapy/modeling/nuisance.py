@@ -11,6 +11,7 @@ quantities.
 import numpy as np
 import astropy.units as u
 from astropy.table import MaskedColumn, Table
+from gammapy.utils.arguments import check_mapping, show
 
 __all__ = [
     "add_pulls",
@@ -51,10 +52,17 @@ def unique_parameter_names(models):
     ['run-bkg.spectral.tilt', 'run-bkg.spectral.norm', ...]
     """
     names = {}
-    for model in models:
+    for model in _checked(models):
         for parameter, name in _named_parameters(model):
             names.setdefault(id(parameter), f"{model.name}.{name}")
     return names
+
+
+def _checked(models):
+    """Models as they are, a TypeError when they are none."""
+    if isinstance(models, str) or not hasattr(models, "__iter__"):
+        raise TypeError(f"models: expected models, got {show(models)}.")
+    return models
 
 
 def _named_parameters(model):
@@ -157,6 +165,8 @@ def fit_row(models, result=None, *, message="", names=None, errors=None, skip=()
     >>> row["message"], row["run-bkg.spectral.norm"], row["run-bkg.spectral.norm_err"]
     ('No counts.', 1.0, nan)
     """
+    if not hasattr(models, "parameters"):
+        raise TypeError(f"models: expected models, got {show(models)}.")
     parameters = models.parameters.unique_parameters
     if errors is None:
         errors = parameter_errors(parameters, getattr(result, "minuit", None))
@@ -294,6 +304,11 @@ def add_pulls(row, best_fit, *, is_part=False):
         parameter = name.removesuffix("_err")
         if name == parameter or parameter not in best_fit:
             continue
+        if np.shape(best_fit[parameter]) != (2,):
+            raise ValueError(
+                f"best_fit: expected (value, error) for {parameter!r}, got "
+                f"{show(best_fit[parameter])}."
+            )
         best, best_err = best_fit[parameter]
         difference = _plain(row[parameter]) - best
         variance = best_err**2
@@ -348,6 +363,9 @@ def stack_rows(rows, meta=None):
     >>> table["norm"].tolist()
     [1.1, nan]
     """
+    if isinstance(rows, (str, dict)) or not hasattr(rows, "__iter__"):
+        raise TypeError(f"rows: expected a list of rows, got {show(rows)}.")
+    rows = [check_mapping("rows", row) for row in rows]
     names = dict.fromkeys(name for row in rows for name in row)
     table = Table(meta=meta)
     for name in names:
@@ -410,6 +428,11 @@ def log_row(logger, label, row, *, identify=None):
     >>> log_row(logging.getLogger("mine"), "stat_profile", row, identify={"index": 2.0})
     """
     identify = identify or {}
+    missing = {"stat", "success", "at_limit"} - set(check_mapping("row", row))
+    if missing:
+        raise ValueError(
+            f"row: expected a row as fit_row makes it, this lacks {min(missing)!r}."
+        )
     words = [
         label,
         *(f"{name}={show_value(value)}" for name, value in identify.items()),

@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 import numpy as np
 from gammapy.utils import parallel
+from gammapy.utils.arguments import check_bool, check_n_jobs, show
 from gammapy.utils.pbar import progress_bar
 from .linearity import why_not_linear
 from .newton import fit_norms
@@ -20,6 +21,7 @@ from .nuisance import (
     unique_parameter_names,
     with_unit,
 )
+from .utils import check_counts
 
 __all__ = []
 
@@ -59,6 +61,8 @@ class Scan:
     label: str
 
     def __post_init__(self):
+        self.reoptimize = check_bool("reoptimize", self.reoptimize)
+        check_counts(self.datasets)
         # Each access of the datasets' models makes them anew.
         self.models = self.datasets.models
         self.parameters = self.models.parameters
@@ -66,8 +70,7 @@ class Scan:
         self.scan_names = [self.names[id(par)] for par in self.scanned]
         self.values = [par.scan_values for par in self.scanned]
         for name, values in zip(self.scan_names, self.values, strict=True):
-            if not np.all(np.isfinite(values)):
-                raise ValueError(f"Scan values of {name} must be finite: {values}.")
+            _check_values(name, values)
         self.points = list(itertools.product(*self.values))
         scanned = {id(par) for par in self.scanned}
         if len(scanned) < len(self.scanned):
@@ -101,9 +104,7 @@ class Scan:
         ValueError
             If ``n_jobs`` is no positive number, or there is no such parallel backend.
         """
-        n_jobs = check_n_jobs(n_jobs)
-        if parallel_backend is not None:
-            parallel.ParallelBackendEnum.from_str(parallel_backend)
+        n_jobs = check_n_jobs(n_jobs, parallel_backend)
         best_fit = best_fit_values(self.models) if self.debug else {}
         with self.parameters.restore_status():
             points = [
@@ -291,13 +292,17 @@ def fit_points(fit, datasets, indices, points, debug):
     return results
 
 
-def check_n_jobs(n_jobs):
-    """Number of processes as an int; an error when it is none."""
-    if n_jobs is None:
-        return parallel.N_JOBS_DEFAULT
-    if isinstance(n_jobs, bool) or int(n_jobs) != n_jobs or n_jobs < 1:
-        raise ValueError(f"n_jobs must be a positive number of processes: {n_jobs!r}.")
-    return int(n_jobs)
+def _check_values(name, values):
+    """Raise a ValueError when the scan values of a parameter are no finite numbers."""
+    try:
+        array = np.asarray(values, dtype=float)
+    except (TypeError, ValueError):
+        array = np.array(np.nan)
+    if array.ndim != 1 or array.size == 0 or not np.isfinite(array).all():
+        raise ValueError(
+            f"Scan values of {name}: expected a list of finite numbers, got "
+            f"{show(values)}; set scan_values, or scan_min and scan_max."
+        )
 
 
 def _object_array(items, shape):

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 import numpy as np
 from scipy.sparse import csr_matrix, vstack
+from gammapy.utils.arguments import check_list, check_type
 from gammapy.utils.compilation import get_fit_statistics_compiled
 from .linearity import (
     NotLinearError,
@@ -25,7 +26,9 @@ from .linearity import (
     why_not_linear,
     why_not_prior,
 )
+from .parameter import Parameter
 from .terms import DatasetTerms, norms_not_zero
+from .utils import _parse_datasets, bad_counts
 
 __all__ = ["NormTemplates"]
 
@@ -295,9 +298,15 @@ class NormTemplates:
             not finite.
         ValueError
             If there is nothing to fit, or counts or bounds make no sense.
+        TypeError
+            If an argument is of the wrong kind.
         """
+        datasets, known = _parse_datasets(datasets)
         if parameters is None:
-            parameters = datasets.parameters.free_parameters
+            parameters = known.free_parameters
+        _check_parameters(parameters)
+        if reuse is not None:
+            check_type("reuse", reuse, NormTemplates, "NormTemplates")
         scales = scales or {}
         models = unique_models(datasets)
         norms = [*scales.values(), *parameters]
@@ -720,21 +729,27 @@ def _collect(number, dataset, counts, rows, sums):
     for energies in dataset.chunks():
         weights = dataset.weights(energies)
         part = counts[energies]
-        n_broken = np.sum(~np.isfinite(part) & (weights > 0))
-        if n_broken:
-            raise ValueError(
-                f"Dataset {dataset.name!r} has {n_broken} bins inside its mask with "
-                "counts that are not finite; mask them with mask_safe."
-            )
+        is_broken = ~((part >= 0) & (part < np.inf)) & (weights > 0)
+        if is_broken.any():
+            n_broken, lowest = np.sum(is_broken), np.min(part[is_broken])
+            raise ValueError(bad_counts(dataset.name, n_broken, lowest))
         first_plane = sums.n_planes - energies.start
         sums.add(number, dataset, energies, weights, is_summed)
         keep = weights > 0
         if is_summed:
             keep &= part > 0
         idx = np.unravel_index(np.flatnonzero(keep), keep.shape)
-        selected = np.maximum(part[idx], 0)
         into = (idx[0] + energies.start, *idx[1:])
-        rows.add(dataset, first_plane, into, selected, weights[idx])
+        rows.add(dataset, first_plane, into, part[idx], weights[idx])
+
+
+def _check_parameters(parameters):
+    """Raise a TypeError when something is no list of parameters."""
+    if hasattr(parameters, "__len__") and len(parameters) == 0:
+        return  # the statistic alone is wanted
+    expected = "a list of parameters"
+    for parameter in check_list("parameters", parameters, expected):
+        check_type("parameters", parameter, Parameter, expected)
 
 
 def _occurrences(models, scales):

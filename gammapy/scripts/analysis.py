@@ -9,6 +9,7 @@ from gammapy.analysis.products import (
 )
 from gammapy.analysis.template import write_template
 from gammapy.utils.scripts import make_path
+from .common import input_errors
 
 TEMPLATE_HELP = "File to write."
 CONFIG_HELP = "Configuration file."
@@ -46,7 +47,8 @@ def cli_make_config(filename, overwrite):
 )
 def cli_run_analysis(filename, out, overwrite, steps):
     """Reduce data as a configuration file says, and go on to the results."""
-    config = AnalysisConfig.read(filename)
+    with input_errors(f"Cannot read {filename}", (OSError, TypeError, ValueError)):
+        config = AnalysisConfig.read(filename)
     out, outdir = make_path(out), make_path(config.general.outdir)
     models_file = make_path(config.general.models_file or outdir / MODELS_FILE)
     if "all" in steps:

@@ -19,6 +19,13 @@ their own, in `gammapy.stats.on_off_profile`.
 
 import logging
 import numpy as np
+from gammapy.utils.arguments import (
+    check_array,
+    check_broadcast,
+    check_type,
+    did_you_mean,
+    show,
+)
 from .counts_statistic import CashCountsStatistic, WStatCountsStatistic
 
 __all__ = [
@@ -38,8 +45,9 @@ RESIDUAL_METHODS = ("diff", "diff/model", "diff/sqrt(model)", "significance")
 def check_residual_method(method):
     """Raise a ValueError that lists the methods when ``method`` is not one of them."""
     if method not in RESIDUAL_METHODS:
+        hint = did_you_mean(method, RESIDUAL_METHODS)
         raise ValueError(
-            f"Invalid residual method: {method!r}. "
+            f"Invalid residual method: {show(method)}{hint}. "
             f"Choose one of {', '.join(map(repr, RESIDUAL_METHODS))}."
         )
 
@@ -68,7 +76,9 @@ def compute_residuals(counts, npred, method="diff", *, variance=None):
     Raises
     ------
     ValueError
-        If the method is not known.
+        If the method is not known, or the shapes do not broadcast.
+    TypeError
+        If an array is not one of numbers.
 
     Examples
     --------
@@ -80,7 +90,7 @@ def compute_residuals(counts, npred, method="diff", *, variance=None):
     if method == "significance":
         return compute_sqrt_ts(counts, npred, variance=variance)
 
-    counts, npred = _as_floats(counts, npred)
+    counts, npred, variance = _as_floats(counts, npred, variance)
     excess = counts - npred
     if method == "diff":
         return excess
@@ -89,7 +99,7 @@ def compute_residuals(counts, npred, method="diff", *, variance=None):
         scale = npred
     else:
         with np.errstate(invalid="ignore"):
-            scale = np.sqrt(npred if variance is None else np.asarray(variance, float))
+            scale = np.sqrt(npred if variance is None else variance)
     with np.errstate(divide="ignore", invalid="ignore"):
         residuals = excess / scale
     return _mend_edges(residuals, counts, npred)
@@ -120,13 +130,13 @@ def compute_sqrt_ts(counts, npred, *, variance=None):
     >>> compute_sqrt_ts([0, 5], [2.0, 5.0]).tolist()
     [-2.0, 0.0]
     """
-    counts, npred = _as_floats(counts, npred)
+    counts, npred, variance = _as_floats(counts, npred, variance)
     counts = _without_negative(counts, "negative counts: their significance")
     with np.errstate(divide="ignore", invalid="ignore"):
         deviation = (counts - npred) / npred
         half_ts = npred * _deviance(deviation)
         if variance is not None:
-            half_ts = half_ts * npred / np.asarray(variance, float)
+            half_ts = half_ts * npred / variance
         sqrt_ts = np.sign(deviation) * np.sqrt(2 * half_ts)
     return _mend_edges(sqrt_ts, counts, npred)
 
@@ -150,7 +160,15 @@ def compute_sqrt_ts_on_off(counts, counts_off, alpha, npred_signal):
     Returns
     -------
     sqrt_ts : `~numpy.ndarray`
-        Signed significance in standard deviations, NaN where an input is NaN.
+        Signed significance in standard deviations, NaN where an input is NaN, and for
+        negative counts, which is logged.
+
+    Raises
+    ------
+    ValueError
+        If alpha is negative, or the shapes do not broadcast.
+    TypeError
+        If an array is not one of numbers.
 
     Examples
     --------
@@ -158,10 +176,21 @@ def compute_sqrt_ts_on_off(counts, counts_off, alpha, npred_signal):
     >>> compute_sqrt_ts_on_off([15, 5], [10, 10], 0.5, npred_signal=0).round(2).tolist()
     [2.72, 0.0]
     """
-    arrays = [
-        np.asarray(_, dtype=float) for _ in (counts, counts_off, alpha, npred_signal)
-    ]
-    counts, counts_off, alpha, npred_signal = np.broadcast_arrays(*arrays)
+    arrays = {
+        "counts": check_array("counts", counts),
+        "counts_off": check_array("counts_off", counts_off),
+        "alpha": check_array("alpha", alpha),
+        "npred_signal": check_array("npred_signal", npred_signal),
+    }
+    check_broadcast(**arrays)
+    if np.any(arrays["alpha"] < 0):
+        raise ValueError(
+            f"alpha: expected values of 0 or more, got {np.nanmin(arrays['alpha']):g}."
+        )
+    for name in ("counts", "counts_off"):
+        what = f"negative {name}: their significance"
+        arrays[name] = _without_negative(arrays[name], what)
+    counts, counts_off, alpha, npred_signal = np.broadcast_arrays(*arrays.values())
     valid = np.all(np.isfinite(arrays := [counts, counts_off, alpha, npred_signal]), 0)
     sqrt_ts = np.full(counts.shape, np.nan)
     stat = WStatCountsStatistic(*(_[valid] for _ in arrays))
@@ -201,7 +230,9 @@ def compute_residual_errors(counts, npred, method="diff", *, variance=None, stat
     Raises
     ------
     ValueError
-        If the method is not known.
+        If the method is not known, or the shapes do not broadcast.
+    TypeError
+        If an array is not one of numbers.
 
     Examples
     --------
@@ -211,9 +242,10 @@ def compute_residual_errors(counts, npred, method="diff", *, variance=None, stat
     [0.5, 10.34]
     """
     check_residual_method(method)
-    counts, npred = np.broadcast_arrays(
-        np.asarray(counts, dtype=float), np.asarray(npred, dtype=float)
-    )
+    counts, npred, variance = _broadcast_floats(counts, npred, variance)
+    if stat is not None:
+        kinds = (CashCountsStatistic, WStatCountsStatistic)
+        check_type("stat", stat, kinds, "a statistic of counts")
     valid = np.isfinite(counts) & (npred >= 0)
     if method == "significance":
         errn = errp = np.where(valid, 1.0, np.nan)
@@ -237,12 +269,24 @@ def compute_residual_errors(counts, npred, method="diff", *, variance=None, stat
     return tuple(np.where(valid & np.isfinite(_), _, np.nan) for _ in errors)
 
 
-def _as_floats(counts, npred):
+def _as_floats(counts, npred, variance=None):
     """Arrays of one shape, with NaN where the model is negative."""
-    counts, npred = np.broadcast_arrays(
-        np.asarray(counts, dtype=float), np.asarray(npred, dtype=float)
-    )
-    return counts, _without_negative(npred, "a negative model: their residual")
+    counts, npred, variance = _broadcast_floats(counts, npred, variance)
+    npred = _without_negative(npred, "a negative model: their residual")
+    return counts, npred, variance
+
+
+def _broadcast_floats(counts, npred, variance):
+    """Counts and model as arrays of one shape; the variance may be None."""
+    arrays = {
+        "counts": check_array("counts", counts),
+        "npred": check_array("npred", npred),
+    }
+    if variance is not None:
+        arrays["variance"] = variance = check_array("variance", variance)
+    check_broadcast(**arrays)
+    counts, npred = np.broadcast_arrays(arrays["counts"], arrays["npred"])
+    return counts, npred, variance
 
 
 def _without_negative(values, what):

@@ -4,7 +4,13 @@
 import numpy as np
 import astropy.units as u
 from astropy.visualization.wcsaxes import WCSAxes
-from matplotlib.colors import to_rgb
+from matplotlib.colors import is_color_like, to_rgb
+from gammapy.utils.arguments import (
+    check_integer,
+    check_number,
+    did_you_mean,
+    show,
+)
 from .labels import place_labels
 from .outlines import (
     add_line,
@@ -57,9 +63,9 @@ def plot_models(models, ax, *, select=True, max_names=12, fontsize=8, color="bla
     Raises
     ------
     ValueError
-        If a selected name is not among the models.
+        If a selected name is not among the models, or has no place on the sky.
     TypeError
-        If the axes are not those of a sky map.
+        If the axes are not those of a sky map, or these are no models.
 
     Examples
     --------
@@ -74,8 +80,14 @@ def plot_models(models, ax, *, select=True, max_names=12, fontsize=8, color="bla
     >>> ax = plot_models(residuals.models, ax)
     """
     check_wcs_axes(ax)
+    check_integer("max_names", max_names, low=0)
+    check_number("fontsize", fontsize, above=0)
+    if not is_color_like(color):
+        raise ValueError(f"color: expected a colour of matplotlib, got {show(color)}.")
     components = [
-        _ for _ in select_components(models, select) if _has_place(_.spatial_model)
+        _
+        for _ in select_components(models, select, name="select")
+        if _has_place(_.spatial_model)
     ]
     drawn = [(_, _plot_component(_, ax, color)) for _ in components]
     named = [_ for _ in drawn if _[1] is not None]
@@ -103,7 +115,7 @@ def check_wcs_axes(ax):
         )
 
 
-def select_components(models, select=True):
+def select_components(models, select=True, *, name="models"):
     """Source components chosen by the ``models`` argument of the plot functions.
 
     Parameters
@@ -112,6 +124,15 @@ def select_components(models, select=True):
         All models.
     select : bool, list of str or `~gammapy.modeling.models.Models`
         True for all, False for none, names, or models.
+    name : str, optional
+        Argument that selects, for the errors. Default is "models".
+
+    Raises
+    ------
+    ValueError
+        If a name is not known, or that of a component without a place on the sky.
+    TypeError
+        If these are no models.
 
     Returns
     -------
@@ -130,17 +151,55 @@ def select_components(models, select=True):
     >>> [model.name for model in select_components(datasets.models)]
     ['Crab Nebula']
     """
-    models = [models] if hasattr(models, "spectral_model") else models or []
+    models = _as_list(models)
     sources = [
         _
         for _ in models
         if getattr(_, "spatial_model", None) is not None and not _is_background(_)
     ]
-    names = select_names([_.name for _ in sources], select)
+    if isinstance(select, str):
+        select = [select]
+    if isinstance(select, (list, tuple)):
+        _check_drawable([_ for _ in models if _.name in select], name)
+    names = select_names([_.name for _ in sources], select, name=name)
     return [_ for _ in sources if _.name in names]
 
 
-def select_names(known, select=True):
+def _as_list(models):
+    """Models as a list, a TypeError when they are none."""
+    # The subpackage maps loads this one, so models can only be loaded here.
+    from gammapy.modeling.models import ModelBase
+
+    models = [models] if isinstance(models, ModelBase) else models
+    is_text = isinstance(models, str)
+    try:
+        items = None if is_text else list([] if models is None else models)
+    except TypeError:
+        items = None
+    if items is None or not all(isinstance(_, ModelBase) for _ in items):
+        raise TypeError(f"models: expected models, or one, got {show(models)}.")
+    return items
+
+
+def _check_drawable(models, name):
+    """Raise a ValueError that says why a model that was named cannot be drawn."""
+    for model in models:
+        if _is_background(model):
+            reason = "is a background"
+        elif model.spatial_model is None:
+            reason = "has no spatial model"
+        elif not _has_place(model.spatial_model):
+            kind = model.spatial_model.__class__.__name__
+            reason = f"has a {kind}, which has no place on the sky"
+        else:
+            continue
+        raise ValueError(
+            f"{name}: {model.name!r} cannot be drawn on a map, for it {reason}; name "
+            "others, or True for all that can be drawn."
+        )
+
+
+def select_names(known, select=True, *, name="models"):
     """Names chosen by the ``models`` argument of the plot functions.
 
     Parameters
@@ -150,6 +209,8 @@ def select_names(known, select=True):
     select : bool, list of str or `~gammapy.modeling.models.Models`
         True for all, False for none, names, or models. Models that are backgrounds
         or have no place on the sky need not be known.
+    name : str, optional
+        Argument that selects, for the errors. Default is "models".
 
     Returns
     -------
@@ -175,11 +236,14 @@ def select_names(known, select=True):
         ]
     except (AttributeError, TypeError):
         raise TypeError(
-            f"models must be True, False, names or Models, not {select!r}."
+            f"{name} must be True, False, names or Models, not {show(select)}."
         ) from None
     unknown = [_ for _ in names if _ not in known]
     if unknown:
-        raise ValueError(f"There are no components {unknown}; there are {known}.")
+        raise ValueError(
+            f"{name}: there are no components {unknown}"
+            f"{did_you_mean(unknown[0], known)}; there are {known}."
+        )
     return names
 
 

@@ -3,9 +3,11 @@
 
 import numpy as np
 import astropy.units as u
+from astropy.table import Table
 import matplotlib.pyplot as plt
 from matplotlib.ticker import ScalarFormatter
-from .residuals import format_energy_axis
+from gammapy.utils.arguments import check_list, did_you_mean, show
+from .residuals import check_plain_axes, format_energy_axis
 
 __all__ = ["plot_nuisance"]
 
@@ -47,6 +49,8 @@ def plot_nuisance(table, parameters=None, axes=None, *, best_fit=None):
     ------
     ValueError
         If there is no nuisance parameter, or one is not in the table.
+    TypeError
+        If this is no table, or there are no plain axes.
 
     Examples
     --------
@@ -62,6 +66,11 @@ def plot_nuisance(table, parameters=None, axes=None, *, best_fit=None):
     >>> profile = Fit(debug=True).stat_profile(datasets, amplitude, reoptimize=True)
     >>> axes = plot_nuisance(profile["nuisance"], ["Fermi-LAT-bkg.spectral.norm"])
     """
+    if not isinstance(table, Table):
+        raise TypeError(
+            f"table: expected a nuisance table, got {show(table)}; fits keep one with "
+            "debug=True."
+        )
     parameters = _check_parameters(table, parameters)
     best_fit = table.meta.get("best_fit") if best_fit is None else best_fit
     best_fit = _best_fit_values(best_fit)
@@ -73,6 +82,8 @@ def plot_nuisance(table, parameters=None, axes=None, *, best_fit=None):
         raise ValueError(
             f"There are {len(axes)} axes for {len(parameters)} parameters."
         )
+    for ax in axes:
+        check_plain_axes(ax)
     draw = _plot_surfaces if is_surface else _plot_points
     draw(table, parameters, axes, best_fit)
     return axes
@@ -212,10 +223,14 @@ def _check_parameters(table, parameters):
     known = [_ for _ in table.colnames if f"{_}_err" in table.colnames]
     if parameters is None:
         parameters = [_ for _ in known if not _.endswith("_null")]
-    parameters = [parameters] if isinstance(parameters, str) else list(parameters)
+    parameters = [parameters] if isinstance(parameters, str) else parameters
+    if parameters or not hasattr(parameters, "__len__"):
+        parameters = check_list("parameters", parameters, "names of columns")
     unknown = [_ for _ in parameters if _ not in known]
     if unknown or not parameters:
-        what = f"no parameters {unknown}" if unknown else "no parameter to draw"
+        what = "no parameter to draw"
+        if unknown:
+            what = f"no parameters {unknown}{did_you_mean(unknown[0], known)}"
         raise ValueError(f"The table has {what}; its parameters are {known}.")
     return parameters
 
@@ -281,10 +296,19 @@ def _plot_parameter(table, name, x, width, ax, *, color="black", label="Fit"):
 
 def _best_fit_values(best_fit):
     """(value, error) by name."""
-    if best_fit is None or isinstance(best_fit, dict):
-        return best_fit or {}
+    from gammapy.modeling.models import DatasetModels
     from gammapy.modeling.nuisance import unique_parameter_names
 
+    expected = "(value, error) by name of the parameter, or models"
+    if best_fit is None or isinstance(best_fit, dict):
+        for name, pair in (best_fit or {}).items():
+            if np.shape(pair) != (2,):
+                raise ValueError(
+                    f"best_fit: expected {expected}, got {show(pair)} for {name!r}."
+                )
+        return best_fit or {}
+    if not isinstance(best_fit, DatasetModels):
+        raise TypeError(f"best_fit: expected {expected}, got {show(best_fit)}.")
     names = unique_parameter_names(best_fit)
     return {
         names[id(par)]: (par.value, par.error)

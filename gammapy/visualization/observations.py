@@ -3,6 +3,7 @@
 
 import numpy as np
 import matplotlib.pyplot as plt
+from gammapy.utils.arguments import check_type
 
 __all__ = ["plot_observation_groups"]
 
@@ -28,6 +29,11 @@ def plot_observation_groups(groups, ax=None):
     ax : `~matplotlib.axes.Axes`
         The axes.
 
+    Raises
+    ------
+    TypeError
+        If these are no groups.
+
     Examples
     --------
     >>> from astropy.coordinates import SkyCoord
@@ -39,6 +45,10 @@ def plot_observation_groups(groups, ax=None):
     >>> groups = ObservationGroups.from_observations(observations, target, zenith=2)
     >>> ax = plot_observation_groups(groups)
     """
+    # The subpackage maps loads this one, so data can only be loaded here.
+    from gammapy.data import ObservationGroups
+
+    check_type("groups", groups, ObservationGroups, "ObservationGroups")
     if ax is None:
         _, ax = plt.subplots(figsize=(7.5, 5), layout="constrained")
     _plot_bins(groups.edges, ax)

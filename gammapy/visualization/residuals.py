@@ -3,7 +3,6 @@
 
 import textwrap
 from collections.abc import Mapping
-from numbers import Real
 import numpy as np
 import astropy.units as u
 from astropy.visualization.wcsaxes import WCSAxes
@@ -11,6 +10,14 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from mpl_toolkits.axes_grid1.axes_divider import AxesDivider
 from mpl_toolkits.axes_grid1.axes_size import AxesX, AxesY
+from gammapy.utils.arguments import (
+    check_list,
+    check_number,
+    check_type,
+    did_you_mean,
+    listed,
+    show,
+)
 from .contours import plot_contours
 from .coordinates import format_sky_axes
 from .distribution import plot_histogram
@@ -176,6 +183,8 @@ def plot_residuals_distribution(residuals, ax=None, mask=None):
     ------
     ValueError
         If there are several energy groups, or the mask leaves nothing to draw.
+    TypeError
+        If these are no residuals, or the axes those of a map.
 
     Examples
     --------
@@ -188,6 +197,10 @@ def plot_residuals_distribution(residuals, ax=None, mask=None):
     >>> residuals = SpatialResiduals.from_datasets(datasets)
     >>> ax = plot_residuals_distribution(residuals)
     """
+    # The subpackage maps loads this one, so datasets can only be loaded here.
+    from gammapy.datasets import SpatialResiduals
+
+    check_type("residuals", residuals, SpatialResiduals, "SpatialResiduals")
     if residuals.energy_axis.nbin != 1:
         raise ValueError(
             f"There are {residuals.energy_axis.nbin} energy groups; draw the "
@@ -197,7 +210,7 @@ def plot_residuals_distribution(residuals, ax=None, mask=None):
         where = "" if mask is None else " in the mask"
         raise ValueError(f"No pixel{where} has a finite significance.")
     if ax is not None:
-        _check_plain_axes(ax)
+        check_plain_axes(ax)
     return _plot_distribution(residuals, plt.gca() if ax is None else ax, 0, mask)
 
 
@@ -283,28 +296,29 @@ def plot_spectral_residuals(
 
 
 def _check_panels(panels):
-    panels = [panels] if isinstance(panels, str) else list(panels)
-    if not panels:
-        raise ValueError(f"No panels: choose of {', '.join(map(repr, PANELS))}.")
+    expected = f"names of {listed(PANELS)}"
+    panels = [panels] if isinstance(panels, str) else panels
+    panels = check_list("panels", panels, expected)
     for panel in panels:
         if panel not in PANELS:
+            hint = did_you_mean(panel, PANELS)
             raise ValueError(
-                f"Invalid panel: {panel!r}. Choose of {', '.join(map(repr, PANELS))}."
+                f"panels: got {show(panel)}{hint}; choose from {listed(PANELS)}."
             )
     return panels
 
 
+def check_limits(vmin, vmax):
+    """Raise an error that names the limit of colours that is no number."""
+    for name, value in (("vmin", vmin), ("vmax", vmax)):
+        if value is not None:
+            check_number(name, value)
+
+
 def _check_limits(vmin, vmax, vsig):
     """Raise an error that names the limit of colours that is not one."""
-    for name, value in (("vmin", vmin), ("vmax", vmax), ("vsig", vsig)):
-        if value is None and name != "vsig":
-            continue
-        if not isinstance(value, Real):
-            raise TypeError(f"{name} must be a number, not {value!r}.")
-        if not np.isfinite(value):
-            raise ValueError(f"{name} must be finite, not {value!r}.")
-    if vsig <= 0:
-        raise ValueError(f"vsig must be above 0, not {vsig!r}.")
+    check_limits(vmin, vmax)
+    check_number("vsig", vsig, above=0)
     low = 0 if vmin is None else vmin
     if vmax is not None and vmax <= low:
         raise ValueError(f"vmax {vmax!r} is not above vmin {low!r}.")
@@ -381,14 +395,16 @@ def _axes_grid(residuals, panels, axes):
                 f"Panel {panel!r} has {len(row)} axes for {n_groups} energy groups."
             )
         for ax in row:
-            check = _check_plain_axes if panel == "distribution" else check_wcs_axes
+            check = check_plain_axes if panel == "distribution" else check_wcs_axes
             check(ax)
     return grid
 
 
-def _check_plain_axes(ax):
+def check_plain_axes(ax):
+    """Raise a TypeError when axes are not plain ones."""
     if not isinstance(ax, Axes) or isinstance(ax, WCSAxes):
-        raise TypeError(f"Needed are plain Axes, not {ax.__class__.__name__}.")
+        what = ax.__class__.__name__ if isinstance(ax, Axes) else show(ax)
+        raise TypeError(f"axes: expected plain Axes, got {what}.")
 
 
 def _check_spectral_axes(axes):
@@ -399,7 +415,7 @@ def _check_spectral_axes(axes):
             f"{len(axes)}."
         )
     for ax in axes:
-        _check_plain_axes(ax)
+        check_plain_axes(ax)
     return axes
 
 

@@ -9,6 +9,7 @@ from gammapy.analysis.sections import (
     added,
     estimator_parameters,
     explain_errors,
+    settings_of,
     update_sections,
     without_defaults,
 )
@@ -93,6 +94,12 @@ class GeneralConfig:
 
 class WorkflowConfig:
     residuals: ResidualsConfig = added(ResidualsConfig())
+
+    @classmethod
+    def from_yaml(cls, config_str):
+        # Its errors are one line.
+        settings_of(config_str)
+        return cls._upstream_WorkflowConfig_from_yaml(config_str)
 
     @staticmethod
     def _get_doc_sections():

@@ -44,7 +44,7 @@ def test_edges(observations, caplog):
 
     selected = groups.select(observations, "zenith-37.2-40.0")
     assert selected.ids == ["20136", "20151"]
-    with pytest.raises(ValueError, match="no group 'other'; choose of zenith-36.0"):
+    with pytest.raises(ValueError, match="no group 'other'; choose from 'zenith-36.0"):
         groups.select(observations, "other")
     with pytest.raises(ValueError, match="2 observations, 5 were grouped"):
         groups.select(selected, "zenith-36.0-37.2")

@@ -66,7 +66,7 @@ def test_none_is_the_image_itself(images):
         ("disk", "0.1 deg", "'disk'.*'tophat', 'gauss'"),
         ("tophat", "0.001 deg", "0.001 deg is not between"),
         ("tophat", "5 deg", "5.0 deg is not between"),
-        ("gauss", "1 TeV", "not an angle: '1 TeV'"),
+        ("gauss", "1 TeV", "correlation_radius: expected an angle .*, got '1 TeV'"),
         (Map.create(npix=4, binsz=0.02), None, "odd numbers"),
         (Map.create(npix=5, binsz=0.02), None, "not all 0"),
     ],

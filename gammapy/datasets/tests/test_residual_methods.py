@@ -1055,7 +1055,7 @@ def test_axes_are_checked_before_anything_is_drawn():
     n_children = len(ax.get_children())
     for plot in (dataset.plot_residuals, Datasets([dataset]).plot_residuals):
         for bad in (3, ax):
-            with pytest.raises(TypeError, match="Needed are plain Axes"):
+            with pytest.raises(TypeError, match="axes: expected plain Axes"):
                 plot(ax_spatial=ax, ax_spectral=bad)
     with pytest.raises(TypeError, match="WCSAxes"):
         Datasets([dataset]).plot_residuals(ax_spatial=plt.figure().add_subplot())

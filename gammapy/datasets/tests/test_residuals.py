@@ -308,7 +308,7 @@ def test_geom_sees_beyond_its_borders(datasets):
 
 
 def test_energy_groups_at_bin_edges(datasets):
-    with pytest.raises(ValueError, match="a bin from 1.778 TeV to 3.162 TeV"):
+    with pytest.raises(ValueError, match="2.5 TeV .* nearest ones are 3.1622777 TeV"):
         SpatialResiduals.from_datasets(datasets, energy_edges=[1, 2.5, 10] * u.TeV)
     residuals = SpatialResiduals.from_datasets(
         datasets, energy_edges=["1 TeV", "3162.27766 GeV", "10 TeV"]
@@ -389,7 +389,7 @@ def test_energy_bins_survive_rounding(datasets):
 BAD_INPUT = [
     ({"energy_min": "5 TeV", "energy_max": "2 TeV"}, "5.0 TeV is not below"),
     ({"energy_min": "50 TeV"}, "No energy bin of dataset 'one'"),
-    ({"energy_min": "5 deg"}, "energy_min is not an energy"),
+    ({"energy_min": "5 deg"}, "energy_min: expected an energy .*'5 deg'"),
     ({"exclude": ["crab"]}, "no model named 'crab'"),
 ]
 
@@ -403,7 +403,7 @@ def test_bad_input(cls, options, match, datasets):
 
 def test_bad_datasets(datasets):
     for cls in (SpatialResiduals, SpectralResiduals):
-        with pytest.raises(ValueError, match="no datasets"):
+        with pytest.raises(ValueError, match="at least one dataset"):
             cls.from_datasets([])
         masked = make_dataset("masked")
         masked.mask_safe.data[...] = False
@@ -636,7 +636,7 @@ def test_templates_on_another_geometry(datasets):
     shifted = WcsGeom.create(skydir=(0.02, 0), npix=30, binsz=0.05, axes=[AXIS])
     for geom, match in [
         (GEOM.to_image().to_cube([axis]), "Model 'template' has the energy edges"),
-        (shifted, "geometry of a model is not a cutout"),
+        (shifted, "map of a model is neither on .* 0.02, 0 deg instead"),
     ]:
         template = Map.from_geom(geom, data=np.ones(geom.data_shape))
         dataset.models = [TemplateNPredModel(template, name="template")]
@@ -674,11 +674,11 @@ def test_no_exposure(datasets):
 
 
 BAD_TYPES = [
-    ({"energy_min": "abc"}, "energy_min is not an energy: 'abc'"),
-    ({"energy_max": [1, 2] * u.TeV}, "energy_max is not an energy"),
-    ({"energy_edges": "1 TeV"}, "energy_edges needs two energies"),
-    ({"correlation_radius": "abc"}, "correlation_radius is not an angle: 'abc'"),
-    ({"correlation_radius": None}, "correlation_radius is not an angle: None"),
+    ({"energy_min": "abc"}, "energy_min: expected an energy .* got 'abc'"),
+    ({"energy_max": [1, 2] * u.TeV}, "energy_max: expected an energy"),
+    ({"energy_edges": "1 TeV"}, "energy_edges: expected two or more"),
+    ({"correlation_radius": "abc"}, "correlation_radius: expected an angle .*'abc'"),
+    ({"correlation_radius": None}, "correlation_radius: expected an angle .* None"),
     ({"kernel": np.ones((3, 3))}, "Invalid kernel: array"),
     ({"geom": WcsGeom.create(skydir=(40, 0), npix=9, binsz=0.05)}, "pixel grid"),
 ]

@@ -5,6 +5,8 @@ from gammapy.datasets import Datasets
 from gammapy.datasets.actors import DatasetsActor
 from gammapy.modeling import Fit
 from gammapy.modeling.nuisance import add_pulls, best_fit_values, log_row
+from gammapy.modeling.utils import _parse_datasets
+from gammapy.utils.arguments import check_bool, did_you_mean, listed, parse_edges
 from ..reference import with_positive_reference
 from .norms import NormFluxPoints
 from .nuisance import ROWS, flux_point_row
@@ -81,11 +83,13 @@ class FluxPointsEstimator:
         debug=False,
         **kwargs,
     ):
+        edges = parse_edges("energy_edges", energy_edges)
+        debug = check_bool("debug", debug)
         kwargs.setdefault(
             "fit", Fit.not_asked_for(confidence_opts={"backend": "scipy"})
         )
         self._upstream_FluxPointsEstimator___init__(
-            energy_edges,
+            energy_edges if isinstance(energy_edges, u.Quantity) else edges,
             sum_over_energy_groups,
             n_jobs,
             parallel_backend,
@@ -95,10 +99,17 @@ class FluxPointsEstimator:
         self.debug = debug
 
     def run(self, datasets):
-        if not isinstance(datasets, DatasetsActor):
-            datasets = with_positive_reference(
-                Datasets(datasets), self.source, self.energy_edges
+        is_local = not isinstance(datasets, DatasetsActor)
+        if is_local:
+            datasets = Datasets(_parse_datasets(datasets)[0])
+        known = list(datasets.models.names)
+        if isinstance(self.source, str) and self.source not in known:
+            raise ValueError(
+                f"source: there is no model {self.source!r}"
+                f"{did_you_mean(self.source, known)}; choose from {listed(known)}."
             )
+        if is_local:
+            datasets = with_positive_reference(datasets, self.source, self.energy_edges)
         before = vars(self).copy()
         self._norm_points = NormFluxPoints.from_estimator(self, datasets)
         if self.debug:

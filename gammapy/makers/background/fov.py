@@ -1,12 +1,14 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 import logging
+from types import NoneType
 import numpy as np
-from gammapy.datasets import Datasets
-from gammapy.datasets.reduction import parse_energy_range
+from gammapy.datasets import Datasets, MapDataset
 from gammapy.maps import Map, RegionGeom
+from gammapy.modeling import Fit
 from gammapy.modeling.models import Models
 from gammapy.modeling.newton_backend import run_fit
 from gammapy.modeling.nuisance import fit_row, log_row, unique_parameter_names
+from gammapy.utils.arguments import check_number, check_type
 from .nuisance import (
     bins_in_range,
     energy_range,
@@ -15,6 +17,7 @@ from .nuisance import (
     nuisance_table,
     observation_id,
 )
+from .options import parse_options
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +80,10 @@ class FoVBackgroundMaker:
         energy_max=None,
         debug=False,
     ):
+        common = parse_options(exclusion_mask, energy_min, energy_max, debug)
+        check_number("min_counts", min_counts)
+        check_number("min_npred_background", min_npred_background)
+        check_type("fit", fit, (Fit, NoneType), "a Fit or None")
         self._upstream_FoVBackgroundMaker___init__(
             method,
             exclusion_mask,
@@ -86,8 +93,7 @@ class FoVBackgroundMaker:
             min_npred_background,
             fit,
         )
-        self.energy_min, self.energy_max = parse_energy_range(energy_min, energy_max)
-        self.debug = debug
+        self.energy_min, self.energy_max, self.debug = common
 
     @staticmethod
     def nuisance(datasets):
@@ -144,8 +150,9 @@ class FoVBackgroundMaker:
         Raises
         ------
         TypeError
-            If the dataset is on a region.
+            If the dataset is on a region, or none of maps.
         """
+        check_type("dataset", dataset, MapDataset, "a MapDataset")
         if isinstance(dataset.counts.geom, RegionGeom):
             raise TypeError(
                 f"FoVBackgroundMaker needs maps; {dataset.name!r} is on a region."

@@ -1,7 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-from gammapy.datasets.reduction import parse_energy_range
 from gammapy.utils.regions import compound_region_to_regions
 from .nuisance import bins_used, keep_row, log_counts, nuisance_table, on_off_row
+from .options import parse_options
 
 NUISANCE_LABEL = "reflected_background"
 
@@ -37,11 +37,11 @@ class ReflectedRegionsBackgroundMaker:
         debug=False,
         **kwargs,
     ):
+        common = parse_options(exclusion_mask, energy_min, energy_max, debug)
         self._upstream_ReflectedRegionsBackgroundMaker___init__(
             region_finder, exclusion_mask, **kwargs
         )
-        self.energy_min, self.energy_max = parse_energy_range(energy_min, energy_max)
-        self.debug = debug
+        self.energy_min, self.energy_max, self.debug = common
 
     @staticmethod
     def nuisance(datasets):

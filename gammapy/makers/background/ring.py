@@ -1,9 +1,10 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 import logging
 import numpy as np
-from gammapy.datasets.reduction import parse_energy_range
+from gammapy.utils.arguments import parse_quantity
 from ..core import Maker
 from .nuisance import bins_used, keep_row, log_counts, nuisance_table, on_off_row
+from .options import parse_options
 
 log = logging.getLogger(__name__)
 
@@ -45,12 +46,20 @@ class AdaptiveRingBackgroundMaker:
         energy_max=None,
         debug=False,
     ):
+        common = parse_options(exclusion_mask, energy_min, energy_max, debug)
+        for name, angle in {
+            "r_in": r_in,
+            "r_out_max": r_out_max,
+            "width": width,
+            "stepsize": stepsize,
+            "theta": theta,
+        }.items():
+            parse_quantity(name, angle, "deg")
         growth = (stepsize, threshold_alpha, theta, method)
         self._upstream_AdaptiveRingBackgroundMaker___init__(
             r_in, r_out_max, width, *growth, exclusion_mask
         )
-        self.energy_min, self.energy_max = parse_energy_range(energy_min, energy_max)
-        self.debug = debug
+        self.energy_min, self.energy_max, self.debug = common
 
     @staticmethod
     def nuisance(datasets):
@@ -119,9 +128,11 @@ class RingBackgroundMaker:
         energy_max=None,
         debug=False,
     ):
+        common = parse_options(exclusion_mask, energy_min, energy_max, debug)
+        parse_quantity("r_in", r_in, "deg")
+        parse_quantity("width", width, "deg")
         self._upstream_RingBackgroundMaker___init__(r_in, width, exclusion_mask)
-        self.energy_min, self.energy_max = parse_energy_range(energy_min, energy_max)
-        self.debug = debug
+        self.energy_min, self.energy_max, self.debug = common
 
     def __str__(self):
         # Not the base's: it reads attributes that no ring maker has.

@@ -186,7 +186,7 @@ def test_trace_is_that_of_minuit(datasets, amplitude):
 @pytest.mark.parametrize("reoptimize", [True, False])
 def test_scan_values_are_finite(datasets, amplitude, value, reoptimize):
     amplitude.scan_values = np.array([0, value])
-    with pytest.raises(ValueError, match="Scan values of src.spectral.amplitude must"):
+    with pytest.raises(ValueError, match="src.spectral.amplitude: expected"):
         Fit().stat_profile(datasets, amplitude, reoptimize=reoptimize)
 
 
@@ -334,7 +334,7 @@ def test_number_of_processes_from_the_manager(datasets, index, monkeypatch):
 
 @pytest.mark.parametrize("n_jobs", [0, -1, 1.5, True])
 def test_bad_number_of_processes(datasets, amplitude, n_jobs):
-    with pytest.raises(ValueError, match="n_jobs must be a positive number"):
+    with pytest.raises((TypeError, ValueError), match="n_jobs: expected a number of"):
         Fit().stat_profile(datasets, amplitude, n_jobs=n_jobs)
 
 

@@ -470,13 +470,13 @@ BAD_SPATIAL = [
     ({"axes": {"npred": None}}, ValueError, "no axes for the panels"),
     ({"axes": [None]}, ValueError, "1 axes for 4 panels"),
     ({"panels": ["counts"], "axes": {"counts": None}}, TypeError, "not NoneType"),
-    ({"vsig": 0}, ValueError, "vsig must be above 0"),
-    ({"vsig": -3}, ValueError, "vsig must be above 0"),
-    ({"vsig": np.nan}, ValueError, "vsig must be finite"),
-    ({"vsig": None}, TypeError, "vsig must be a number"),
+    ({"vsig": 0}, ValueError, "vsig: expected a number above 0"),
+    ({"vsig": -3}, ValueError, "vsig: expected a number above 0"),
+    ({"vsig": np.nan}, ValueError, "vsig: expected a number above 0"),
+    ({"vsig": None}, TypeError, "vsig: expected a number above 0"),
     ({"vmin": 5, "vmax": 5}, ValueError, "vmax 5 is not above vmin 5"),
     ({"vmax": 0}, ValueError, "vmax 0 is not above vmin 0"),
-    ({"vmax": "high"}, TypeError, "vmax must be a number, not 'high'"),
+    ({"vmax": "high"}, TypeError, "vmax: expected a finite number, got 'high'"),
     ({"energy_minimum": 1}, TypeError, "energy_minimum"),
 ]
 
@@ -490,7 +490,7 @@ def test_bad_input_leaves_no_figure(options, kind, match, datasets):
 
 def test_no_datasets_leave_no_figure():
     for plot in (plot_spatial_residuals, plot_spectral_residuals):
-        with pytest.raises(ValueError, match="no datasets"):
+        with pytest.raises(ValueError, match="at least one dataset"):
             plot(Datasets())
     assert plt.get_fignums() == []
 
@@ -541,8 +541,8 @@ def test_bad_spectral_axes(datasets):
     for axes, kind, match in [
         ((first, second, third), ValueError, "there are 3"),
         (first, ValueError, "there are 1"),
-        ((first, sky), TypeError, "not WCSAxes"),
-        ((first, None), TypeError, "not NoneType"),
+        ((first, sky), TypeError, "got WCSAxes"),
+        ((first, None), TypeError, "got None"),
     ]:
         with pytest.raises(kind, match=match):
             plot_spectral_residuals(datasets, axes=axes)

@@ -218,7 +218,7 @@ def test_reflected_energy_range(observations):
     assert not row["success"] and row["message"].startswith("No bin is inside")
     assert row["n_regions"] > 1 and row["counts_off"] == 0
 
-    with pytest.raises(ValueError, match="energy_min is not an energy: '3 m'"):
+    with pytest.raises(ValueError, match="energy_min: expected an energy .* got '3 m'"):
         ReflectedRegionsBackgroundMaker(energy_min="3 m")
 
 

@@ -1,0 +1,47 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Options that all background makers have."""
+
+import numpy as np
+from gammapy.datasets.reduction import parse_energy_range
+from gammapy.maps import Map
+from gammapy.utils.arguments import check_bool, check_type
+
+__all__ = []
+
+
+def parse_options(exclusion_mask, energy_min, energy_max, debug):
+    """Check the options that all background makers have.
+
+    Parameters
+    ----------
+    exclusion_mask : `~gammapy.maps.Map` or None
+        Mask that is False, or 0, where there are sources.
+    energy_min, energy_max : `~astropy.units.Quantity`, str or None
+        Energy range.
+    debug : bool
+        Whether to keep what was fitted.
+
+    Returns
+    -------
+    energy_min, energy_max : `~astropy.units.Quantity` or None
+        Energy range.
+    debug : bool
+        Whether to keep what was fitted.
+
+    Raises
+    ------
+    ValueError
+        If the mask has other values than 0 and 1, or the range is none.
+    TypeError
+        If an option is of the wrong kind.
+    """
+    if exclusion_mask is not None:
+        expected = "a map, False where there are sources"
+        check_type("exclusion_mask", exclusion_mask, Map, expected)
+        # FITS has no boolean images, so a mask may be one of numbers.
+        if not (exclusion_mask.is_mask or np.isin(exclusion_mask.data, (0, 1)).all()):
+            raise ValueError(
+                f"exclusion_mask: expected {expected}, got other values than 0 and 1."
+            )
+    energies = parse_energy_range(energy_min, energy_max)
+    return *energies, check_bool("debug", debug)
