@@ -208,3 +208,13 @@ def test_masked_bad_counts_do_not_matter(scene):
     dataset.models = scene.negative[0].models
     dataset.mask_safe.data[0, 10, 10] = False
     assert Fit().run([dataset]).success
+
+
+def test_one_dataset_is_enough(scene):
+    dataset = scene.dataset.copy(name="run")
+    dataset.models = scene.dataset.models.copy()
+    assert Fit("newton").run(dataset).success
+    assert why_not_linear(dataset) == ""
+    assert NormTemplates.from_datasets(dataset).n_norms == 1
+    points = FluxPointsEstimator(source="crab").run(dataset)
+    assert points.geom.axes["energy"].nbin == 1
