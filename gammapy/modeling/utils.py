@@ -77,7 +77,9 @@ def check_counts(datasets):
     for dataset in datasets:
         # Those of another process would send their maps.
         is_remote = hasattr(dataset, "_ray_get")
-        names = [] if is_remote else COUNTS.get(dataset.stat_type, [])
+        # A dataset of a user's own class need not say what it fits.
+        stat_type = getattr(dataset, "stat_type", None)
+        names = [] if is_remote else COUNTS.get(stat_type, [])
         for name in names:
             map_ = getattr(dataset, name, None)
             # That a NaN is not larger either makes it one pass.
