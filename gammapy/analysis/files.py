@@ -2,13 +2,10 @@
 """Files that are there as a whole, or not at all."""
 
 from contextlib import ExitStack
-import matplotlib.pyplot as plt
 from gammapy.utils.atomic import UnwoundBySigterm, staging_folder
 from gammapy.utils.scripts import make_path
 
 __all__ = []
-
-DPI = 150
 
 
 def write_files(writers, *, overwrite=True):
@@ -93,22 +90,6 @@ def check_absent(paths, overwrite=False):
         n_more = len(existing) - 1
         exist = f"and {n_more} more exist" if n_more else "exists"
         raise OSError(f"File {existing[0]!r} {exist}; overwrite=True replaces files.")
-
-
-def save_figure(figure, path):
-    """Save a figure and close it.
-
-    Parameters
-    ----------
-    figure : `~matplotlib.figure.Figure`
-        Figure.
-    path : `~pathlib.Path`
-        File.
-    """
-    try:
-        figure.savefig(path, dpi=DPI)
-    finally:
-        plt.close(figure)
 
 
 def _make_folder(folder, on_failure):

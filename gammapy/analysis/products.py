@@ -9,7 +9,8 @@ from gammapy.visualization import (
     plot_spatial_residuals,
     plot_spectral_residuals,
 )
-from .files import check_absent, save_figure, write_files
+from gammapy.visualization.figures import save_figure
+from .files import check_absent, write_files
 from .session import background_table
 
 __all__ = []

@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 from gammapy.modeling import Parameters
 from gammapy.modeling.linearity import unique_models
+from gammapy.utils.plotter import LazyPlotter
 from .filenames import check_filenames, file_stem
 
 
@@ -25,6 +26,8 @@ class Dataset:
 
 
 class Datasets:
+    plotter = LazyPlotter("DatasetsPlotter")
+
     @property
     def parameters(self):
         return self._stacked_parameters().unique_parameters
@@ -159,15 +162,12 @@ class Datasets:
         ...     region="galactic;circle(184.6, -5.8, 0.5)", energy_max="0.1 TeV"
         ... )
         """
-        # This module is loaded before those of the residuals.
-        from .residual_plots import plot_joint_residuals
-
-        return plot_joint_residuals(
+        return self.plotter.plot_residuals(
             self,
             ax_spatial,
             ax_spectral,
-            kwargs_spatial,
-            kwargs_spectral,
+            kwargs_spatial=kwargs_spatial,
+            kwargs_spectral=kwargs_spectral,
             region=region,
             method=method,
             models=models,

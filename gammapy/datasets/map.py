@@ -1,16 +1,14 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 from astropy.io import fits
 from astropy.table import Table
+from gammapy.utils.plotter import LazyPlotter
 from gammapy.utils.scripts import make_path
 from .residual_maps import residual_map
-from .residual_plots import (
-    plot_residual_panels,
-    prepare_residuals_spatial,
-    prepare_residuals_spectral,
-)
 
 
 class MapDataset:
+    plotter = LazyPlotter("MapDatasetPlotter")
+
     def residuals(self, method="diff", *, energy_min=None, energy_max=None, **kwargs):
         """Parameters
         ----------
@@ -110,17 +108,17 @@ class MapDataset:
         ...     method="significance", energy_max="0.1 TeV", models=True
         ... )
         """
-        draw = prepare_residuals_spatial(
+        return self.plotter.plot_residuals_spatial(
             self,
-            method,
-            smooth_kernel,
-            smooth_radius,
+            ax,
+            method=method,
+            smooth_kernel=smooth_kernel,
+            smooth_radius=smooth_radius,
             energy_min=energy_min,
             energy_max=energy_max,
             models=models,
             **kwargs,
         )
-        return draw(ax)
 
     def plot_residuals_spectral(
         self,
@@ -179,17 +177,17 @@ class MapDataset:
         ...     method="significance", region="galactic;circle(184.6, -5.8, 0.5)"
         ... )
         """
-        draw = prepare_residuals_spectral(
+        return self.plotter.plot_residuals_spectral(
             self,
-            method,
-            region,
-            kwargs_fit,
-            kwargs_safe,
+            ax,
+            method=method,
+            region=region,
+            kwargs_fit=kwargs_fit,
+            kwargs_safe=kwargs_safe,
             energy_min=energy_min,
             energy_max=energy_max,
             **kwargs,
         )
-        return draw(ax)
 
     def plot_residuals(
         self,
@@ -234,12 +232,12 @@ class MapDataset:
         ...     method="significance", kwargs_spectral={"region": region}, models=True
         ... )
         """
-        return plot_residual_panels(
+        return self.plotter.plot_residuals(
             self,
             ax_spatial,
             ax_spectral,
-            kwargs_spatial,
-            kwargs_spectral,
+            kwargs_spatial=kwargs_spatial,
+            kwargs_spectral=kwargs_spectral,
             method=method,
             energy_min=energy_min,
             energy_max=energy_max,

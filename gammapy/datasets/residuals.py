@@ -24,6 +24,7 @@ from gammapy.utils.arguments import (
 )
 from gammapy.utils.parallel import run_multiprocessing
 from gammapy.utils.pbar import progress_bar
+from gammapy.utils.plotter import LazyPlotter
 from .grids import (
     common_image_geom,
     describe_difference,
@@ -114,6 +115,8 @@ class SpatialResiduals:
         self._correlation_radius = correlation_radius
         self._n_pixels_correlated = n_pixels_correlated
         self._exclude = list(exclude)
+
+    plotter = LazyPlotter("SpatialResidualsPlotter")
 
     @classmethod
     @explain_options
@@ -550,14 +553,28 @@ class SpectralResiduals:
         Region. Default is None, all pixels.
     datasets_names : list of str
         Names of the datasets.
+    exclude : list of str
+        Names of the components that were left out of the model.
     """
 
-    def __init__(self, axis, arrays, *, npred_models, region=None, datasets_names=()):
+    plotter = LazyPlotter("SpectralResidualsPlotter")
+
+    def __init__(
+        self,
+        axis,
+        arrays,
+        *,
+        npred_models,
+        region=None,
+        datasets_names=(),
+        exclude=(),
+    ):
         self._axis = axis
         self._arrays = arrays
         self._npred_models = npred_models
         self._region = region
         self._datasets_names = list(datasets_names)
+        self._exclude = list(exclude)
 
     @classmethod
     @explain_options
@@ -684,6 +701,7 @@ class SpectralResiduals:
             npred_models=npred_models,
             region=region,
             datasets_names=datasets.names,
+            exclude=exclude,
         )
 
     @property
@@ -705,6 +723,12 @@ class SpectralResiduals:
     def datasets_names(self):
         """Names of the datasets."""
         return self._datasets_names
+
+    @property
+    def exclude(self):
+        """Names of the components that were left out of the model."""
+        # Those that an earlier release pickled have none.
+        return getattr(self, "_exclude", [])
 
     @property
     def mask(self):

@@ -1,16 +1,14 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
+from functools import partial
 from gammapy.utils.arguments import check_mapping
+from gammapy.utils.plotter import LazyPlotter
 from gammapy.utils.scripts import make_path
 from .filenames import file_stem
-from .residual_plots import (
-    closing_new_figures,
-    draw_masks,
-    masks_in_region,
-    prepare_residuals_spectral,
-)
 
 
 class PlotMixin:
+    plotter = LazyPlotter("SpectrumDatasetPlotter")
+
     def plot_fit(
         self,
         ax_spectrum=None,
@@ -42,18 +40,22 @@ class PlotMixin:
         ...     kwargs_residuals={"method": "significance"}
         ... )
         """
-        # What is wrong with the residuals is to be said before the spectrum is drawn.
         kwargs_spectrum = check_mapping("kwargs_spectrum", kwargs_spectrum)
         kwargs_residuals = check_mapping("kwargs_residuals", kwargs_residuals)
-        prepare_residuals_spectral(self, **kwargs_residuals)
-        with closing_new_figures():
-            axes = self._upstream_PlotMixin_plot_fit(
-                ax_spectrum, ax_residuals, kwargs_spectrum, kwargs_residuals
-            )
+        axes = self.plotter.plot_fit(
+            self,
+            partial(
+                self._upstream_PlotMixin_plot_fit,
+                ax_spectrum,
+                ax_residuals,
+                kwargs_spectrum,
+                kwargs_residuals,
+            ),
+            **kwargs_residuals,
+        )
         if ax_spectrum is None:
             # New panels leave no room for it between them.
             axes[0].set_xlabel("")
-        axes[1].yaxis.label.set_fontsize("small")
         return axes
 
     def plot_masks(self, ax=None, kwargs_fit=None, kwargs_safe=None):
@@ -65,11 +67,9 @@ class PlotMixin:
         >>> ax = dataset.plot_counts()
         >>> ax = dataset.plot_masks(ax, kwargs_safe={"color": "pink"})
         """
-        styles = {
-            "mask_fit": check_mapping("kwargs_fit", kwargs_fit),
-            "mask_safe": check_mapping("kwargs_safe", kwargs_safe),
-        }
-        return draw_masks(masks_in_region(self), ax, styles)
+        return self.plotter.plot_masks(
+            self, ax, kwargs_fit=kwargs_fit, kwargs_safe=kwargs_safe
+        )
 
     def plot_residuals(self, *args, **kwargs):
         """Not for a spectrum, which has no map.

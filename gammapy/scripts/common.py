@@ -9,7 +9,6 @@ import click
 import numpy as np
 from astropy.io import fits
 from gammapy.analysis import files
-from gammapy.analysis.files import save_figure
 from gammapy.datasets import (
     Datasets,
     MapDataset,
@@ -19,6 +18,7 @@ from gammapy.datasets import (
 )
 from gammapy.modeling.models import Models
 from gammapy.utils import pbar
+from gammapy.visualization.figures import save_figure
 
 __all__ = []
 

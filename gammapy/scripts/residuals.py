@@ -19,8 +19,8 @@ from gammapy.datasets.reduction import STAT_KINDS
 from gammapy.modeling.nuisance import is_at_limit, unique_parameter_names
 from gammapy.stats.residuals import RESIDUAL_METHODS
 from gammapy.visualization import plot_spatial_residuals, plot_spectral_residuals
-from gammapy.visualization.models import select_components
 from gammapy.visualization.residuals import PANELS, format_energy_range
+from gammapy.visualization.sky.models import select_components
 from .common import (
     FILE,
     InputError,

@@ -1,12 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-from .models import plot_models
-from .nuisance import plot_nuisance
-from .observations import plot_observation_groups
-from .residuals import (
-    plot_residuals_distribution,
-    plot_spatial_residuals,
-    plot_spectral_residuals,
-)
+from importlib import import_module
 
 __all__ = [
     "plot_models",
@@ -16,3 +9,24 @@ __all__ = [
     "plot_spatial_residuals",
     "plot_spectral_residuals",
 ]
+
+#: Modules of what is loaded when it is asked for. The subpackage maps loads this one
+#: for a few tools, and what draws maps and datasets needs those first.
+LAZY = {
+    "plot_models": "sky.models",
+    "plot_nuisance": "nuisance",
+    "plot_observation_groups": "observations",
+    "plot_residuals_distribution": "residuals.spatial",
+    "plot_spatial_residuals": "residuals.spatial",
+    "plot_spectral_residuals": "residuals.spectral",
+}
+
+
+def __getattr__(name):
+    if name not in LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{LAZY[name]}"), name)
+
+
+def __dir__():
+    return sorted([*globals(), *LAZY])

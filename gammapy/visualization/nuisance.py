@@ -6,8 +6,11 @@ import astropy.units as u
 from astropy.table import Table
 import matplotlib.pyplot as plt
 from matplotlib.ticker import ScalarFormatter
+from gammapy.modeling.models import DatasetModels
+from gammapy.modeling.nuisance import unique_parameter_names
 from gammapy.utils.arguments import check_list, did_you_mean, show
-from .residuals import check_plain_axes, format_energy_axis
+from .axes import check_plain_axes
+from .energies import format_energy_axis
 
 __all__ = ["plot_nuisance"]
 
@@ -296,9 +299,6 @@ def _plot_parameter(table, name, x, width, ax, *, color="black", label="Fit"):
 
 def _best_fit_values(best_fit):
     """(value, error) by name."""
-    from gammapy.modeling.models import DatasetModels
-    from gammapy.modeling.nuisance import unique_parameter_names
-
     expected = "(value, error) by name of the parameter, or models"
     if best_fit is None or isinstance(best_fit, dict):
         for name, pair in (best_fit or {}).items():

@@ -2,7 +2,8 @@
 import pytest
 from astropy.table import Table
 import matplotlib.pyplot as plt
-from gammapy.analysis.files import save_figure, write_files
+from gammapy.analysis.files import write_files
+from gammapy.visualization.figures import save_figure
 
 
 def text_writer(text):

@@ -1,9 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 import numpy as np
 from astropy.coordinates import SkyCoord
-from astropy.visualization.wcsaxes import WCSAxes
-import matplotlib.pyplot as plt
-from gammapy.maps import Map
+from gammapy.utils.plotter import LazyPlotter
 from gammapy.utils.scripts import from_yaml, make_path
 from .misspelt import check_parameters, checked_models
 
@@ -38,6 +36,8 @@ class ModelBase:
 
 
 class DatasetModels:
+    plotter = LazyPlotter("ModelsPlotter")
+
     @classmethod
     def read(cls, filename, checksum=False):
         """Notes
@@ -109,7 +109,7 @@ class DatasetModels:
         >>> ax = Models([model]).plot_positions(ax=ax, color="red", marker="+")
         """
         if not self._have_positions:
-            return _sky_axes(ax)
+            return self.plotter.sky_axes(ax)
         return self._upstream_DatasetModels_plot_positions(ax, **kwargs)
 
     def plot_regions(
@@ -137,7 +137,7 @@ class DatasetModels:
             **kwargs,
         )
         # 2.1 returns nothing when there is nothing to draw.
-        return _sky_axes(ax) if drawn_on is None else drawn_on
+        return self.plotter.sky_axes(ax) if drawn_on is None else drawn_on
 
 
 def _covers_its_map(model):
@@ -158,10 +158,3 @@ def _covers_its_map(model):
             TemplateSpatialModel,
         ),
     )
-
-
-def _sky_axes(ax):
-    """The axes, or the current ones, when they show the sky; else the whole sky."""
-    if ax is None and plt.gcf().axes:
-        ax = plt.gca()
-    return ax if isinstance(ax, WCSAxes) else Map.create(binsz=1).plot()

@@ -12,8 +12,8 @@ from matplotlib.text import Text
 from gammapy.maps import Map, WcsGeom
 from gammapy.modeling import models as gm
 from gammapy.visualization import plot_models
-from gammapy.visualization.models import select_components, select_names
-from gammapy.visualization.outlines import sky_outlines
+from gammapy.visualization.sky.models import select_components, select_names
+from gammapy.visualization.sky.outlines import sky_outlines
 
 GEOM = WcsGeom.create(skydir=(0, 0), npix=(100, 80), binsz=0.05, frame="galactic")
 KINDS = {

@@ -25,9 +25,9 @@ from gammapy.visualization import (
     plot_spatial_residuals,
     plot_spectral_residuals,
 )
-from gammapy.visualization.contours import contour_levels
 from gammapy.visualization.residuals import SYMBOLS, format_energy_range
-from gammapy.visualization.spectrum import shown_edges
+from gammapy.visualization.residuals.points import shown_edges
+from gammapy.visualization.sky.contours import contour_levels
 
 AXIS = MapAxis.from_energy_bounds("1 TeV", "100 TeV", nbin=4)
 AXIS_TRUE = MapAxis.from_energy_bounds("1 TeV", "100 TeV", nbin=6, name="energy_true")

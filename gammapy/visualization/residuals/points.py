@@ -2,7 +2,9 @@
 """Counts, model and residuals against energy."""
 
 import numpy as np
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+from astropy.visualization import quantity_support
+import matplotlib.pyplot as plt
+from gammapy.stats.residual_methods import METHODS
 
 __all__ = []
 
@@ -76,8 +78,9 @@ def plot_points(table, ax):
         Axes.
     """
     method = table.meta["method"]
-    x, y = (np.asarray(table[_], dtype=float) for _ in ("e_ref", "residual"))
-    errors = np.array([table["residual_errn"], table["residual_errp"]])
+    x = np.asarray(table["e_ref"], dtype=float)
+    y, *errors = _residuals_with_errors(table)
+    errors = np.array(errors)
     widths = (x - table["e_min"], table["e_max"] - x)
     finite, infinite = np.isfinite(y), np.isinf(y)
     ax.axhline(0, color="black", linewidth=0.7, zorder=1)
@@ -88,7 +91,7 @@ def plot_points(table, ax):
         yerr=np.where(finite, errors, np.nan),
         **_point_style(len(table)),
     )
-    in_sigma = method in ("significance", "diff/sqrt(model)")
+    in_sigma = METHODS[method].is_in_sigma
     if in_sigma:
         for level in (-SIGMA_LINE, SIGMA_LINE):
             ax.axhline(level, color="0.6", linestyle=":", linewidth=0.9, zorder=1)
@@ -112,6 +115,49 @@ def plot_points(table, ax):
                 transform=transform,
             )
             line.set_gid("infinite")
+
+
+def plot_error_bars(table, axis, ax=None, **kwargs):
+    """Residuals on axes that others made, in the unit of the energy axis.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Table of `SpectralResiduals.to_table`.
+    axis : `~gammapy.maps.MapAxis`
+        Energy axis.
+    ax : `~matplotlib.axes.Axes`, optional
+        Axes. Default is the current ones.
+    **kwargs : dict
+        Arguments of `~matplotlib.axes.Axes.errorbar`.
+
+    Returns
+    -------
+    ax : `~matplotlib.axes.Axes`
+        The axes.
+    """
+    residual, errn, errp = _residuals_with_errors(table)
+    finite = np.isfinite(residual)
+    residual = np.where(finite, residual, np.nan)
+    style = {"marker": "o", "markersize": 4, "ls": "None", "yerr": (errn, errp)}
+    kwargs.setdefault("color", kwargs.pop("c", "black"))
+    with quantity_support():
+        ax = plt.gca() if ax is None else ax
+        style["xerr"] = axis.as_plot_xerr
+        ax.errorbar(axis.as_plot_center, residual, **style | kwargs)
+        axis.format_plot_xaxis(ax)
+        ax.axhline(0, color=kwargs["color"], lw=0.5)
+    if finite.any():
+        low = min(np.min((residual - np.nan_to_num(errn))[finite]), 0)
+        high = max(np.max((residual + np.nan_to_num(errp))[finite]), 0)
+        margin = 0.05 * (high - low) or 1.0
+        ax.set_ylim(low - margin, high + margin)
+    return ax
+
+
+def _residuals_with_errors(table):
+    names = ("residual", "residual_errn", "residual_errp")
+    return [np.asarray(table[name], dtype=float) for name in names]
 
 
 def plot_masked_ranges(edges, mask, ax):
@@ -255,22 +301,3 @@ def _lowest_shown(table, shown):
     lowest = ends[ends > 0].min()
     curves = np.concatenate([table[_] for _ in shown])
     return 0.3 * np.min(curves[curves > 0.1 * lowest], initial=lowest)
-
-
-def format_energy_axis(ax, energy_min, energy_max):
-    """Logarithmic energy axis with plain numbers, more of them when it is short."""
-    ax.set_xscale("log")
-    ax.set_xlim(energy_min, energy_max)
-    ratio = energy_max / energy_min
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-    if ratio < 3:
-        ax.xaxis.set_major_locator(MaxNLocator(5))
-        ax.xaxis.set_minor_formatter(NullFormatter())
-        return
-    digits = (2, 3, 5, 7) if ratio < 10 else (2, 5) if ratio < 1e3 else ()
-
-    def label_minor(x, _):
-        digit = round(x / 10 ** np.floor(np.log10(x) + 1e-9))
-        return f"{x:g}" if digit in digits else ""
-
-    ax.xaxis.set_minor_formatter(FuncFormatter(label_minor))

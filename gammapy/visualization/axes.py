@@ -1,0 +1,38 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Checks of axes, and figures that do not outlive an error."""
+
+from contextlib import contextmanager
+from astropy.visualization.wcsaxes import WCSAxes
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from gammapy.utils.arguments import show
+
+__all__ = []
+
+
+def check_wcs_axes(ax):
+    """Raise a TypeError when axes are not those of a sky map."""
+    if not isinstance(ax, WCSAxes):
+        raise TypeError(
+            f"A sky map needs WCSAxes, not {ax.__class__.__name__}; make them with "
+            "figure.add_subplot(projection=geom.wcs)."
+        )
+
+
+def check_plain_axes(ax):
+    """Raise a TypeError when axes are not plain ones, for curves and points."""
+    if not isinstance(ax, Axes) or isinstance(ax, WCSAxes):
+        what = ax.__class__.__name__ if isinstance(ax, Axes) else show(ax)
+        raise TypeError(f"axes: expected plain Axes, got {what}.")
+
+
+@contextmanager
+def closing_new_figures():
+    """Close the figures that were opened inside when an error is raised."""
+    before = set(plt.get_fignums())
+    try:
+        yield
+    except BaseException:
+        for number in set(plt.get_fignums()) - before:
+            plt.close(number)
+        raise

@@ -1,0 +1,30 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Draw residuals. What is drawn is computed in `gammapy.datasets`."""
+
+from gammapy.stats.residual_methods import METHODS
+from gammapy.visualization.energies import format_energy_range
+from .dataset import MapDatasetPlotter, SpectrumDatasetPlotter
+from .datasets import DatasetsPlotter
+from .panels import PANELS
+from .spatial import (
+    SpatialResidualsPlotter,
+    plot_residuals_distribution,
+    plot_spatial_residuals,
+)
+from .spectral import SpectralResidualsPlotter, plot_spectral_residuals
+
+__all__ = [
+    "PANELS",
+    "DatasetsPlotter",
+    "MapDatasetPlotter",
+    "SpatialResidualsPlotter",
+    "SpectralResidualsPlotter",
+    "SpectrumDatasetPlotter",
+    "format_energy_range",
+    "plot_residuals_distribution",
+    "plot_spatial_residuals",
+    "plot_spectral_residuals",
+]
+
+# Names of the earlier module of this name.
+SYMBOLS = {name: method.label for name, method in METHODS.items()}

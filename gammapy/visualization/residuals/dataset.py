@@ -1,0 +1,393 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Residual plots of one dataset.
+
+Each ``_prepare_...`` function computes and checks everything and returns a function
+that draws it on axes: so nothing is drawn when something is wrong.
+"""
+
+from functools import partial
+import matplotlib.pyplot as plt
+from gammapy.datasets import SpectralResiduals
+from gammapy.datasets.grids import parse_region
+from gammapy.datasets.residual_maps import residual_image
+from gammapy.datasets.sky_regions import region_mask
+from gammapy.datasets.smoothing import parse_width
+from gammapy.maps import Map, RegionGeom
+from gammapy.stats.residual_methods import METHODS
+from gammapy.stats.residuals import check_residual_method
+from gammapy.utils.arguments import check_mapping
+from gammapy.visualization.axes import (
+    check_plain_axes,
+    check_wcs_axes,
+    closing_new_figures,
+)
+from gammapy.visualization.limits import check_limits, residual_limits
+from gammapy.visualization.plotter import BasePlotter
+from gammapy.visualization.sky.image import plot_region
+from gammapy.visualization.sky.models import plot_models, select_components
+from .layout import two_panels
+from .points import plot_error_bars
+
+__all__ = ["MapDatasetPlotter", "SpectrumDatasetPlotter"]
+
+MASK_STYLES = {
+    "mask_fit": {"label": "Mask fit", "color": "tab:green"},
+    "mask_safe": {"label": "Mask safe", "color": "black"},
+}
+
+
+class MapDatasetPlotter(BasePlotter):
+    """Draws residuals of `~gammapy.datasets.MapDataset`.
+
+    Parameters
+    ----------
+    rc_params : dict, optional
+        Matplotlib settings that hold while it draws. Default is None.
+
+    Examples
+    --------
+    >>> from gammapy.datasets import Datasets
+    >>> from gammapy.visualization.residuals import MapDatasetPlotter
+    >>> path = "$GAMMAPY_DATA/fermi-3fhl-crab/Fermi-LAT-3FHL"
+    >>> dataset = Datasets.read(f"{path}_datasets.yaml")[0]
+    >>> dataset.plotter = MapDatasetPlotter({"image.cmap": "viridis"})
+    >>> ax = dataset.plot_residuals_spatial(method="significance")
+    """
+
+    def plot_residuals_spatial(
+        self,
+        dataset,
+        ax=None,
+        *,
+        method="diff",
+        smooth_kernel="gauss",
+        smooth_radius="0.1 deg",
+        energy_min=None,
+        energy_max=None,
+        models=False,
+        **kwargs,
+    ):
+        """Draw the map of the residuals, summed over energy and smoothed.
+
+        Parameters
+        ----------
+        dataset : `~gammapy.datasets.MapDataset`
+            Dataset.
+        ax, method, smooth_kernel, smooth_radius, energy_min, energy_max, models
+            As in `~gammapy.datasets.MapDataset.plot_residuals_spatial`.
+        **kwargs : dict, optional
+            Arguments of `~gammapy.maps.WcsNDMap.plot`.
+
+        Returns
+        -------
+        ax : `~astropy.visualization.wcsaxes.WCSAxes`
+            The axes.
+        """
+        draw = _prepare_image(
+            dataset,
+            method=method,
+            smooth_kernel=smooth_kernel,
+            smooth_radius=smooth_radius,
+            energy_min=energy_min,
+            energy_max=energy_max,
+            models=models,
+            **kwargs,
+        )
+        with self._rc_context():
+            return draw(ax)
+
+    def plot_residuals_spectral(
+        self,
+        dataset,
+        ax=None,
+        *,
+        method="diff",
+        region=None,
+        kwargs_fit=None,
+        kwargs_safe=None,
+        energy_min=None,
+        energy_max=None,
+        **kwargs,
+    ):
+        """Draw the residuals against energy.
+
+        Parameters
+        ----------
+        dataset : `~gammapy.datasets.MapDataset`
+            Dataset.
+        ax, method, region, kwargs_fit, kwargs_safe, energy_min, energy_max
+            As in `~gammapy.datasets.MapDataset.plot_residuals_spectral`.
+        **kwargs : dict, optional
+            Arguments of `~matplotlib.axes.Axes.errorbar`.
+
+        Returns
+        -------
+        ax : `~matplotlib.axes.Axes`
+            The axes.
+        """
+        draw = _prepare_points(
+            dataset,
+            method=method,
+            region=region,
+            kwargs_fit=kwargs_fit,
+            kwargs_safe=kwargs_safe,
+            energy_min=energy_min,
+            energy_max=energy_max,
+            **kwargs,
+        )
+        with self._rc_context():
+            return draw(ax)
+
+    def plot_residuals(
+        self,
+        dataset,
+        ax_spatial=None,
+        ax_spectral=None,
+        *,
+        kwargs_spatial=None,
+        kwargs_spectral=None,
+        **shared,
+    ):
+        """Draw the residuals as a map and against energy, side by side.
+
+        Parameters
+        ----------
+        dataset : `~gammapy.datasets.MapDataset`
+            Dataset.
+        ax_spatial, ax_spectral, kwargs_spatial, kwargs_spectral
+            As in `~gammapy.datasets.MapDataset.plot_residuals`.
+        **shared : dict, optional
+            Arguments of both panels; of these "models" is for the map alone.
+
+        Returns
+        -------
+        ax_spatial, ax_spectral : tuple of `~matplotlib.axes.Axes`
+            The axes.
+        """
+        shared = {name: value for name, value in shared.items() if value is not None}
+        kwargs_spatial = shared | check_mapping("kwargs_spatial", kwargs_spatial)
+        shared.pop("models", None)
+        kwargs_spectral = shared | check_mapping("kwargs_spectral", kwargs_spectral)
+
+        if ax_spectral is not None:
+            check_plain_axes(ax_spectral)
+        region = parse_region(kwargs_spectral.get("region"))
+        draw_image = _prepare_image(dataset, **kwargs_spatial)
+        draw_points = _prepare_points(dataset, **kwargs_spectral)
+        with self._rc_context(), closing_new_figures():
+            axes = two_panels(ax_spatial, ax_spectral, dataset.counts.geom)
+            draw_image(axes[0])
+            draw_points(axes[1])
+            plot_region(region, axes[0])
+        return axes
+
+
+class SpectrumDatasetPlotter(MapDatasetPlotter):
+    """Draws residuals of `~gammapy.datasets.SpectrumDataset`.
+
+    Parameters
+    ----------
+    rc_params : dict, optional
+        Matplotlib settings that hold while it draws. Default is None.
+
+    Examples
+    --------
+    >>> from gammapy.datasets import SpectrumDatasetOnOff
+    >>> from gammapy.visualization.residuals import SpectrumDatasetPlotter
+    >>> folder = "$GAMMAPY_DATA/joint-crab/spectra/hess"
+    >>> dataset = SpectrumDatasetOnOff.read(f"{folder}/pha_obs23523.fits")
+    >>> dataset.plotter = SpectrumDatasetPlotter({"font.size": 8})
+    >>> ax = dataset.plot_residuals_spectral(method="significance")
+    """
+
+    def plot_fit(self, dataset, plot, **kwargs_residuals):
+        """Draw excess and predicted signal, with the residuals below.
+
+        Parameters
+        ----------
+        dataset : `~gammapy.datasets.SpectrumDataset`
+            Dataset.
+        plot : callable
+            Function without arguments that draws both panels and returns their axes.
+        **kwargs_residuals : dict, optional
+            Arguments of the residuals, which are checked before anything is drawn.
+
+        Returns
+        -------
+        ax_spectrum, ax_residuals : tuple of `~matplotlib.axes.Axes`
+            The axes.
+        """
+        _prepare_points(dataset, **kwargs_residuals)
+        with self._rc_context(), closing_new_figures():
+            axes = plot()
+        axes[1].yaxis.label.set_fontsize("small")
+        return axes
+
+    def plot_masks(self, dataset, ax=None, *, kwargs_fit=None, kwargs_safe=None):
+        """Shade the energies that the masks let pass.
+
+        Parameters
+        ----------
+        dataset : `~gammapy.datasets.SpectrumDataset`
+            Dataset.
+        ax, kwargs_fit, kwargs_safe
+            As in `~gammapy.datasets.SpectrumDataset.plot_masks`.
+
+        Returns
+        -------
+        ax : `~matplotlib.axes.Axes`
+            The axes.
+        """
+        styles = {
+            "mask_fit": check_mapping("kwargs_fit", kwargs_fit),
+            "mask_safe": check_mapping("kwargs_safe", kwargs_safe),
+        }
+        with self._rc_context():
+            return draw_masks(masks_in_region(dataset), ax, styles)
+
+
+def _prepare_image(
+    dataset,
+    *,
+    method="diff",
+    smooth_kernel="gauss",
+    smooth_radius="0.1 deg",
+    energy_min=None,
+    energy_max=None,
+    models=False,
+    **kwargs,
+):
+    """Function of the axes, or None for new ones, that draws the map."""
+    if dataset._geom.is_region:
+        raise ValueError(
+            f"Dataset {dataset.name!r} is a spectrum of a region: there is no map of "
+            "its residuals. Use plot_residuals_spectral."
+        )
+    if dataset._geom.is_hpx:
+        raise ValueError(
+            f"Dataset {dataset.name!r} is on a HpxGeom: its residuals cannot be drawn "
+            "as a map. Make the dataset on a WcsGeom, or use residuals(...).plot()."
+        )
+    components = select_components(dataset.models, models)
+    check_limits(kwargs.get("vmin"), kwargs.get("vmax"))
+    width = parse_width("smooth_radius", smooth_radius, dataset._geom)
+    image = residual_image(
+        dataset,
+        method,
+        energy_min=energy_min,
+        energy_max=energy_max,
+        smooth={"width": width, "kernel": smooth_kernel},
+    )
+    return partial(_draw_image, image, method, components, kwargs)
+
+
+def _prepare_points(
+    dataset,
+    *,
+    method="diff",
+    region=None,
+    kwargs_fit=None,
+    kwargs_safe=None,
+    energy_min=None,
+    energy_max=None,
+    **kwargs,
+):
+    """Function of the axes, or None for the current ones, that draws the points."""
+    check_residual_method(method)
+    styles = {
+        "mask_fit": check_mapping("kwargs_fit", kwargs_fit),
+        "mask_safe": check_mapping("kwargs_safe", kwargs_safe),
+    }
+    residuals = SpectralResiduals._from_datasets(
+        dataset, region, energy_min=energy_min, energy_max=energy_max
+    )
+    table = residuals.to_table(method)
+    label = f"Residuals ({dataset._residuals_labels[method]})"
+    masks = masks_in_region(dataset, region)
+
+    def draw(ax=None):
+        if ax is not None:
+            check_plain_axes(ax)
+        with closing_new_figures():
+            ax = plot_error_bars(table, residuals.energy_axis, ax, **kwargs)
+        ax.set_ylabel(label)
+        return draw_masks(masks, ax, styles)
+
+    return draw
+
+
+def masks_in_region(dataset, region=None):
+    """Energy bins in which any pixel inside a region is not masked.
+
+    Parameters
+    ----------
+    dataset : `~gammapy.datasets.MapDataset`
+        Dataset.
+    region : `~regions.SkyRegion` or str, optional
+        Region, for map datasets. Default is all pixels.
+
+    Returns
+    -------
+    masks : dict of `~gammapy.maps.RegionNDMap`
+        Boolean maps with the names "mask_fit" and "mask_safe", as far as there are any.
+    """
+    masks = {}
+    for name in MASK_STYLES:
+        mask = getattr(dataset, name)
+        if mask is None:
+            continue
+        used = mask.data != 0
+        if region is not None:
+            image = mask.geom.to_image()
+            used = used & region_mask(image, parse_region(region))
+        axis = mask.geom.axes["energy"]
+        used = used.reshape(axis.nbin, -1).any(axis=1)
+        geom = RegionGeom.create(None, axes=[axis])
+        masks[name] = Map.from_geom(geom, data=used.reshape(geom.data_shape))
+    return masks
+
+
+def draw_masks(masks, ax, styles):
+    """Shade the energies that the masks let pass, and name them in the legend.
+
+    Parameters
+    ----------
+    masks : dict of `~gammapy.maps.RegionNDMap`
+        Masks from `masks_in_region`.
+    ax : `~matplotlib.axes.Axes` or None
+        Axes, None for the current ones.
+    styles : dict of dict
+        Arguments of `~gammapy.maps.RegionNDMap.plot_mask` by name, or None.
+
+    Returns
+    -------
+    ax : `~matplotlib.axes.Axes`
+        The axes.
+    """
+    ax = plt.gca() if ax is None else ax
+    for name, mask in masks.items():
+        mask.plot_mask(ax=ax, **MASK_STYLES[name] | (styles.get(name) or {}))
+    handles, labels = ax.get_legend_handles_labels()
+    if handles:
+        # A mask of several ranges is one entry.
+        entries = dict(zip(labels, handles, strict=True))
+        ax.legend(entries.values(), entries.keys())
+    return ax
+
+
+def _draw_image(image, method, components, kwargs, ax=None):
+    """Draw a map of residuals with the components of the model."""
+    kwargs = {"add_cbar": True, "cmap": "coolwarm"} | kwargs
+    kwargs |= residual_limits(image.data, method, kwargs)
+    bar = {"label": METHODS[method].label}
+    kwargs["kwargs_colorbar"] = bar | (kwargs.get("kwargs_colorbar") or {})
+    # Map.plot adds entries to it.
+    kwargs["axes_loc"] = dict(kwargs.get("axes_loc") or {})
+    if ax is not None:
+        kwargs.setdefault("fig", ax.figure)
+    if ax is not None and components:
+        check_wcs_axes(ax)
+    with closing_new_figures():
+        ax = image.plot(ax, **kwargs)
+        # Plain axes will do for the map alone, as they did in 2.1.
+        return plot_models(components, ax) if components else ax

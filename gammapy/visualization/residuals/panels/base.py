@@ -1,0 +1,117 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""What a panel of a figure of residuals is."""
+
+from dataclasses import dataclass
+import numpy as np
+from gammapy.visualization.energies import format_energy_range
+from gammapy.visualization.sky.image import BAR_PAD, BAR_WIDTH, plot_image, plot_region
+from gammapy.visualization.sky.models import plot_models
+
+__all__ = []
+
+# Unit of counts of a matched filter, which sums them to amplitudes of its source.
+MATCHED = {
+    "point-source": "amplitude of a point source",
+    "model": "amplitude of the source",
+}
+
+
+@dataclass(frozen=True)
+class DrawOptions:
+    """What is drawn on the maps of a figure, and where their colours end."""
+
+    components: list
+    region: object = None
+    vmin: float | None = None
+    vmax: float | None = None
+    vsig: float = 5
+
+
+class Panel:
+    """A panel draws one thing about one energy group of `SpatialResiduals`.
+
+    Parameters
+    ----------
+    name : str
+        Name, as it is given to ``panels``.
+    title : str
+        Title, in front of the energy range.
+    """
+
+    #: Whether it needs the axes of a sky map.
+    is_map = True
+
+    def __init__(self, name, title):
+        self.name = name
+        self.title = title
+
+    def full_title(self, residuals, idx):
+        """Title with the range of the energy group."""
+        energies = format_energy_range(*residuals.energy_axis.edges[idx : idx + 2])
+        return f"{self.title}, {energies}"
+
+    def draw(self, residuals, idx, ax, options):
+        """Draw an energy group on axes; the options are `DrawOptions`."""
+        raise NotImplementedError
+
+    def size(self, map_size):
+        """Width and height in inches, where maps have this size without colour bar."""
+        raise NotImplementedError
+
+
+class MapPanel(Panel):
+    """Map with a colour bar, the components of the model and a region on top."""
+
+    #: Colour map, and colour of what is drawn on it.
+    cmap = "RdBu_r"
+    line_color = "black"
+
+    def image(self, residuals, idx):
+        """Map of an energy group, a `~gammapy.maps.WcsNDMap`."""
+        raise NotImplementedError
+
+    def label(self, residuals):
+        """Text at the colour bar."""
+        raise NotImplementedError
+
+    def limits(self, residuals, idx, data, options):
+        """Both limits of the colours."""
+        raise NotImplementedError
+
+    def size(self, map_size):
+        width, height = map_size
+        return width + BAR_PAD + BAR_WIDTH, height
+
+    def draw(self, residuals, idx, ax, options):
+        image = self.image(residuals, idx)
+        limits = self.limits(residuals, idx, image.data, options)
+        label = self.label(residuals)
+        plot_image(image, ax, cmap=self.cmap, limits=limits, label=label)
+        plot_region(options.region, ax)
+        plot_models(options.components, ax, color=self.line_color)
+        self.finish(image, ax, options)
+
+    def finish(self, image, ax, options):
+        """Draw what has to keep clear of all else."""
+
+
+def energy_slice(map_, idx):
+    """Image of one energy group."""
+    return map_.slice_by_idx({"energy": idx})
+
+
+def kernel_label(residuals):
+    """What a value of the maps is the sum of, or for a matched filter its unit."""
+    kernel, radius = residuals.kernel, residuals.correlation_radius
+    labels = {
+        None: " per pixel",
+        "tophat": f" within {radius}",
+        "gauss": f" per pixel, Gaussian of {radius}",
+        "map": " weighted with the kernel",
+    }
+    return labels[kernel] if kernel not in MATCHED else f" [{MATCHED[kernel]}]"
+
+
+def within_mask(values, mask):
+    """Values where a mask is, all without a mask."""
+    return values if mask is None else values[np.squeeze(mask.data).astype(bool)]

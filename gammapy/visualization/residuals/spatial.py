@@ -1,0 +1,243 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Maps of joint residuals. What they show is computed in `gammapy.datasets`."""
+
+import matplotlib.pyplot as plt
+from gammapy.datasets import SpatialResiduals
+from gammapy.datasets.grids import parse_region
+from gammapy.utils.arguments import check_type
+from gammapy.visualization.axes import check_plain_axes
+from gammapy.visualization.limits import check_map_limits
+from gammapy.visualization.plotter import BasePlotter
+from gammapy.visualization.sky.models import select_components
+from .compute import spatial_residuals
+from .layout import axes_grid
+from .panels import check_panels
+from .panels.base import DrawOptions
+from .panels.distribution import plot_distribution
+
+__all__ = [
+    "SpatialResidualsPlotter",
+    "plot_residuals_distribution",
+    "plot_spatial_residuals",
+]
+
+
+class SpatialResidualsPlotter(BasePlotter):
+    """Draws `~gammapy.datasets.SpatialResiduals`.
+
+    Parameters
+    ----------
+    rc_params : dict, optional
+        Matplotlib settings that hold while it draws. Default is None.
+
+    Examples
+    --------
+    >>> from gammapy.datasets import Datasets, SpatialResiduals
+    >>> from gammapy.visualization.residuals import SpatialResidualsPlotter
+    >>> path = "$GAMMAPY_DATA/fermi-3fhl-crab/Fermi-LAT-3FHL"
+    >>> datasets = Datasets.read(
+    ...     f"{path}_datasets.yaml", filename_models=f"{path}_models.yaml"
+    ... )
+    >>> residuals = SpatialResiduals.from_datasets(datasets)
+    >>> residuals.plotter = SpatialResidualsPlotter({"font.size": 8})
+    >>> axes = residuals.plotter.plot(residuals, panels=["significance"])
+    """
+
+    def plot(
+        self,
+        residuals,
+        *,
+        panels=("counts", "npred", "significance", "distribution"),
+        models=True,
+        region=None,
+        vmin=None,
+        vmax=None,
+        vsig=5,
+        axes=None,
+    ):
+        """Draw maps of counts, model and residuals.
+
+        Parameters
+        ----------
+        residuals : `~gammapy.datasets.SpatialResiduals`
+            Residuals.
+        panels, models, region, vmin, vmax, vsig, axes
+            As in `~gammapy.visualization.plot_spatial_residuals`.
+
+        Returns
+        -------
+        axes : dict of `~matplotlib.axes.Axes`
+            Axes by panel name; lists of axes, one per energy group, when there are
+            several.
+        """
+        panels = check_panels(panels)
+        check_map_limits(vmin, vmax, vsig)
+        options = DrawOptions(
+            components=select_components(residuals.models, models),
+            region=parse_region(region),
+            vmin=vmin,
+            vmax=vmax,
+            vsig=vsig,
+        )
+        with self._rc_context():
+            grid = axes_grid(residuals, panels, axes)
+            for panel in panels:
+                for idx, ax in enumerate(grid[panel.name]):
+                    panel.draw(residuals, idx, ax, options)
+                    ax.set_title(panel.full_title(residuals, idx), fontsize="medium")
+        is_single = residuals.energy_axis.nbin == 1
+        return {name: row[0] if is_single else row for name, row in grid.items()}
+
+    def plot_distribution(self, residuals, ax=None, mask=None):
+        """Draw the distribution of the significance.
+
+        Parameters
+        ----------
+        residuals : `~gammapy.datasets.SpatialResiduals`
+            Residuals with one energy group.
+        ax, mask : optional
+            As in `~gammapy.visualization.plot_residuals_distribution`.
+
+        Returns
+        -------
+        ax : `~matplotlib.axes.Axes`
+            The axes.
+        """
+        if residuals.energy_axis.nbin != 1:
+            raise ValueError(
+                f"There are {residuals.energy_axis.nbin} energy groups; draw the "
+                "distribution of one, or use plot_spatial_residuals."
+            )
+        if not residuals.distribution(mask)["n_trials"][0] > 0:
+            where = "" if mask is None else " in the mask"
+            raise ValueError(f"No pixel{where} has a finite significance.")
+        if ax is not None:
+            check_plain_axes(ax)
+        with self._rc_context():
+            ax = plt.gca() if ax is None else ax
+            return plot_distribution(residuals, ax, 0, mask)
+
+
+def plot_spatial_residuals(
+    datasets,
+    *,
+    panels=("counts", "npred", "significance", "distribution"),
+    models=True,
+    region=None,
+    vmin=None,
+    vmax=None,
+    vsig=5,
+    axes=None,
+    **options,
+):
+    """Draw maps of counts, model and residuals of joint datasets.
+
+    Parameters
+    ----------
+    datasets : `~gammapy.datasets.Datasets` or `~gammapy.datasets.SpatialResiduals`
+        Datasets, one dataset, or residuals that were computed before.
+    panels : list of str, optional
+        What to draw: "counts", "npred", "excess", "distribution" (of the
+        significance) and any residual method: "diff", "diff/model",
+        "diff/sqrt(model)", "significance".
+    models : bool, list of str or `~gammapy.modeling.models.Models`, optional
+        Components to draw on the maps: True all, False none, or names.
+        Default is True.
+    region : `~regions.SkyRegion`, list of them, or str, optional
+        Region to outline, as far as it lies on the map. Default is None.
+    vmin, vmax : float, optional
+        Colour limits of "counts" and "npred", which share them. Default is 0 and the
+        highest value.
+    vsig : float, optional
+        Colours of the significance end at plus and minus this; beyond it contours
+        every 2 sigma (wider where there would be too many) carry their value. An area
+        too small for that has its extreme value beside it. Default is 5.
+    axes : dict of `~matplotlib.axes.Axes`, optional
+        Axes by panel name, `~astropy.visualization.wcsaxes.WCSAxes` for maps. With
+        several energy groups a list of axes by panel name. Default is a new figure.
+    **options
+        Options of `SpatialResiduals.from_datasets`: ``energy_min``, ``energy_max``,
+        ``energy_edges``, ``kernel``, ``correlation_radius``, ``exclude``, ``geom``,
+        ``apply_mask``.
+
+    Returns
+    -------
+    axes : dict of `~matplotlib.axes.Axes`
+        Axes by panel name; lists of axes, one per energy group, when there are
+        several.
+
+    Raises
+    ------
+    ValueError
+        If a panel or option is not valid, or axes are missing.
+    TypeError
+        If axes are of the wrong kind. Nothing is drawn when there is an error.
+
+    Examples
+    --------
+    >>> from gammapy.datasets import Datasets
+    >>> from gammapy.visualization import plot_spatial_residuals
+    >>> path = "$GAMMAPY_DATA/fermi-3fhl-crab/Fermi-LAT-3FHL"
+    >>> datasets = Datasets.read(
+    ...     f"{path}_datasets.yaml", filename_models=f"{path}_models.yaml"
+    ... )
+    >>> axes = plot_spatial_residuals(datasets, energy_max="0.1 TeV")
+    >>> list(axes)
+    ['counts', 'npred', 'significance', 'distribution']
+    """
+    check_panels(panels)
+    check_map_limits(vmin, vmax, vsig)
+    parse_region(region)
+    residuals = spatial_residuals(datasets, options)
+    return residuals.plotter.plot(
+        residuals,
+        panels=panels,
+        models=models,
+        region=region,
+        vmin=vmin,
+        vmax=vmax,
+        vsig=vsig,
+        axes=axes,
+    )
+
+
+def plot_residuals_distribution(residuals, ax=None, mask=None):
+    """Draw the distribution of the significance.
+
+    The histogram is compared with the normal distribution that its mean and standard
+    deviation give, and with the one expected from noise, N(0, 1).
+
+    Parameters
+    ----------
+    residuals : `~gammapy.datasets.SpatialResiduals`
+        Residuals with one energy group.
+    ax : `~matplotlib.axes.Axes`, optional
+        Axes. Default is the current ones.
+    mask : `~gammapy.maps.WcsNDMap`, optional
+        Where to look. Default is all.
+
+    Returns
+    -------
+    ax : `~matplotlib.axes.Axes`
+        The axes.
+
+    Raises
+    ------
+    ValueError
+        If there are several energy groups, or the mask leaves nothing to draw.
+    TypeError
+        If these are no residuals, or the axes those of a map.
+
+    Examples
+    --------
+    >>> from gammapy.datasets import Datasets, SpatialResiduals
+    >>> from gammapy.visualization import plot_residuals_distribution
+    >>> path = "$GAMMAPY_DATA/fermi-3fhl-crab/Fermi-LAT-3FHL"
+    >>> datasets = Datasets.read(
+    ...     f"{path}_datasets.yaml", filename_models=f"{path}_models.yaml"
+    ... )
+    >>> residuals = SpatialResiduals.from_datasets(datasets)
+    >>> ax = plot_residuals_distribution(residuals)
+    """
+    check_type("residuals", residuals, SpatialResiduals, "SpatialResiduals")
+    return residuals.plotter.plot_distribution(residuals, ax=ax, mask=mask)
