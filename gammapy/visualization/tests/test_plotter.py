@@ -116,5 +116,5 @@ def test_new_panel(dataset, monkeypatch):
     assert np.all(image.get_array() == 2.0)
     assert image.colorbar.ax.get_ylabel() == "Expected standard deviation"
     assert axes["std"].get_title() == "Spread, 1 - 10 TeV"
-    with pytest.raises(ValueError, match="Invalid panel: 'stdd'. Choose from .*'std'"):
+    with pytest.raises(ValueError, match="got 'stdd', did you mean 'std'; choose from"):
         plot_spatial_residuals(residuals, panels="stdd")

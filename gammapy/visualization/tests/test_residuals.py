@@ -454,7 +454,7 @@ def test_distribution_of_nothing(datasets):
     with pytest.raises(ValueError, match="No pixel in the mask has a finite"):
         plot_residuals_distribution(residuals, ax, mask=nothing)
     assert len(ax.get_children()) == n_children
-    with pytest.raises(TypeError, match="plain Axes, not"):
+    with pytest.raises(TypeError, match="plain Axes, got"):
         wcs_axes = figure.add_subplot(projection=GEOM.to_image().wcs)
         plot_residuals_distribution(residuals, wcs_axes)
 
@@ -502,7 +502,7 @@ def test_bad_spatial_input_leaves_axes_as_they_are(datasets):
     before = [len(_.get_children()) for _ in (sky, plain)]
     for axes, match in [
         ({"counts": sky, "npred": plain}, "A sky map needs WCSAxes, not Axes"),
-        ({"counts": sky, "distribution": sky}, "plain Axes, not WCSAxes"),
+        ({"counts": sky, "distribution": sky}, "plain Axes, got WCSAxes"),
     ]:
         with pytest.raises(TypeError, match=match):
             plot_spatial_residuals(datasets, panels=list(axes), axes=axes)
