@@ -4,8 +4,12 @@ import numpy as np
 from gammapy.modeling.fit import result_without_fit
 from gammapy.modeling.nuisance import fit_row
 from gammapy.utils.roots import find_root_above
+from .notes import limit_note
 
 log = logging.getLogger(__name__)
+
+#: Distance from a bound, in errors, below which to look whether an end is the bound.
+NEAR_BOUND = 1e-2
 
 
 class ParameterEstimator:
@@ -49,6 +53,66 @@ class ParameterEstimator:
                     skip=datasets.parameters,
                 )
         return estimates | ({} if row is None else {"nuisance_fit": row})
+
+    def estimate_errn_errp(self, datasets, parameter):
+        """Notes
+        -----
+        An error is NaN where the statistic does not rise by ``n_sigma`` squared before
+        a bound of the parameter, and a warning says so: the bound is no limit.
+        """
+        result = self._upstream_ParameterEstimator_estimate_errn_errp(
+            datasets, parameter
+        )
+        for end, sign in (("errp", 1), ("errn", -1)):
+            key = f"{parameter.name}_{end}"
+            limit = parameter.value + sign * result[key]
+            if self._is_beyond(datasets, parameter, limit, key, self.n_sigma, sign):
+                result[key] = np.nan
+        return result
+
+    def estimate_ul(self, datasets, parameter):
+        """Notes
+        -----
+        The limit is NaN where the statistic does not rise by ``n_sigma_ul`` squared
+        before the largest value of the parameter, and a warning says so: the bound is
+        no limit.
+        """
+        result = self._upstream_ParameterEstimator_estimate_ul(datasets, parameter)
+        key = f"{parameter.name}_ul"
+        if self._is_beyond(
+            datasets, parameter, result[key], key, self.n_sigma_ul, sign=1
+        ):
+            result[key] = np.nan
+        return result
+
+    def _is_beyond(self, datasets, parameter, limit, key, n_sigma, sign):
+        """Whether an end of an interval lies beyond a bound; a note says so."""
+        bound = parameter.max if sign > 0 else parameter.min
+        if not (np.isfinite(bound) and np.any(datasets.contributes_to_stat)):
+            return False
+        # Minuit ends at the bound, or next to it, and others find no end.
+        size = np.nanmax([parameter.error, abs(limit - parameter.value), 0.0])
+        if sign * (bound - limit) > NEAR_BOUND * size:
+            return False
+        rise = self._rise_at(datasets, parameter, bound)
+        is_beyond = bool(rise < (1 - NEAR_BOUND) * n_sigma**2)
+        if is_beyond:
+            self._note(limit_note(key, parameter, n_sigma, sign))
+        return is_beyond
+
+    def _rise_at(self, datasets, parameter, value):
+        """Rise of the statistic above its minimum, with the others fitted."""
+        stat = datasets.stat_sum()
+        with datasets.parameters.restore_status():
+            parameter.value, parameter.frozen = value, True
+            if self.reoptimize:
+                self._fit_others(datasets)
+            return datasets.stat_sum() - stat
+
+    def _note(self, note):
+        """Say at once what a user must know of a result."""
+        what, reason = note
+        log.warning(f"{what}: {reason}.")
 
     def estimate_ts(self, datasets, parameter):
         """Notes

@@ -3,6 +3,31 @@ import numpy as np
 
 
 class Covariance:
+    @classmethod
+    def from_factor_matrix(cls, parameters, matrix):
+        """Covariance of values from that of the factors that an optimiser varies.
+
+        Parameters without an error do not spoil those of others.
+
+        Parameters
+        ----------
+        parameters : `~gammapy.modeling.Parameters`
+            Parameters.
+        matrix : `~numpy.ndarray`
+            Covariance of the factors of all parameters, or of the free ones.
+
+        Returns
+        -------
+        covariance : `Covariance`
+            Covariance of the values.
+        """
+        if len(parameters) == 0:
+            return cls(parameters, data=None)
+        if matrix.shape != (len(parameters), len(parameters)):
+            matrix = cls._expand_factor_matrix(matrix, parameters)
+        slopes = [par._inverse_transform_derivative(par.factor) for par in parameters]
+        return cls(parameters, data=matrix * np.outer(slopes, slopes))
+
     @staticmethod
     def _expand_factor_matrix(matrix, parameters):
         """Notes

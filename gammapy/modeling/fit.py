@@ -200,6 +200,14 @@ class Fit:
         With ``debug`` the values that the other free parameters take at both ends are
         logged, one line per end. For that, a fit is made at each end.
 
+        Returns
+        -------
+        result : dict
+            Entries "errp" and "errn" (distances of the ends, in the unit of the
+            parameter), "nfev" and "success", for scipy each of the last two per end.
+            Where the statistic does not rise enough before a bound, newton and scipy
+            give NaN and no success; minuit gives the distance to the bound.
+
         Raises
         ------
         ValueError
@@ -305,7 +313,8 @@ class Fit:
         "fit_results" has one `OptimizeResult` per value; from another process its
         ``minuit`` is None. With ``debug`` and ``reoptimize`` there is also "nuisance",
         an `~astropy.table.Table` with one row per value: the value, stat, success,
-        message, nfev, at_limit, and of each fitted parameter its value, error and pull:
+        message, nfev, at_limit, undetermined, and of each fitted parameter its value,
+        error and pull:
         the difference from the value before the scan in units of the error then. Its
         ``meta["best_fit"]`` has these values and errors.
 
@@ -436,11 +445,64 @@ class Fit:
 
 
 class OptimizeResult:
+    # Names of the norms that a fit by Newton's method did not determine.
+    _undetermined = ()
+
+    @property
+    def undetermined(self):
+        """Unique names of norms that neither data nor priors determine, list of str.
+
+        They kept their values and have no errors. Newton's method finds them; the list
+        is empty for other backends.
+
+        Examples
+        --------
+        A background outside the mask of its dataset:
+
+        >>> from gammapy.datasets import SpectrumDataset
+        >>> from gammapy.maps import MapAxis, RegionNDMap
+        >>> from gammapy.modeling import Fit
+        >>> from gammapy.modeling.models import FoVBackgroundModel
+        >>> axis = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=4)
+        >>> bkg = RegionNDMap.create("icrs;circle(0, 0, 1)", axes=[axis], data=10)
+        >>> datasets = [
+        ...     SpectrumDataset(name=name, counts=bkg * 1.2, background=bkg)
+        ...     for name in ("one", "two")
+        ... ]
+        >>> for dataset in datasets:
+        ...     dataset.models = FoVBackgroundModel(dataset_name=dataset.name)
+        >>> datasets[1].mask_safe = bkg.copy(data=False)
+        >>> Fit("newton").optimize(datasets).undetermined
+        ['two-bkg.spectral.norm']
+        """
+        return list(self._undetermined)
+
     @property
     def models(self):
         if isinstance(self._models, ModelsAtNorms):
             self._models = self._models.copy()
         return self._models
+
+
+class FitResult:
+    @property
+    def undetermined(self):
+        """Unique names of norms that are not determined, see `OptimizeResult`.
+
+        Examples
+        --------
+        >>> from gammapy.datasets import SpectrumDataset
+        >>> from gammapy.maps import MapAxis, RegionNDMap
+        >>> from gammapy.modeling import Fit
+        >>> from gammapy.modeling.models import FoVBackgroundModel
+        >>> axis = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=4)
+        >>> bkg = RegionNDMap.create("icrs;circle(0, 0, 1)", axes=[axis], data=10)
+        >>> dataset = SpectrumDataset(name="run", counts=bkg * 1.2, background=bkg)
+        >>> dataset.models = FoVBackgroundModel(dataset_name="run")
+        >>> Fit("newton").run([dataset]).undetermined
+        []
+        """
+        return self.optimize_result.undetermined
 
 
 def result_without_fit(datasets, backend, message="No free parameters."):

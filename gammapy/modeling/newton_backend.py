@@ -13,7 +13,8 @@ from gammapy.utils.arguments import check_options
 from .covariance import Covariance
 from .linearity import NotLinearError
 from .newton import confidence_norm, fit_norms, norms_as_they_are
-from .nuisance import unique_parameter_names
+from .norm_minimum import describe_undetermined
+from .nuisance import undetermined_names, unique_parameter_names
 from .templates import NormTemplates
 
 __all__ = []
@@ -138,6 +139,7 @@ class NormResults:
         self._positions = {}
         for idx, par in enumerate(models.parameters):
             self._positions.setdefault(id(par), []).append(idx)
+        self._names = unique_parameter_names(models)
         self._models = copy_models(models)
 
     def make(self, fit, parameters, fixed=()):
@@ -163,7 +165,7 @@ class NormResults:
             values=[(self._positions[id(par)], value) for par, value in values],
             covariance=fit.covariance,
         )
-        return make_result(models, fit, parameters)
+        return make_result(models, fit, parameters, self._names)
 
 
 @dataclass
@@ -200,11 +202,11 @@ class ModelsAtNorms:
         return models
 
 
-def make_result(models, fit, parameters, trace=None, used=None):
+def make_result(models, fit, parameters, names, trace=None, used=None):
     """`OptimizeResult` of a fit of norms."""
     from .fit import OptimizeResult
 
-    return OptimizeResult(
+    result = OptimizeResult(
         models=models,
         nfev=fit.nfev,
         total_stat=fit.stat,
@@ -215,6 +217,20 @@ def make_result(models, fit, parameters, trace=None, used=None):
         success=fit.success,
         message=fit.message,
     )
+    result._undetermined = undetermined_names(fit, parameters, names)
+    return result
+
+
+def warn_undetermined(names):
+    """One warning about norms that fits did not determine.
+
+    Parameters
+    ----------
+    names : list of str
+        Names of the norms; nothing is said when there are none.
+    """
+    if names:
+        log.warning(describe_undetermined(names))
 
 
 # --- backend ---------------------------------------------------------------
@@ -279,9 +295,10 @@ def fit_datasets(datasets, store_trace=False, backend=None, **kwargs):
         par.factor = _factor(par, value)
     models = datasets.models
     names = unique_parameter_names(models)
+    warn_undetermined(undetermined_names(fit, free, names))
     trace = Table(_trace(fit, [names[id(par)] for par in free]))
     used = templates.used_bins(fit.values)
-    return make_result(copy_models(models), fit, free, trace, used)
+    return make_result(copy_models(models), fit, free, names, trace, used)
 
 
 def _trace(fit, names):
@@ -318,6 +335,8 @@ def optimize_newton(parameters, function, store_trace=False, **kwargs):
     templates = _templates_of(function, parameters)
     fit = fit_norms(templates, store_trace=store_trace, **kwargs)
     free = templates.parameters
+    pairs = zip(templates.names, fit.undetermined, strict=True)
+    warn_undetermined([name for name, is_unknown in pairs if is_unknown])
     factors = [_factor(*_) for _ in zip(free, fit.values, strict=True)]
     info = {
         "success": fit.success,
@@ -350,9 +369,13 @@ def covariance_newton(parameters, function, *, minuit=None):
         templates = _templates_of(function, parameters)
         minuit = NewtonOptimizer(norms_as_they_are(templates), templates.parameters)
     matrix = minuit.covariance
-    if np.isfinite(matrix).all():
-        return matrix, {"success": True, "message": "Hessian inverted successfully."}
-    return matrix, {"success": False, "message": minuit.fit.message}
+    known = ~minuit.fit.undetermined
+    if not np.isfinite(matrix[known][:, known]).all():
+        return matrix, {"success": False, "message": minuit.fit.message}
+    message = "Hessian inverted successfully."
+    if not known.all():
+        message += " The norms that are not determined have no errors."
+    return matrix, {"success": True, "message": message}
 
 
 def confidence_newton(parameters, function, parameter, sigma, reoptimize=True):

@@ -48,8 +48,9 @@ class Statistic:
     def __init__(self, templates):
         self.templates = templates
         self.rounding = 0.0
-        self.truncation, self.log_truncation = cash_truncation()
+        self.truncation = cash_truncation()[0]
         self.n_calls = 0
+        self._left_out = np.zeros(0, dtype=int)
         self._n_reaches = 0
         self.set_reach(np.zeros(templates.n_norms))
 
@@ -71,14 +72,33 @@ class Statistic:
         if self._n_rows == t.counts.size:
             return
         self._n_rows = t.counts.size
+        is_seen = (t.counts > 0) & t.has_model
+        is_seen[self._left_out] = False
         # Mostly all bins that are kept have counts, and a slice copies nothing.
-        self._seen = slice(None) if t.counts.all() else np.flatnonzero(t.counts)
+        self._seen = slice(None) if is_seen.all() else np.flatnonzero(is_seen)
         self._counts = (t.weights * t.counts)[self._seen]
         self._spread = np.zeros(t.counts.size)
         empty = np.flatnonzero(t.counts == 0)
         if empty.size:
             self._spread[empty] = t.spread(self.reach, empty)
         self._widest = np.max(self._spread, initial=0)
+
+    def without_model(self, point):
+        """Indices of the bins with counts whose model is not positive."""
+        self._catch_up(point)
+        if point.lowest > self.truncation:
+            return np.zeros(0, dtype=int)
+        is_low = point.npred[self._seen] <= self.truncation
+        return np.arange(point.npred.size)[self._seen][is_low]
+
+    def bins_with_counts(self):
+        """Indices of the bins with counts that have a model."""
+        return np.arange(self.templates.counts.size)[self._seen]
+
+    def leave_out(self, rows):
+        """Take bins with counts out of the statistic."""
+        self._left_out = rows
+        self._n_rows = None
 
     def _bends(self, point):
         """Bins below or on their bend, and where these are inside its rounding."""
@@ -136,7 +156,8 @@ class Statistic:
         """Difference of the statistic at two points.
 
         It is summed from the differences of each term: with many counts, that of the
-        sums would be rounding.
+        sums would be rounding. It is infinite when the new one leaves a bin with counts
+        without a model, unlike that of Gammapy, where the statistic would fall again.
         """
         self.n_calls += 1
         self._catch_up(new, old)
@@ -156,12 +177,11 @@ class Statistic:
             return np.log1p(change / old)
         ratio = np.log1p(change / np.where(is_close, old, np.inf))
         rest = ~is_close
-        ratio[rest] = self._log(new[rest]) - self._log(old[rest])
+        logs = np.full((2, np.count_nonzero(rest)), -np.inf)
+        values = np.array([new[rest], old[rest]])
+        np.log(values, out=logs, where=values > self.truncation)
+        ratio[rest] = logs[0] - logs[1]
         return ratio
-
-    def _log(self, npred):
-        logs = np.full(npred.shape, self.log_truncation)
-        return np.log(npred, out=logs, where=npred > self.truncation)
 
     def to_wall(self, point, step):
         """How far to go until a bin with counts has no model left."""

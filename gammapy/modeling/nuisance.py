@@ -152,9 +152,10 @@ def fit_row(models, result=None, *, message="", names=None, errors=None, skip=()
     -------
     row : dict
         Entries "stat", "success", "message", "nfev", "at_limit" (names of the
-        parameters at a bound, separated by commas), and for each free parameter its
-        value by its unique name and its error by the name with "_err", as quantities
-        where they have a unit.
+        parameters at a bound, separated by commas), "undetermined" (names of those
+        that the data do not determine), and for each free parameter its value by its
+        unique name and its error by the name with "_err", as quantities where they
+        have a unit.
 
     Examples
     --------
@@ -183,7 +184,38 @@ def fit_row(models, result=None, *, message="", names=None, errors=None, skip=()
             for par in parameters.free_parameters
             if id(par) not in skipped
         ],
+        undetermined=_undetermined(result, models, names),
     )
+
+
+def _undetermined(result, models, names):
+    """Names in a row of the parameters that a fit did not determine."""
+    found = set(getattr(result, "undetermined", ()))
+    if not found:
+        return []
+    unique = unique_parameter_names(models)
+    return [name for key, name in names.items() if unique.get(key) in found]
+
+
+def undetermined_names(fit, parameters, names):
+    """Names of the norms that a fit did not determine.
+
+    Parameters
+    ----------
+    fit : `~gammapy.modeling.newton.NormFit`
+        The fit.
+    parameters : list of `~gammapy.modeling.Parameter`
+        The norms.
+    names : dict
+        Names by the `id` of the parameter.
+
+    Returns
+    -------
+    undetermined : list of str
+        The names.
+    """
+    pairs = zip(parameters, fit.undetermined, strict=True)
+    return [names[id(par)] for par, is_unknown in pairs if is_unknown]
 
 
 def norm_row(fit, parameters, names):
@@ -214,10 +246,11 @@ def norm_row(fit, parameters, names):
                 parameters, fit.values, fit.errors, strict=True
             )
         ],
+        undetermined=undetermined_names(fit, parameters, names),
     )
 
 
-def _row(stat, success, message, nfev, entries):
+def _row(stat, success, message, nfev, entries, undetermined=()):
     """Row with an entry and an error for each parameter, name, value and error."""
     row = {
         "stat": float(stat),
@@ -225,6 +258,7 @@ def _row(stat, success, message, nfev, entries):
         "message": str(message),
         "nfev": int(nfev),
         "at_limit": "",
+        "undetermined": ", ".join(undetermined),
     }
     at_limit = []
     for par, name, value, error in entries:
@@ -444,6 +478,8 @@ def log_row(logger, label, row, *, identify=None):
             words.append(f"{name}={show_value(value)}+-{error}")
     if row["at_limit"]:
         words.append(f"at_limit={row['at_limit']}")
+    if row.get("undetermined"):
+        words.append(f"undetermined={row['undetermined']}")
     logger.info(" ".join(words), extra={"nuisance": {**identify, **row}})
 
 

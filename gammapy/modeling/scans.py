@@ -10,7 +10,13 @@ from gammapy.utils.arguments import check_bool, check_n_jobs, show
 from gammapy.utils.pbar import progress_bar
 from .linearity import why_not_linear
 from .newton import fit_norms
-from .newton_backend import NormResults, log_backend, takes_newton, templates_for
+from .newton_backend import (
+    NormResults,
+    log_backend,
+    takes_newton,
+    templates_for,
+    warn_undetermined,
+)
 from .nuisance import (
     add_pulls,
     best_fit_values,
@@ -18,6 +24,7 @@ from .nuisance import (
     log_row,
     norm_row,
     stack_rows,
+    undetermined_names,
     unique_parameter_names,
     with_unit,
 )
@@ -81,6 +88,7 @@ class Scan:
         free = self.parameters.unique_parameters.free_parameters
         self.free = [par for par in free if id(par) not in scanned]
         self.start = [par.value for par in self.free]
+        self.undetermined = {}
 
     def run(self, n_jobs=None, parallel_backend=None):
         """Scan, and put all parameters back.
@@ -111,6 +119,7 @@ class Scan:
                 self._keep(*_, best_fit)
                 for _ in self._iter_points(n_jobs, parallel_backend)
             ]
+        warn_undetermined(list(self.undetermined))
         stats, results, rows = zip(*points, strict=True) if points else [()] * 3
         return self._collect(stats, results, rows, best_fit)
 
@@ -227,10 +236,14 @@ class Scan:
 
     def _norm_point(self, point, fit, results):
         """A point where norms were fitted; the optimiser goes on where that failed."""
-        if not fit.success and self.fit.is_automatic:
+        # Where no norms give all counts a model, others would find a false minimum.
+        is_possible = not np.isposinf(fit.stat)
+        if not fit.success and is_possible and self.fit.is_automatic:
             log_backend(self.label, self.fit.backend, f"at {point}: {fit.message}")
             yield from self._from_fits([point])
             return
+        unknown = undetermined_names(fit, self.free, self.names)
+        self.undetermined |= dict.fromkeys(unknown)
         row = norm_row(fit, self.free, self.names) if self.debug else None
         parameters = [*zip(self.scanned, point, strict=True)]
         yield point, fit.stat, results.make(fit, self.free, parameters), row

@@ -47,6 +47,12 @@ SIZE_PART = 40_000
 #: What bins that are not followed may change the statistic by, relative.
 NEGLIGIBLE = 1e-12
 
+#: Negative part of the sum of a template that convolutions leave in empty bins.
+ROUNDING = 1e-12
+
+#: Norms as large as this, in units of what takes all counts, are of no interest.
+LARGEST = 1e3
+
 
 class _Rows:
     """Bins that are kept one by one, while they are collected."""
@@ -260,6 +266,7 @@ class NormTemplates:
     matrix: csr_matrix
     anchors: dict = field(default_factory=dict)
     _cached_array: object = field(default=None, init=False, repr=False)
+    _cached_has_model: object = field(default=None, init=False, repr=False)
 
     @classmethod
     def from_datasets(
@@ -505,6 +512,44 @@ class NormTemplates:
             self._cached_array = self.matrix.toarray("F") if is_dense else self.matrix
         return self._cached_array
 
+    @property
+    def has_model(self):
+        """Which of the bins that are kept can have a model, shape (n_rows,).
+
+        Elsewhere the model is 0 but for rounding, or so small with any norms that
+        Gammapy's truncation of the logarithm makes it a constant.
+        """
+        if self._cached_has_model is None:
+            touched = self.is_touched(slice(None)).getnnz(axis=1) > 0
+            self._cached_has_model = touched | (self.fixed > cash_truncation()[0])
+        return self._cached_has_model
+
+    def is_touched(self, rows):
+        """Whether the norms matter in some bins.
+
+        Parameters
+        ----------
+        rows : `~numpy.ndarray` of int or slice
+            Indices of bins that are kept, shape (n,).
+
+        Returns
+        -------
+        is_touched : `~scipy.sparse.csr_matrix` of bool
+            Shape (n, n_norms).
+        """
+        matrix = self.matrix[rows]
+        size = abs(self.sums)
+        if matrix.nnz:
+            size = np.maximum(size, abs(matrix).max(axis=0).toarray()[0])
+        n_counts = np.sum(self.weights * self.counts) + 1
+        smallest = cash_truncation()[0] / (LARGEST * n_counts)
+        size = size[matrix.indices]
+        matters = matrix.data > smallest * size
+        matters |= matrix.data < -ROUNDING * size
+        touched = csr_matrix((matters, matrix.indices, matrix.indptr), matrix.shape)
+        touched.eliminate_zeros()
+        return touched
+
     def npred(self, norms):
         """Predicted counts of the bins that are kept, negative ones too.
 
@@ -709,7 +754,7 @@ class NormTemplates:
         for name, values in columns.items():
             setattr(self, name, np.concatenate([getattr(self, name), values]))
         self.matrix = vstack([self.matrix, matrix], format="csr")
-        self._cached_array = None
+        self._cached_array = self._cached_has_model = None
 
 
 def cash_truncation():

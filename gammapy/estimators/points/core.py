@@ -1,5 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 import numpy as np
+from ..notes import take_notes
 from .nuisance import join_nuisance, split_nuisance, stack_nuisance
 
 SED_TYPES = ["dnde", "e2dnde", "flux", "eflux", "likelihood"]
@@ -15,6 +16,8 @@ OTHER_COLUMNS = [
 
 class FluxPoints:
     _nuisance = None
+    # What the estimator warns of, with the energy bins.
+    _notes = ()
 
     @property
     def nuisance(self):
@@ -22,10 +25,10 @@ class FluxPoints:
 
         An `~astropy.table.Table` with one row per flux point, None when they were made
         without ``debug=True``. Columns: e_min, e_max, e_ref, stat, success, message,
-        nfev, at_limit, value and error of each fitted parameter, e_min_used and
-        e_max_used (of the bins that the masks leave), counts and npred of each dataset,
-        and with "_null" behind their names those of the fit of the null
-        hypothesis. Light curves have a row per time interval and energy bin, with
+        nfev, at_limit, undetermined, value and error of each fitted parameter,
+        e_min_used and e_max_used (of the bins that the masks leave), counts and npred
+        of each dataset, and with "_null" behind their names those of the fit of the
+        null hypothesis. Light curves have a row per time interval and energy bin, with
         time_min and time_max (MJD) behind e_ref, profiles x_min and x_max.
         """
         return self._nuisance
@@ -34,6 +37,7 @@ class FluxPoints:
     def from_table(
         cls, table, sed_type=None, format=None, reference_model=None, gti=None
     ):
+        table, notes = take_notes(table)
         table, nuisance = split_nuisance(table)
         if unknown := cls._unknown_columns(table):
             log.warning(
@@ -45,6 +49,7 @@ class FluxPoints:
             table, sed_type, format, reference_model, gti
         )
         flux_points._nuisance = nuisance
+        flux_points._notes = notes
         return flux_points
 
     @classmethod
@@ -74,6 +79,7 @@ class FluxPoints:
         stacked = super().from_stack(maps, axis=axis, meta=meta)
         tables = [getattr(_, "_nuisance", None) for _ in maps]
         stacked._nuisance = stack_nuisance(tables, axis)
+        stacked._notes = [note for part in maps for note in getattr(part, "_notes", ())]
         return stacked
 
     def to_table(self, sed_type=None, format=None, formatted=False):

@@ -1,7 +1,25 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
+import logging
+from ..notes import warn_notes
+
+log = logging.getLogger(__name__)
 
 
 class LightCurveEstimator:
+    # One warning for all time intervals.
+    _warns_of_notes = False
+
+    def run(self, datasets):
+        """Notes
+        -----
+        Limits and errors beyond a bound of the norm are NaN, and norms of other
+        components that are not determined do not matter, as for
+        `~gammapy.estimators.FluxPointsEstimator`; there is one warning each.
+        """
+        lightcurve = self._upstream_LightCurveEstimator_run(datasets)
+        warn_notes(log, lightcurve._notes, self.source)
+        return lightcurve
+
     def _where(self, datasets):
         """The times of the data of the interval."""
         return "{time_min} to {time_max}: ".format(**_times(datasets))

@@ -13,7 +13,12 @@ from gammapy.datasets import Datasets
 from gammapy.maps import MapAxis
 from gammapy.modeling.newton import confidence_norm, fit_norms
 from gammapy.modeling.newton_backend import log_backend, takes_newton, templates_for
-from gammapy.modeling.nuisance import norm_row, unique_parameter_names
+from gammapy.modeling.nuisance import (
+    norm_row,
+    undetermined_names,
+    unique_parameter_names,
+)
+from ..notes import limit_note, undetermined_notes
 
 __all__ = []
 
@@ -57,6 +62,7 @@ class NormFluxPoints:
         self.templates = templates
         self.others = templates.parameters[1:]
         self.names = unique_parameter_names(models)
+        self._all_names = self.names | {id(norm): f"norm of {estimator.source}"}
         self.model = estimator.get_scale_model(models)
         self._groups = {}
 
@@ -122,9 +128,13 @@ class NormFluxPoints:
         if not templates.planes.n_bins.any():
             return None
         fit = fit_norms(templates)
-        if not fit.success and self.estimator.fit.is_automatic:
+        is_known = fit.success and not fit.undetermined[0]
+        if not is_known and self.estimator.fit.is_automatic:
             log_backend(self.estimator.tag, self.estimator.fit.backend, fit.message)
             return None
+        unknown = undetermined_names(fit, templates.parameters, self._all_names)
+        for note in undetermined_notes(unknown):
+            self.estimator._note(note)
         used = [idx for idx, group in enumerate(groups) if group is not None]
         result = self._reference(groups)
         result |= {
@@ -205,7 +215,11 @@ class NormFluxPoints:
     def _test(self, templates, fit):
         """Test statistic against the null hypothesis."""
         null = self._fit_at(templates, fit, self.estimator.null_value)
-        result = {"ts": null.stat - fit.stat, "stat_null": null.stat}
+        stat = null.stat
+        if np.isposinf(stat):
+            # Counts without a background: finite, as Gammapy truncates the logarithm.
+            stat = templates.stat_sum(null.values)
+        result = {"ts": stat - fit.stat, "stat_null": stat}
         if self.estimator.debug and self.estimator.reoptimize:
             row = norm_row(null.select(slice(1, None)), self.others, self.names)
             result["nuisance_null"] = row
@@ -215,15 +229,21 @@ class NormFluxPoints:
         """Asymmetric errors, upper limit and scan, as far as they are selected."""
         selected, result = self.estimator.selection_optional, {}
         if "errn-errp" in selected:
-            errors = confidence_norm(
-                templates, fit, self.norm, sigma=self.estimator.n_sigma
-            )
-            result |= {f"norm_{end}": errors[end] for end in ("errp", "errn")}
+            n_sigma = self.estimator.n_sigma
+            errors = confidence_norm(templates, fit, self.norm, sigma=n_sigma)
+            for end, sign in (("errp", 1), ("errn", -1)):
+                result[f"norm_{end}"] = errors[end]
+                if end in errors["beyond_bound"]:
+                    note = limit_note(f"norm_{end}", self.norm, n_sigma, sign)
+                    self.estimator._note(note)
         if "ul" in selected:
+            n_sigma = self.estimator.n_sigma_ul
             errors = confidence_norm(
-                templates, fit, self.norm, sigma=self.estimator.n_sigma_ul, ends="upper"
+                templates, fit, self.norm, sigma=n_sigma, ends="upper"
             )
             result["norm_ul"] = errors["errp"] + fit.values[0]
+            if errors["beyond_bound"]:
+                self.estimator._note(limit_note("norm_ul", self.norm, n_sigma, 1))
         if "scan" in selected:
             # Without other values they depend on value and error.
             norm = self.estimator.norm.copy()

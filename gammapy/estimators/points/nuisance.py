@@ -43,6 +43,7 @@ def flux_point_row(result, used=None):
         "message": "No dataset contributes.",
         "nfev": 0,
         "at_limit": "",
+        "undetermined": "",
     }
     null = result.pop("nuisance_null", {})
     if used is not None:

@@ -7,6 +7,7 @@ from gammapy.modeling import Fit
 from gammapy.modeling.nuisance import add_pulls, best_fit_values, log_row
 from gammapy.modeling.utils import _parse_datasets
 from gammapy.utils.arguments import check_bool, did_you_mean, listed, parse_edges
+from ..notes import NOTES, warn_notes
 from ..reference import with_positive_reference
 from .norms import NormFluxPoints
 from .nuisance import ROWS, flux_point_row
@@ -15,7 +16,7 @@ from .used_energies import UsedEnergies, warn_of_partial_ranges
 log = logging.getLogger(__name__)
 
 STATE_OF_A_RUN = (
-    *("_norm_points", "_best_fit", "_used_energies"),
+    *("_norm_points", "_best_fit", "_notes", "_used_energies"),
     *("_n_jobs", "_n_child_jobs"),
 )
 
@@ -40,6 +41,11 @@ class FluxPointsEstimator:
 
     An energy bin of which the masks leave a part has the flux of the whole bin, by the
     shape of the spectrum, and a warning names the energies that have data.
+
+    ``norm_ul``, ``norm_errp`` and ``norm_errn`` are NaN where the statistic does not
+    rise enough before a bound of the norm, for a bound is no limit. Norms of other
+    components that a bin does not determine keep their values and do not matter. One
+    warning each names the bound, or the norms, and the energy bins.
 
     Examples
     --------
@@ -67,6 +73,10 @@ class FluxPointsEstimator:
     _decides_sign = False
     # Where only norms are fitted, what makes the flux points without the optimiser.
     _norm_points = None
+    # Whether notes are said at the end of a run, and those of a flux point.
+    _warns_of_notes = True
+    _notes = ()
+
     # With ``debug``, what the values of a flux point are compared with.
     _best_fit = None
     _used_energies = None
@@ -128,6 +138,8 @@ class FluxPointsEstimator:
                     flux_points.geom.axes["energy"],
                     where=self._where(datasets),
                 )
+            if self._warns_of_notes:
+                warn_notes(log, flux_points._notes, self.source)
             return flux_points
         finally:
             for name in STATE_OF_A_RUN:
@@ -139,13 +151,14 @@ class FluxPointsEstimator:
         best_fit = self._best_fit
         if self.debug and best_fit is None:
             best_fit = best_fit_values(datasets.models)
-        result = None
+        self._notes, result = [], None
         if self._norm_points is not None:
             result = self._norm_points.estimate(datasets, energy_min, energy_max)
         if result is None:
             result = self._upstream_FluxPointsEstimator_estimate_flux_point(
                 datasets, energy_min, energy_max
             )
+        result |= {NOTES: {"notes": self._notes}}
         if not self.debug:
             return result
         used = self._used_energies
@@ -154,6 +167,10 @@ class FluxPointsEstimator:
         row = add_pulls(flux_point_row(result, used), best_fit, is_part=True)
         log_row(log, "flux_point", row, identify=self._identify(datasets, result))
         return result | {ROWS: row}
+
+    def _note(self, note):
+        """Keep what is to be said when all flux points are there."""
+        self._notes.append(note)
 
     def _where(self, datasets):
         """What a warning about these flux points begins with."""

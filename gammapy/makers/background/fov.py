@@ -109,9 +109,9 @@ class FoVBackgroundMaker:
         table : `~astropy.table.Table`
             One row per run: dataset (that it is part of), obs_id, method, energy_min,
             energy_max, counts_off (counts that the normalisation used), npred_off,
-            n_bins, stat (in these bins), success, message, nfev, at_limit, and value
-            and error of the free parameters of the background model. None without
-            debug.
+            n_bins, stat (in these bins), success, message, nfev, at_limit,
+            undetermined, and value and error of the free parameters of the background
+            model. None without debug.
 
         Notes
         -----

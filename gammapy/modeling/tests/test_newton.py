@@ -466,14 +466,19 @@ def test_equal_templates_are_named(spectra):
     models = [*spectra.models, make_source("twin", amplitude=3e-12)]
     spectra.models = models
     fit = fit_norms(NormTemplates.from_datasets(spectra))
-    assert not fit.success
-    assert "'amplitude' of 'src', 'amplitude' of 'twin'" in fit.message
+    assert fit.success
+    assert "'amplitude' of 'src', 'amplitude' of 'twin': they keep" in fit.message
     assert "bkg" not in fit.message
     # What is determined has its value and error nevertheless.
     is_norm = ["bkg" in _ for _ in NormTemplates.from_datasets(spectra).names]
     assert_allclose(np.isfinite(fit.errors), is_norm)
+    assert_allclose(fit.undetermined, ~np.array(is_norm))
+    # Their sum is determined, and their difference is not.
+    assert len(fit.values) == 4
+    assert fit.n_dof == 3
     spectra.models = models[:-1]
     alone = fit_norms(NormTemplates.from_datasets(spectra))
+    assert alone.n_dof == 3
     assert_allclose(fit.stat, alone.stat, atol=1e-6)
     assert_allclose(fit.values[is_norm], alone.values[1:], rtol=1e-5)
     assert_allclose(fit.errors[is_norm], alone.errors[1:], rtol=1e-4)
@@ -483,9 +488,22 @@ def test_norm_without_effect_is_named(spectra):
     shape = spectra[0].background.copy(data=np.zeros(spectra[0].data_shape))
     nothing = TemplateNPredModel(shape, datasets_names=["one"], name="nothing")
     spectra.models = [*spectra.models, nothing]
+    norm = spectra.models["nothing"].spectral_model.norm
+    norm.value = 1.7
     fit = fit_norms(NormTemplates.from_datasets(spectra))
-    assert not fit.success
-    assert fit.message == "The data do not determine 'norm' of 'nothing'."
+    assert fit.success
+    assert fit.message == (
+        "Optimization terminated successfully. The data do not determine 'norm' of "
+        "'nothing': it keeps its value, without an error."
+    )
+    assert fit.n_dof == 3
+    assert_allclose(fit.values[fit.undetermined], 1.7, rtol=1e-15)
+    # A prior determines it.
+    norm.prior = GaussianPrior(mu=1.2, sigma=0.3)
+    fit = fit_norms(NormTemplates.from_datasets(spectra))
+    assert not fit.undetermined.any()
+    index = [par is norm for par in free(spectra)].index(True)
+    assert_allclose([fit.values[index], fit.errors[index]], [1.2, 0.3], rtol=1e-9)
 
 
 def test_fixed_norms_are_a_profile(spectra):
@@ -640,8 +658,8 @@ def check_against_minuit(seed):
             par.value, par.frozen = value, True
     if at_bound.all():
         return "all at bounds"
-    if not result.success:
-        assert "do not determine" in result.message
+    assert result.success
+    if result.undetermined:
         return "undetermined"
     with np.errstate(all="ignore"):
         options = TIGHT | {"migrad_opts": {"ncall": 500}}
@@ -831,8 +849,12 @@ def test_confidence_ends_at_a_bound(spectra):
     fit.run(spectra)
     amplitude.min = amplitude.value - 0.3 * amplitude.error
     result = fit.confidence(spectra, amplitude)
-    assert result["success"]
-    assert_allclose(result["errn"], 0.3 * amplitude.error, rtol=1e-6)
+    assert not result["success"]
+    assert np.isnan(result["errn"])
+    assert result["beyond_bound"] == ["errn"]
+    assert (
+        "rise by 1 before the bound of 'amplitude' of 'src': min" in result["message"]
+    )
     assert result["errp"] > 0.9 * amplitude.error
 
 
@@ -1020,9 +1042,11 @@ def test_all_bins_masked(spectra):
 
 def test_one_dataset_masked(spectra):
     spectra[0].mask_safe.data[...] = False
-    fit = fit_norms(NormTemplates.from_datasets(spectra))
-    assert not fit.success
-    assert fit.message == "The data do not determine 'norm' of 'one-bkg'."
+    made = NormTemplates.from_datasets(spectra)
+    fit = fit_norms(made)
+    assert fit.success
+    assert "The data do not determine 'norm' of 'one-bkg'" in fit.message
+    assert made.names[np.flatnonzero(fit.undetermined)[0]] == "'norm' of 'one-bkg'"
 
 
 def test_reversed_bounds(spectra):

@@ -78,15 +78,16 @@ def test_profile_equals_a_scan_by_hand(datasets, amplitude):
     table = profile["nuisance"]
     np.testing.assert_equal(state(datasets), before)
 
-    assert table.colnames[:6] == [
+    assert table.colnames[:7] == [
         AMPLITUDE,
         "stat",
         "success",
         "message",
         "nfev",
         "at_limit",
+        "undetermined",
     ]
-    assert table.colnames[6::3] == NUISANCE
+    assert table.colnames[7::3] == NUISANCE
     assert table[AMPLITUDE].unit == "cm-2 s-1 TeV-1"
     for row, value, result in zip(
         table, amplitude.scan_values, profile["fit_results"], strict=True
@@ -169,7 +170,7 @@ def test_scan_of_the_only_free_parameter(datasets, amplitude):
     result = Fit(debug=True).stat_profile(datasets, amplitude, reoptimize=True)
     assert_allclose(result["stat_scan"], plain["stat_scan"])
     assert len(result["fit_results"]) == 3 and result["fit_results"][0].success
-    assert result["nuisance"].colnames[-1] == "at_limit"
+    assert result["nuisance"].colnames[-1] == "undetermined"
 
 
 def test_linked_parameters_appear_once(datasets, amplitude):

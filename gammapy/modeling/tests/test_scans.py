@@ -1,13 +1,15 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 import logging
+from dataclasses import replace
 import pytest
 import numpy as np
 from numpy.testing import assert_allclose, assert_array_equal
 from gammapy.datasets import Datasets
-from gammapy.modeling import Fit
+from gammapy.modeling import Fit, scans
 from gammapy.modeling.fit import registry
 from gammapy.modeling.linearity import NotLinearError
 from gammapy.modeling.models import FoVBackgroundModel, Models
+from gammapy.modeling.newton import fit_norms
 from gammapy.utils import parallel
 from gammapy.utils.parallel import multiprocessing_manager
 from .test_newton import draw, make_source, make_spectrum
@@ -209,17 +211,40 @@ def test_free_index_goes_to_minuit(datasets, amplitude, caplog):
         Fit(backend="newton").stat_profile(datasets, amplitude, reoptimize=True)
 
 
-def test_minuit_goes_on_where_newton_fails(datasets, amplitude, caplog):
-    # Two equal components: their norms are not known.
-    twin = make_source("twin")
-    datasets.models = Models([*datasets.models, make_source("other"), twin])
+def test_minuit_goes_on_where_newton_fails(datasets, amplitude, caplog, monkeypatch):
+    def fail(templates, **kwargs):
+        fit = fit_norms(templates, **kwargs)
+        return replace(fit, success=False, message="No convergence.")
+
+    monkeypatch.setattr(scans, "fit_norms", fail)
     caplog.set_level(logging.DEBUG)
     scan = Fit().stat_profile(datasets, amplitude, reoptimize=True)
     assert {_.backend for _ in scan["fit_results"]} == {"minuit"}
-    assert "'amplitude' of 'twin'" in caplog.text
+    assert "No convergence." in caplog.text
     assert np.all(np.isfinite(scan["stat_scan"]))
     scan = Fit(backend="newton").stat_profile(datasets, amplitude, reoptimize=True)
     assert not any(_.success for _ in scan["fit_results"])
+
+
+def test_equal_components_are_named_once(datasets, amplitude, caplog):
+    # The sum of two equal components takes what one of them did.
+    twins = [make_source("other", index=3), make_source("twin", index=3)]
+    datasets.models = Models([*datasets.models, twins[0]])
+    expected = Fit().stat_profile(datasets, amplitude, reoptimize=True)
+    datasets.models = Models([*datasets.models, twins[1]])
+    for fit in (Fit(), Fit("newton")):
+        caplog.clear()
+        scan = fit.stat_profile(datasets, amplitude, reoptimize=True, debug=True)
+        assert all(_.success for _ in scan["fit_results"])
+        assert_allclose(scan["stat_scan"], expected["stat_scan"], atol=1e-6)
+        (record,) = [_ for _ in caplog.records if _.levelname == "WARNING"]
+        assert record.getMessage() == (
+            "The data do not determine other.spectral.amplitude, "
+            "twin.spectral.amplitude: they keep their values, without errors."
+        )
+        names = "other.spectral.amplitude, twin.spectral.amplitude"
+        assert set(scan["nuisance"]["undetermined"]) == {names}
+        assert scan["fit_results"][0].undetermined == names.split(", ")
 
 
 # --- results ---------------------------------------------------------------
