@@ -6,6 +6,7 @@ import scipy.ndimage as ndi
 from scipy.signal import fftconvolve
 import astropy.units as u
 from gammapy.maps import Map
+from .fourier import SMALL, mend_rounding, rounding_of
 from .reduction import parse_quantity
 
 __all__ = []
@@ -114,13 +115,15 @@ def convolve_images(images, weights):
     """
     if weights is None:
         return images
-    if is_disc(weights):
-        result = _sum_disc(images, weights)
-    else:
+    if not is_disc(weights):
         result = _convolve(images, weights)
-        # Rounding must not put counts where there are none within the kernel.
-        reached = _convolve((images != 0).astype(float), (weights > 0).astype(float))
-        result[reached < 0.5] = 0
+        mend_rounding(result, images, weights)
+    else:
+        result = _sum_disc(images, weights)
+        # Differences of cumulative sums are exact but beside very bright pixels.
+        smallest = np.min(np.abs(images), where=images != 0, initial=np.inf)
+        if smallest < SMALL * rounding_of(images, weights).max():
+            mend_rounding(result, images, weights)
     return np.clip(result, 0, None) if images.min() >= 0 else result
 
 

@@ -1,14 +1,22 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Filter that is matched to the image of a source in each dataset and energy bin.
 
-With s the counts that a source predicts around its position, the filter is
-f = s / sum(s^2), summed over all pixels, energy bins and datasets: the least-squares
-estimate of the amplitude of that source (Turin 1960, IRE Trans. Inf. Theory 6, 311,
-for noise that is the same everywhere).
+With s the counts that a source predicts around its position, m the mean of the model
+in the same dataset and energy bin, and A the amplitude of a source at the threshold,
+the filter is f = ln(1 + A s / m). The sum of f n is then, up to a constant, the
+logarithm of the likelihood ratio of the model with and without that source (Neyman &
+Pearson 1933, Phil. Trans. R. Soc. A 231, 289; for images Ofek & Zackay 2018, AJ 155,
+169). The source at the threshold is the one with 5 sigma where all datasets together
+have their mean model:
+
+    2 sum [(m + A s) ln(1 + A s / m) - A s] = 5^2,
+
+summed over all pixels of s, energy bins of the group and datasets.
 """
 
+from dataclasses import dataclass
 import numpy as np
-from scipy.signal import fftconvolve
+from scipy.optimize import brentq
 from gammapy.maps import Map
 from gammapy.modeling.models import (
     PointSpatialModel,
@@ -16,6 +24,7 @@ from gammapy.modeling.models import (
     SkyModel,
     TemplateSpatialModel,
 )
+from gammapy.stats.nodes import Nodes, SaddlepointRange
 from .evaluator import MapEvaluator
 from .grids import image_slices
 from .sky_geometry import cylinder_of, worst_disc
@@ -25,6 +34,13 @@ __all__ = []
 
 POINT_SOURCE = "point-source"
 ROUNDING = 1e-6
+#: Significance of the source that a filter is made for.
+THRESHOLD = 5.0
+# A mean model of less than this many counts in all pixels is taken for as many.
+COUNTS_MIN = 0.01
+# Significances between which nodes are made, and their tolerance.
+SQRT_TS_RANGE = (-8.0, 20.0)
+TOLERANCE = 3e-5
 
 
 def source_of_kernel(kernel):
@@ -47,20 +63,107 @@ def source_of_kernel(kernel):
     return kernel
 
 
-class MatchedFilter:
-    """Filter of one dataset.
+@dataclass
+class FilterInput:
+    """What the filter of one dataset is made of.
+
+    ``stamps`` are those of `source_stamps`; ``npred`` is the mean of the model per
+    pixel, 0 in bins that do not contribute, and ``n_pixels`` the number of pixels that
+    do, both of shape (n_energy,).
+    """
+
+    stamps: np.ndarray
+    npred: np.ndarray
+    n_pixels: np.ndarray
+
+    @property
+    def background(self):
+        """Mean of the model, of shape (n_energy, 1, 1), above 0."""
+        lowest = COUNTS_MIN / np.maximum(self.n_pixels, 1)
+        return np.maximum(self.npred, lowest)[:, np.newaxis, np.newaxis]
+
+
+def look_at(dataset, selection, source):
+    """Source and mean model of a dataset, a `FilterInput`."""
+    n_energy = dataset.data_shape[0]
+    npred, n_pixels = np.zeros(n_energy), np.zeros(n_energy)
+    for _idx, plane in selection.planes(dataset):
+        used = plane.weights > 0
+        n_pixels[plane.idx] = np.sum(used)
+        npred[plane.idx] = np.mean(plane.npred[used])
+    return FilterInput(source_stamps(dataset, source), npred, n_pixels)
+
+
+def threshold_amplitude(inputs, bins):
+    """Amplitude of a source of 5 sigma above the mean model.
 
     Parameters
     ----------
-    dataset : `~gammapy.datasets.MapDataset`
-        Dataset with exposure.
-    source : `~gammapy.modeling.models.SkyModel`
-        Source; it is moved to the centre of the map.
+    inputs : list of `FilterInput`
+        One per dataset.
+    bins : list of `~numpy.ndarray` of bool
+        Energy bins that count, one array per dataset.
+
+    Returns
+    -------
+    amplitude : float
+        Amplitude, in units of the one of the source; 0 without any bin.
+    """
+    signal, background = [], []
+    for item, select in zip(inputs, bins, strict=True):
+        stamps = item.stamps[select]
+        signal.append(np.ravel(stamps))
+        around = np.broadcast_to(item.background[select], stamps.shape)
+        background.append(np.ravel(around))
+    signal, background = np.concatenate(signal), np.concatenate(background)
+    used = signal > 0
+    if not used.any():
+        return 0.0
+    signal, background = signal[used], background[used]
+
+    def excess_ts(log_amplitude):
+        excess = np.exp(log_amplitude) * signal
+        ratio = np.log1p(excess / background)
+        return 2 * np.sum((background + excess) * ratio - excess) - THRESHOLD**2
+
+    # That of Gaussian noise is too low, and what so many counts need too high.
+    low = np.log(THRESHOLD / np.sqrt(np.sum(signal**2 / background)))
+    high = np.log(2 * THRESHOLD**2 / np.sum(signal))
+    low, high = min(low, high) - 1, max(low, high) + 1
+    while excess_ts(high) < 0:
+        high += 1
+    while excess_ts(low) > 0:
+        low -= 1
+    return np.exp(brentq(excess_ts, low, high, xtol=1e-10))
+
+
+@dataclass
+class GroupFilter:
+    """Filter of one energy group.
+
+    ``amplitude`` is that of the source at the threshold, ``scale`` the largest weight
+    (times that of a mask),
+    ``norm`` the sum of f s, which turns an excess into an amplitude, and ``nodes`` are
+    the weights that stand for all.
     """
 
-    def __init__(self, dataset, source):
-        self.stamps = source_stamps(dataset, source)
-        self._period = _period(dataset.counts.geom.to_image())
+    amplitude: float
+    scale: float
+    norm: float
+    nodes: Nodes | None
+
+
+@dataclass
+class MatchedFilter:
+    """Filter of one dataset.
+
+    ``weights`` are f divided by the scale of the group, of shape (n_energy, n_lat,
+    n_lon), and 0 in bins that do not contribute.
+    """
+
+    stamps: np.ndarray
+    weights: np.ndarray
+    groups: list
 
     @property
     def margin(self):
@@ -68,23 +171,65 @@ class MatchedFilter:
         n_y, n_x = self.stamps.shape[1:]
         return np.array([n_x // 2, n_y // 2])
 
-    def apply(self, plane):
-        """Filtered sums of a plane: names and images, larger by the margin.
 
-        They lack the division by sum(s^2), which is known at the end.
-        """
-        stamp = self.stamps[plane.idx]
-        for name, values in plane.summands():
-            is_squared = name in ("variance", "coverage")
-            image = _correlate(values, stamp**2 if is_squared else stamp)
-            yield name, _wrap(image, self._period)
+def make_filters(inputs, bins, highest_level=1.0):
+    """Filters of datasets.
 
-    def moments(self, plane):
-        """Return sum(s^2), and two sums whose ratio is the number of pixels in f."""
-        stamp = self.stamps[plane.idx]
-        weight = np.sum(plane.npred * plane.weights)
-        squares = np.sum(stamp**2)
-        return np.array([squares, weight * np.sum(stamp) ** 2, weight * squares])
+    Parameters
+    ----------
+    inputs : list of `FilterInput`
+        One per dataset.
+    bins : list of list of `~numpy.ndarray` of bool
+        For each dataset and energy group the bins that belong to it.
+    highest_level : float, optional
+        Highest weight of a mask. Default is 1.
+
+    Returns
+    -------
+    filters : list of `MatchedFilter`
+        One per dataset. They share the groups.
+    """
+    groups = []
+    weights = [np.zeros(item.stamps.shape) for item in inputs]
+    for group_bins in zip(*bins, strict=True):
+        used = [
+            select & (item.n_pixels > 0)
+            for select, item in zip(group_bins, inputs, strict=True)
+        ]
+        amplitude = threshold_amplitude(inputs, used)
+        for f, item, select in zip(weights, inputs, used, strict=True):
+            ratio = amplitude * item.stamps[select] / item.background[select]
+            f[select] = np.log1p(ratio)
+        groups.append(_make_group(inputs, weights, used, amplitude, highest_level))
+        for f, select in zip(weights, used, strict=True):
+            f[select] /= groups[-1].scale
+    return [
+        MatchedFilter(item.stamps, f, groups)
+        for item, f in zip(inputs, weights, strict=True)
+    ]
+
+
+def _make_group(inputs, weights, used, amplitude, highest_level):
+    """Filter of one group from the weights of all datasets."""
+    if amplitude == 0:
+        return GroupFilter(0.0, 1.0, 1.0, None)
+    items = list(zip(inputs, weights, used, strict=True))
+    f = np.concatenate([np.ravel(f[select]) for _, f, select in items])
+    background = np.concatenate(
+        [
+            np.ravel(np.broadcast_to(item.background[select], f[select].shape))
+            for item, f, select in items
+        ]
+    )
+    norm = sum(np.sum(f[select] * item.stamps[select]) for item, f, select in items)
+    scale = f.max()
+    footprint = SaddlepointRange(f / scale, background)
+    n_effective = footprint.mean**2 / np.sum(footprint.weights**2 * footprint.npred)
+    # The model is lower and higher than its mean, and weights of masks are other ones.
+    tolerance = TOLERANCE / np.sqrt(max(2 * n_effective, 1))
+    t_range = footprint.t_range_of(*SQRT_TS_RANGE, low=0.2)
+    nodes = Nodes(footprint, t_range, tolerance)
+    return GroupFilter(amplitude, scale * highest_level, norm, nodes)
 
 
 def source_stamps(dataset, source):
@@ -167,26 +312,19 @@ def _crop(cube, x, y):
     return cube[:, y - r_y : y + r_y + 1, x - r_x : x + r_x + 1]
 
 
-def _correlate(image, stamp):
-    """Sum of the image around each pixel weighted with the stamp, margins included."""
-    result = fftconvolve(image, stamp[::-1, ::-1], mode="full")
-    # Rounding must not leave negative counts.
-    return np.clip(result, 0, None)
-
-
-def _period(image):
+def period_of(image):
     """Number of columns after which an image around the sky repeats, else None."""
     cylinder = cylinder_of(image)
     return cylinder.period if cylinder is not None and cylinder.is_around else None
 
 
-def _wrap(image, period):
-    """Filtered image in which columns of the same longitude hold the same sum."""
+def wrap(images, period):
+    """Filtered images in which columns of the same longitude hold the same sum."""
     if period is None:
-        return image
-    wrapped = image.copy()
-    wrapped[:, :-period] += image[:, period:]
-    wrapped[:, period:] += image[:, :-period]
+        return images
+    wrapped = images.copy()
+    wrapped[..., :-period] += images[..., period:]
+    wrapped[..., period:] += images[..., :-period]
     return wrapped
 
 
@@ -210,7 +348,7 @@ def warn_of_filters(datasets, geom, mask):
         used[into] = mask[part]
         if used.any():
             radius = 2 * image.pixel_scales.to_value("deg").max()
-            options = {"period": _period(image), "like_center": True}
+            options = {"period": period_of(image), "like_center": True}
             found.append((worst_disc(image, radius, used, **options), image))
     if found:
         worst, image = max(found, key=lambda item: item[0].error)

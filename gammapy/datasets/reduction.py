@@ -30,6 +30,9 @@ ROUNDING = 1e-9
 STAT_KINDS = {"cash": "cash", "cash_weighted": "cash", "wstat": "wstat"}
 
 
+#: Different weights of bins that are told apart.
+N_LEVELS = 17
+
 #: What on-off datasets have besides counts.
 OFF_ARRAYS = ("counts_off", "acceptance", "acceptance_off")
 
@@ -227,6 +230,7 @@ class Plane:
     alpha: np.ndarray | None = None
     is_weighted: bool = False
     scratch: np.ndarray | None = None
+    levels: np.ndarray | None = None
 
     def summands(self):
         """Names and weighted arrays that are summed over bins.
@@ -246,6 +250,23 @@ class Plane:
                     weighted = weighted * self.weights
                 yield "variance", weighted
         yield "coverage", self.weights
+        for idx, share in enumerate(self._level_shares()):
+            yield level_name(idx), self.npred * share
+
+    def npred_parts(self):
+        """Levels of the weights and the predicted counts that have this weight."""
+        if self.levels is None:
+            return [(1.0, self.npred * self.weights)]
+        shares = zip(self.levels, self._level_shares(), strict=True)
+        return [(level, self.npred * share) for level, share in shares if share.any()]
+
+    def _level_shares(self):
+        """Share of each level in the weights, which keeps their mean."""
+        if self.levels is None:
+            return []
+        used = self.weights > 0
+        unit = np.eye(len(self.levels))
+        return [used * np.interp(self.weights, self.levels, row) for row in unit]
 
     def component_sums(self, weights):
         """Names of the source components and their sums with weights."""
@@ -258,7 +279,67 @@ class Plane:
 SUMMED = ("counts", "npred", "npred_background", *OFF_ARRAYS)
 
 
-def iter_planes(dataset, bins, *, exclude=()):
+def weight_levels(datasets, apply_mask=True):
+    """Weights of bins that are not 0 or 1, None when there are none.
+
+    The significance of weighted counts needs to know which of them have which weight.
+
+    Parameters
+    ----------
+    datasets : `~gammapy.datasets.Datasets`
+        Datasets.
+    apply_mask : bool, optional
+        Whether ``mask_fit`` applies. Default is True.
+
+    Returns
+    -------
+    levels : `~numpy.ndarray` or None
+        All weights that are not 0, or `N_LEVELS` between the lowest and the highest
+        when there are more: each weight is then shared by two of them.
+    """
+    levels = {1.0}
+    for dataset in datasets:
+        if dataset.stat_type != "cash_weighted":
+            continue
+        if not apply_mask:
+            dataset = without_mask_fit(dataset)
+        for idx in range(dataset.data_shape[0]):
+            weights = _plane_weights(dataset, idx)
+            levels.update(np.unique(weights[weights > 0]).tolist())
+    if levels == {1.0}:
+        return None
+    levels = np.sort(list(levels))
+    if len(levels) > N_LEVELS:
+        levels = np.linspace(levels[0], levels[-1], N_LEVELS)
+    return levels
+
+
+def level_name(idx):
+    """Name of the sum of predicted counts that have a certain weight."""
+    return f"npred_level_{idx}"
+
+
+def npred_parts(sums, levels):
+    """Weights of bins and the predicted counts that have them, taken out of sums.
+
+    Parameters
+    ----------
+    sums : dict of `~numpy.ndarray`
+        Sums over planes.
+    levels : `~numpy.ndarray` or None
+        Weights from `weight_levels`.
+
+    Returns
+    -------
+    parts : list of tuple
+        Weights and predicted counts: 1 and all of them when there are no others.
+    """
+    if levels is None:
+        return [(1.0, sums["npred"])]
+    return [(level, sums.pop(level_name(idx))) for idx, level in enumerate(levels)]
+
+
+def iter_planes(dataset, bins, *, exclude=(), levels=None):
     """Go through the energy bins of a dataset that its masks do not hide entirely.
 
     Pixels that have no coordinate on the sky, as in the corners of an all-sky map, are
@@ -273,6 +354,8 @@ def iter_planes(dataset, bins, *, exclude=()):
         Energy bins that count.
     exclude : list of str
         Names of model components to leave out.
+    levels : `~numpy.ndarray`, optional
+        Weights from `weight_levels`. Default is None.
 
     Yields
     ------
@@ -331,6 +414,7 @@ def iter_planes(dataset, bins, *, exclude=()):
             components=components,
             is_weighted=dataset.stat_type == "cash_weighted",
             scratch=scratch,
+            levels=levels,
             **arrays,
         )
     if n_lost:

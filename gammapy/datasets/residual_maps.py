@@ -13,8 +13,17 @@ from .off_counts import (
     has_several_alphas,
     on_off_significance,
 )
-from .reduction import OFF_ARRAYS, bins_of_range, check_data, iter_planes
+from .reduction import (
+    OFF_ARRAYS,
+    bins_of_range,
+    check_data,
+    iter_planes,
+    level_name,
+    npred_parts,
+    weight_levels,
+)
 from .smoothing import Smoothing
+from .weighted_maps import sqrt_ts_of_parts
 
 __all__ = []
 
@@ -44,8 +53,8 @@ def residual_map(
     smoothing = _check_arguments(dataset, method, smooth)
     # A single pixel has one alpha.
     is_summed = method == "significance" and smoothing is not None
-    sums = _masked_arrays(dataset, energy_min, energy_max, is_summed)
-    residuals = _compute(sums, method, smoothing)
+    sums, levels = _masked_arrays(dataset, energy_min, energy_max, is_summed)
+    residuals = _compute(sums, levels, method, smoothing)
     return Map.from_geom(dataset.counts.geom, data=residuals)
 
 
@@ -59,10 +68,10 @@ def residual_image(
     """
     smoothing = _check_arguments(dataset, method, smooth)
     is_summed = method == "significance"
-    cubes = _masked_arrays(dataset, energy_min, energy_max, is_summed)
+    cubes, levels = _masked_arrays(dataset, energy_min, energy_max, is_summed)
     sums = {name: combine(name).reduce(values) for name, values in cubes.items()}
     sums["mask"] = cubes["mask"].any(axis=0)
-    residuals = _compute(sums, method, smoothing)
+    residuals = _compute(sums, levels, method, smoothing)
     return Map.from_geom(dataset.counts.geom.to_image(), data=residuals)
 
 
@@ -91,21 +100,28 @@ def _masked_arrays(dataset, energy_min, energy_max, is_summed):
     bins = bins_of_range(dataset, energy_min, energy_max)
     several_alphas = is_summed and has_several_alphas([dataset], lambda _dataset: bins)
     # These are there also when all is masked.
-    names = ("counts", "npred", "variance", "coverage")
+    levels = weight_levels([dataset])
+    names = ["counts", "npred", "variance", "coverage"]
+    names += [level_name(idx) for idx in range(0 if levels is None else len(levels))]
     arrays = {name: np.zeros(dataset.data_shape) for name in names}
-    for plane in iter_planes(dataset, bins):
+    for plane in iter_planes(dataset, bins, levels=levels):
         more = alpha_summands(plane) if several_alphas else ()
         for name, values in chain(plane.summands(), more):
             if name not in arrays:
                 arrays[name] = np.zeros(dataset.data_shape)
             arrays[name][plane.idx] = values
     arrays["mask"] = arrays.pop("coverage") > 0
-    return arrays
+    return arrays, levels
 
 
-def _compute(sums, method, smoothing):
+def _compute(sums, levels, method, smoothing):
     """Residuals from sums over bins, NaN outside their mask."""
     mask = sums["mask"]
+    parts = npred_parts(sums, levels)
+    if method == "significance" and "counts_off" not in sums:
+        if smoothing is not None:
+            return smoothing.sqrt_ts(sums["counts"], sums["npred"], mask, parts)
+        return sqrt_ts_of_parts(np.where(mask, sums["counts"], np.nan), parts)
     if smoothing is not None:
         variance = smoothing.apply_squared(sums["variance"])
         sums = {name: _smooth(smoothing, name, sums[name]) for name in sums}

@@ -1,18 +1,15 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Residuals of joint datasets in space and in energy."""
 
-from dataclasses import dataclass, field
-from itertools import pairwise
 import numpy as np
 import astropy.units as u
 from astropy.table import Table
-from gammapy.maps import Map, MapAxis, WcsGeom
+from gammapy.maps import Map, MapAxis
 from gammapy.modeling.newton_backend import copy_models
 from gammapy.stats.residuals import (
     check_residual_method,
     compute_residual_errors,
     compute_residuals,
-    compute_sqrt_ts,
 )
 from gammapy.utils.arguments import (
     check_bool,
@@ -22,19 +19,18 @@ from gammapy.utils.arguments import (
     parse_edges,
     show,
 )
-from gammapy.utils.parallel import run_multiprocessing
 from gammapy.utils.pbar import progress_bar
 from gammapy.utils.plotter import LazyPlotter
 from .grids import (
     common_image_geom,
     describe_difference,
     image_slices,
-    overlap_slices,
     parse_region,
-    pixel_offset,
     place,
 )
-from .matched_filter import MatchedFilter, source_of_kernel, warn_of_filters
+from .joint_sums import JointSums, Selection, reduce_all, reduce_dataset
+from .matched_filter import source_of_kernel, warn_of_filters
+from .matched_sums import matched_sums
 from .off_counts import (
     MAXIMA,
     SEVERAL_ALPHAS,
@@ -53,20 +49,20 @@ from .reduction import (
     joint_stat_kind,
     local_datasets,
     log_without_models,
+    npred_parts,
     parse_energy_range,
     parse_names,
     range_of_bins,
     same_edges,
+    weight_levels,
     without_mask_fit,
 )
 from .residuals_io import read_spatial_residuals, write_spatial_residuals
 from .sky_kernels import make_sky_kernel
 from .sky_regions import check_region, pixels_in_region
+from .weighted_maps import convolve_sums, sqrt_ts_of_parts
 
 __all__ = ["SpatialResiduals", "SpectralResiduals"]
-
-# A matched filter that sees less than this of a source sees rounding errors.
-COVERAGE_MIN = 1e-9
 
 
 class SpatialResiduals:
@@ -140,10 +136,10 @@ class SpatialResiduals:
         The masks and the energy range apply to the bins of each dataset before
         anything is summed; then the datasets are added on the smallest geometry of
         their common pixel grid that holds them all, and the kernel is applied. With
-        the weights f of the kernel, N and M are the sums of f n and f m and M2 that
-        of f^2 m, and the significance is
-        sign(N - M) sqrt(2 [N ln(N / M) - N + M] M / M2): that of Poisson counts (Cash
-        1979, ApJ 228, 939), scaled to the width 1 (M = M2 where f is 0 or 1).
+        the weights f of the kernel, N and M are the sums of f n and f m. The
+        significance is that of Poisson counts where all f are equal,
+        sign(N - M) sqrt(2 [N ln(N / M) - N + M]) (Cash 1979, ApJ 228, 939), and r* of
+        `gammapy.stats.weighted_poisson` for other weights.
 
         Pixels without a coordinate on the sky are masked. Discs and Gaussians are
         those on the sky where maps have a cylindrical projection, also far from the
@@ -155,9 +151,11 @@ class SpatialResiduals:
         `gammapy.stats.on_off_profile`; with one alpha this is the significance of Li
         & Ma (1983, ApJ 272, 317) with the signal of the model.
 
-        A matched filter is f = s / sum(s^2), with the counts s of the source in each
-        dataset and energy bin; its excess is the amplitude of such a source at each
-        position, in units of the amplitude of the model.
+        A matched filter is f = ln(1 + A s / m), with the counts s of the source in each
+        dataset and energy bin, the mean m of the model there, and the amplitude A of a
+        source with 5 sigma in all of them; see `gammapy.datasets.matched_filter`. The
+        excess is the amplitude of such a source at each position, (N - M) / sum(f s),
+        in units of the amplitude of the model.
 
         Parameters
         ----------
@@ -245,18 +243,23 @@ class SpatialResiduals:
             sky_kernel = _unit_kernel(sky_kernel)
 
         log_without_models(datasets)
-        joint = _Sums(image_geom, n_groups=len(edges) - 1)
         several_alphas = has_several_alphas(
             datasets,
             lambda dataset: bins_of_range(dataset, edges[0], edges[-1]),
             apply_mask=apply_mask,
         )
-        for item in _reduce_all(
-            [(_, edges, exclude, apply_mask, source, several_alphas) for _ in datasets],
-            n_jobs,
-            parallel_backend,
-        ):
-            joint.add(item)
+        levels = weight_levels(datasets, apply_mask)
+        selection = Selection(edges, exclude, apply_mask, levels, several_alphas)
+        if source is None:
+            n_correlated = sky_kernel.n_pixels
+            joint = JointSums(image_geom, n_groups=len(edges) - 1)
+            tasks = [(_, selection) for _ in datasets]
+            for item in reduce_all(reduce_dataset, tasks, n_jobs, parallel_backend):
+                joint.add(item)
+        else:
+            joint, n_correlated = matched_sums(
+                datasets, selection, source, image_geom, n_jobs, parallel_backend
+            )
         if not joint.energies:
             raise ValueError(
                 f"All bins of the datasets are masked between {edges[0]:.4g} and "
@@ -265,14 +268,24 @@ class SpatialResiduals:
         sums, mask = joint.images, joint.mask
         if source is None:
             sky_kernel.warn(image_geom, _shown(mask, cut[1]))
-            n_correlated = sky_kernel.n_pixels
-            sums["coverage"] = mask.astype(float)
-            sums = _convolve_sums(sums, sky_kernel)
         else:
-            n_correlated = _scale_filtered(sums, joint.moments)
-            # Where the source is not seen there is nothing to look for.
-            mask &= sums["coverage"] > COVERAGE_MIN
             warn_of_filters(datasets, image_geom, _shown(mask, cut[1]))
+        if geom is not None:
+            # What is cut off needs no significance.
+            mask = _only_within(mask, *cut)
+            if not mask.any():
+                raise ValueError(
+                    "No unmasked bin of the datasets lies in the given geom: "
+                    f"{', '.join(datasets.names)}."
+                )
+        if source is None:
+            sums["coverage"] = joint.mask.astype(float)
+            if is_on_off:
+                sums = _convolve_on_off(sums, sky_kernel)
+                sums["sqrt_ts"] = _significance(sums, mask)
+            else:
+                parts = npred_parts(sums, selection.levels)
+                sums = convolve_sums(sums, sky_kernel, mask, parts)
         if np.ndim(n_correlated):
             sums["n_correlated"] = np.broadcast_to(n_correlated, mask.shape)
         if geom is not None:
@@ -280,13 +293,7 @@ class SpatialResiduals:
             shape = image_geom.data_shape
             sums = {name: place(data, shape, *cut) for name, data in sums.items()}
             mask = place(mask, shape, *cut)
-            if not mask.any():
-                raise ValueError(
-                    "No unmasked bin of the datasets lies in the given geom: "
-                    f"{', '.join(datasets.names)}."
-                )
         coverage = sums.pop("coverage")
-        sums["sqrt_ts"] = _significance(sums, mask)
 
         if energy_edges is None:
             # The masks may end before the axes do.
@@ -555,6 +562,9 @@ class SpectralResiduals:
         Names of the datasets.
     exclude : list of str
         Names of the components that were left out of the model.
+    parts : list of tuple, optional
+        Weights of masks and the predicted counts that have this weight, of shape
+        (n_energy,). Default is None, all have the weight 1.
     """
 
     plotter = LazyPlotter("SpectralResidualsPlotter")
@@ -568,9 +578,11 @@ class SpectralResiduals:
         region=None,
         datasets_names=(),
         exclude=(),
+        parts=None,
     ):
         self._axis = axis
         self._arrays = arrays
+        self._parts = parts
         self._npred_models = npred_models
         self._region = region
         self._datasets_names = list(datasets_names)
@@ -666,6 +678,7 @@ class SpectralResiduals:
             )
 
         log_without_models(datasets)
+        levels = weight_levels(datasets, apply_mask)
         sums = {}
         npred_models = {
             model.name: np.zeros(axis.nbin)
@@ -678,7 +691,9 @@ class SpectralResiduals:
         for dataset in progress_bar(datasets, desc="Spectra"):
             if not apply_mask:
                 dataset = without_mask_fit(dataset)
-            for plane in iter_planes(dataset, axis_mask, exclude=exclude):
+            for plane in iter_planes(
+                dataset, axis_mask, exclude=exclude, levels=levels
+            ):
                 plane.weights = plane.weights * region_masks[dataset.name]
                 for name, values in plane.summands():
                     total = sums.setdefault(name, np.zeros(axis.nbin))
@@ -698,6 +713,7 @@ class SpectralResiduals:
         return cls(
             axis,
             sums,
+            parts=npred_parts(sums, levels),
             npred_models=npred_models,
             region=region,
             datasets_names=datasets.names,
@@ -738,7 +754,7 @@ class SpectralResiduals:
     @property
     def sqrt_ts(self):
         """Significance per energy bin, NaN where all is masked."""
-        return _significance(self._arrays, self.mask)
+        return _significance(self._arrays, self.mask, self._parts)
 
     @property
     def is_on_off(self):
@@ -858,110 +874,6 @@ def _common_energy_axis(datasets):
     return first
 
 
-@dataclass
-class _Reduced:
-    """Images of one dataset, one per energy group.
-
-    ``images`` (of a matched filter: filtered, and larger by ``margin`` pixels on each
-    side) have the shape (n_energy, n_lat, n_lon), and so has ``used``: the sum of the
-    weights on the geometry of the dataset. ``energies`` are the first and last one at
-    which the dataset contributes, None if it does not.
-    """
-
-    geom: WcsGeom
-    used: np.ndarray
-    moments: np.ndarray
-    images: dict = field(default_factory=dict)
-    margin: np.ndarray | int = 0
-    energies: u.Quantity | None = None
-
-    def add(self, idx_group, summands):
-        """Add named images of one plane to those of an energy group."""
-        for name, values in summands:
-            if name not in self.images:
-                self.images[name] = np.zeros((len(self.used), *values.shape))
-            # Not images[idx] += values, which copies the sum onto itself.
-            image = self.images[name][idx_group]
-            combine(name)(image, values, out=image)
-
-
-def _reduce_dataset(dataset, edges, exclude, apply_mask, source, several_alphas):
-    """Sum the planes of a dataset to an image per energy group."""
-    if not apply_mask:
-        dataset = without_mask_fit(dataset)
-    axis = dataset.counts.geom.axes["energy"]
-    groups = [bins_within(axis, *_) for _ in pairwise(edges)]
-    matched = None if source is None else MatchedFilter(dataset, source)
-    reduced = _Reduced(
-        geom=dataset.counts.geom.to_image(),
-        used=np.zeros((len(groups), *dataset.data_shape[1:])),
-        moments=np.zeros((len(groups), 3)),
-        margin=0 if matched is None else matched.margin,
-    )
-    bins = []
-    for idx, group in enumerate(groups):
-        for plane in iter_planes(dataset, group, exclude=exclude):
-            bins.append(plane.idx)
-            if matched is None:
-                reduced.add(idx, plane.summands())
-                if several_alphas:
-                    reduced.add(idx, alpha_summands(plane))
-            else:
-                np.add(reduced.used[idx], plane.weights, out=reduced.used[idx])
-                reduced.add(idx, matched.apply(plane))
-                reduced.moments[idx] += matched.moments(plane)
-    if bins and matched is None:
-        reduced.used = reduced.images["coverage"]
-    if bins:
-        reduced.energies = axis.edges[[min(bins), max(bins) + 1]]
-    return reduced
-
-
-def _reduce_all(tasks, n_jobs, backend):
-    """Reduced datasets, one at a time unless several processes share them."""
-    if n_jobs == 1:
-        return (_reduce_dataset(*_) for _ in progress_bar(tasks, desc="Residuals"))
-    return run_multiprocessing(
-        _reduce_dataset,
-        tasks,
-        backend=backend,
-        pool_kwargs={"processes": n_jobs},
-        task_name="Residuals",
-    )
-
-
-class _Sums:
-    """Joint sums on a geometry that holds all datasets, one image per energy group."""
-
-    def __init__(self, geom, n_groups):
-        self.geom = geom
-        self.images = {}
-        self.mask = np.zeros((n_groups, *geom.data_shape), dtype=bool)
-        self.moments = np.zeros((n_groups, 3))
-        self.energies = []
-
-    def add(self, reduced):
-        """Add the images of one dataset."""
-        if reduced.energies is None:
-            return
-        self.energies.append(reduced.energies)
-        self.moments += reduced.moments
-        offset = pixel_offset(self.geom, reduced.geom)
-        into, part = self._slices(offset, reduced.used)
-        self.mask[into] |= reduced.used[part] > 0
-        for name, images in reduced.images.items():
-            if name not in self.images:
-                self.images[name] = np.zeros(self.mask.shape)
-            into, part = self._slices(offset - reduced.margin, images)
-            image = self.images[name][into]
-            combine(name)(image, images[part], out=image)
-
-    def _slices(self, offset, images):
-        shapes = self.geom.data_shape, images.shape[1:]
-        into, part = overlap_slices(shapes[0], offset, shapes[1])
-        return (slice(None), *into), (slice(None), *part)
-
-
 def _shown(mask, part):
     """Pixels that are unmasked in any energy group, of a part of the image."""
     shown = np.zeros(mask.shape[1:], dtype=bool)
@@ -969,34 +881,27 @@ def _shown(mask, part):
     return shown
 
 
-def _convolve_sums(sums, kernel):
-    """Sums with a kernel; a variance has the squares of the weights."""
+def _only_within(mask, into, part):
+    """Mask without the pixels that another geometry does not have."""
+    cut = np.zeros_like(mask)
+    cut[:, *part] = mask[:, *part]
+    return cut
+
+
+def _convolve_on_off(sums, kernel):
+    """Sums with a kernel of equal weights."""
     return {
-        name: kernel.maximum(image)
-        if name in MAXIMA
-        else kernel.apply(image, np.square if name == "variance" else None)
+        name: kernel.maximum(image) if name in MAXIMA else kernel.apply(image)
         for name, image in sums.items()
     }
 
 
-def _scale_filtered(sums, moments):
-    """Divide filtered sums by sum(s^2), in place; the number of pixels in the filter.
-
-    ``moments`` has one row per energy group, see `MatchedFilter.moments`.
-    """
-    squares = np.where(moments[:, 0] > 0, moments[:, 0], 1.0)[:, np.newaxis, np.newaxis]
-    for name, images in sums.items():
-        images /= squares**2 if name == "variance" else squares
-    _, of_sums, of_squares = moments.sum(axis=0)
-    return of_sums / of_squares if of_squares > 0 else 1.0
-
-
-def _significance(sums, mask):
+def _significance(sums, mask, parts=None):
     """Significance of summed counts, NaN outside the mask."""
     if "counts_off" in sums:
         return on_off_significance(sums, mask)
     counts = np.where(mask, sums["counts"], np.nan)
-    return compute_sqrt_ts(counts, sums["npred"], variance=sums["variance"])
+    return sqrt_ts_of_parts(counts, parts or [(1.0, sums["npred"])])
 
 
 def _unit_kernel(kernel):

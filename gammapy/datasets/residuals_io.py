@@ -27,7 +27,9 @@ __all__ = []
 log = logging.getLogger(__name__)
 
 META = "RESIDUALS"
-FORMAT = 1
+FORMAT = 2
+#: Format before which significances of weighted sums had another definition.
+FORMAT_WEIGHTED = 2
 
 #: What a file holds: maps, kernels that there are, and entries beside the maps.
 MAPS = (
@@ -119,9 +121,21 @@ def read_spatial_residuals(filename):
             if isinstance(error, (KeyError, _NotResiduals))
             else _one_line(f"File {str(path)!r} is damaged: {text}")
         ) from error
-    if meta.pop("format") > FORMAT:
-        log.warning(f"File {str(path)!r} was written by a later version of gammapy.")
+    _check_format(path, meta.pop("format"))
     return maps, meta
+
+
+def _check_format(path, number):
+    """Warn when a file was written by another version."""
+    if number > FORMAT:
+        log.warning(f"File {str(path)!r} was written by a later version of gammapy.")
+    if number < FORMAT_WEIGHTED:
+        log.warning(
+            f"File {str(path)!r} has the format {number}: its significances of kernels "
+            "other than top-hats and single pixels have too many high values in noise "
+            "of few counts, and matched filters other weights. Make it again to have "
+            "those of today."
+        )
 
 
 class _NotResiduals(ValueError):

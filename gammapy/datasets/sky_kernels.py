@@ -350,6 +350,35 @@ class GaussRowKernel:
         """Effective number of pixels, (sum f)^2 / sum f^2, shape (n_lat, 1)."""
         return (self._sums**2 / self._squares)[:, np.newaxis]
 
+    @property
+    def largest(self):
+        """Largest of all weights."""
+        return 1 / np.min(self._sums)
+
+    def around(self, idx, column, n_x):
+        """Weights of the pixels around one of them.
+
+        Parameters
+        ----------
+        idx, column : int
+            Row and column of the pixel.
+        n_x : int
+            Number of columns of the image.
+
+        Returns
+        -------
+        rows : `~numpy.ndarray`
+            Rows of the image that the kernel reaches.
+        weights : `~numpy.ndarray`
+            Weights of their pixels, of shape (n_rows, n_x).
+        """
+        near = np.abs(self._rows - self._rows[idx]) <= GAUSS_EXTENT * self.radius
+        rows = np.flatnonzero(near)
+        if not rows.size:
+            return rows, np.zeros((0, n_x))
+        lines = self._lines(idx, rows, n_x, 2 * n_x, None)
+        return rows, lines[:, np.abs(np.arange(n_x) - column)]
+
     def warn(self, geom, mask):
         """Nothing to say: the kernel is right, see `PlaneKernel.warn`."""
 

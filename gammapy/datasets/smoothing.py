@@ -8,12 +8,15 @@ from scipy.sparse import csr_matrix
 import astropy.units as u
 from astropy.convolution import Tophat2DKernel
 from gammapy.maps import WcsGeom
+from gammapy.stats.weighted_poisson import compute_sqrt_ts_weighted
 from gammapy.utils.arguments import (
     check_choice,
     check_number,
     check_options,
     parse_quantity,
 )
+from .sky_kernels import PlaneKernel
+from .weighted_maps import convolve_sums, sqrt_ts_of_parts
 
 __all__ = []
 
@@ -48,10 +51,14 @@ class Smoothing:
         Name of the kernel.
     mode : str
         How the image continues beyond its borders.
+    weights : `~numpy.ndarray`, optional
+        Kernel with odd numbers of rows and columns, which is the same at each pixel of
+        an image that is surrounded by nothing. Default is None: it is not known.
     """
 
-    def __init__(self, terms, kernel, mode):
+    def __init__(self, terms, kernel, mode, weights=None):
         self._terms = terms
+        self._weights = weights
         self._squared_terms = None
         self.kernel = kernel
         self.mode = mode
@@ -103,7 +110,8 @@ class Smoothing:
         terms = [
             tuple(_matrix(shape[axis], axis, _) for axis in (0, 1)) for _ in filters
         ]
-        return cls(terms, kernel, mode)
+        weights = _kernel_image(filters, shape)
+        return cls(terms, kernel, mode, weights)
 
     @property
     def is_sum(self):
@@ -136,6 +144,77 @@ class Smoothing:
         if self._squared_terms is None:
             self._squared_terms = list(_squared(self._terms))
         return _apply(self._squared_terms, images)
+
+    def sqrt_ts(self, counts, npred, mask, parts):
+        """Significance of smoothed counts.
+
+        Parameters
+        ----------
+        counts, npred : `~numpy.ndarray`
+            What is smoothed, arrays of shape (..., n_lat, n_lon).
+        mask : `~numpy.ndarray` of bool
+            Where the significance is needed.
+        parts : list of tuple
+            Weights of the bins and the predicted counts that have this weight, see
+            `~gammapy.datasets.weighted_maps.convolve_sums`.
+
+        Returns
+        -------
+        sqrt_ts : `~numpy.ndarray`
+            Significance, NaN outside the mask.
+        """
+        smoothed = np.where(mask, self.apply(counts), np.nan)
+        if self.is_sum:
+            images = [(level, self.apply(part) / self.weight) for level, part in parts]
+            return sqrt_ts_of_parts(smoothed / self.weight, images)
+        if self.mode == "constant" and self._weights is not None:
+            shape = (-1, *counts.shape[-2:])
+            sums = {"counts": counts, "npred": npred}
+            sums["variance"] = sum(level * part for level, part in parts)
+            sums = {name: np.reshape(values, shape) for name, values in sums.items()}
+            parts = [(level, np.reshape(part, shape)) for level, part in parts]
+            mask = np.reshape(mask, shape)
+            result = convolve_sums(sums, PlaneKernel(self._weights), mask, parts)
+            return np.reshape(result["sqrt_ts"], counts.shape)
+        return self._sqrt_ts_by_rows(smoothed, mask, parts)
+
+    def _sqrt_ts_by_rows(self, smoothed, mask, parts):
+        """Significance with the weights of each pixel, which differ at the borders."""
+        sqrt_ts = np.full(smoothed.shape, np.nan)
+        terms = [(y.toarray(), x.toarray()) for y, x in self._terms]
+        for idx in np.ndindex(smoothed.shape[:-1]):
+            used = np.nonzero(mask[idx])[0]
+            rows = np.nonzero(sum(y[idx[-1]] for y, _ in terms))[0]
+            products = (
+                np.einsum("a,xb->xab", y[idx[-1]][rows], x[used]) for y, x in terms
+            )
+            weights = sum(products).reshape(used.size, -1)
+            weights = np.concatenate([level * weights for level, _ in parts], axis=1)
+            npred = np.concatenate(
+                [np.ravel(part[idx[:-1]][rows]) for _level, part in parts]
+            )
+            counts = smoothed[idx][used]
+            sqrt_ts[idx][used] = compute_sqrt_ts_weighted(counts, weights, npred)
+        return sqrt_ts
+
+
+def _kernel_image(filters, shape):
+    """Kernel with all pixels that see each other in images of a shape."""
+    lines = []
+    for axis in (0, 1):
+        size = 2 * shape[axis] - 1
+        point = np.zeros((size, 1) if axis == 0 else (1, size))
+        point.flat[shape[axis] - 1] = 1
+        none = np.zeros_like(point)
+        # The difference leaves out what ``cval`` adds.
+        lines.append([(f(point, axis) - f(none, axis)).ravel() for f in filters])
+    weights = sum(np.outer(y, x) for y, x in zip(*lines, strict=True))
+    used = [np.nonzero(weights.any(axis=axis))[0] for axis in (1, 0)]
+    margins = [index.size and index.min() for index in used]
+    return weights[
+        margins[0] : weights.shape[0] - margins[0],
+        margins[1] : weights.shape[1] - margins[1],
+    ]
 
 
 def parse_width(name, width, geom):

@@ -24,7 +24,9 @@ The correction is made for sums that take any value. It has no limit for S to 0,
 a sum of one count or less, n = S^2 / K''(t) <= 1, is not of that kind. There r* goes
 over to r; below M that is scaled so that S = 0, which happens with the probability
 p = exp(-sum m), has the quantile p / 2 of N(0, 1) (half, as for any value of a
-discrete sum: Lancaster 1961, JASA 56, 223).
+discrete sum: Lancaster 1961, JASA 56, 223). It goes over to r, too, where the
+correction is above 1, as beside a bright pixel at the border of the footprint with
+next to nothing expected elsewhere: the expansion then is none.
 """
 
 import logging
@@ -38,12 +40,18 @@ log = logging.getLogger(__name__)
 
 #: Weights that differ by less than this, relative, are equal.
 EQUAL = 1e-12
-# Below this t, in units of 1 / (largest weight), the series replaces ln(u / r) / r.
+# Below this t, in units of K''(0) / K'''(0), the series replaces ln(u / r) / r.
 SERIES_BELOW = 1e-4
 # The correction counts for sums of more than about so many counts.
 N_COUNTS = 1.5
+# ln(S / M) above which sums are not much smaller than their mean.
+LOWEST = -0.7
+# Exponents beyond which exponentials might overflow.
+X_MAX = 500
+# Relative precision of t; r depends on the square of its error.
+TOLERANCE = 1e-10
 # Newton's method converges quadratically from any start: this is never reached.
-N_ITERATIONS = 100
+N_ITERATIONS = 60
 # Values computed at a time, so that temporary arrays stay in the cache.
 CHUNK = 200_000
 
@@ -80,7 +88,7 @@ def compute_sqrt_ts_weighted(weighted_counts, weights, npred):
     >>> compute_sqrt_ts_weighted(12.5, weights=[1, 0.5], npred=[4, 3]).round(2).item()
     2.9
     >>> compute_sqrt_ts_weighted([0, 5], weights=[1, 1], npred=[1, 1]).round(3).tolist()
-    [-2.0, 1.791]
+    [-2.0, 1.778]
     """
     sums, weights, npred = (
         np.asarray(values, dtype=float) for values in (weighted_counts, weights, npred)
@@ -112,50 +120,84 @@ def compute_sqrt_ts_weighted(weighted_counts, weights, npred):
         part = rows[start : start + step]
         f = weights[part] / scale[part, np.newaxis]
         npred_used = np.where(used[part], npred[part], 0.0)
-        sqrt_ts[part] = solve_sqrt_ts(sums[part] / scale[part], f, npred_used)
+        sqrt_ts[part] = Saddlepoint(sums[part] / scale[part], f.T, npred_used.T).sqrt_ts
     return sqrt_ts.reshape(shape)
 
 
-def solve_sqrt_ts(sums, weights, npred):
-    """Compute r* of graded weights.
+class Saddlepoint:
+    """Solution of K'(t) = S for graded weights.
 
     Parameters
     ----------
     sums : `~numpy.ndarray`
         Weighted counts, 0 or positive, of shape (n,).
     weights : `~numpy.ndarray`
-        Weights from 0 to 1, of shape (n, n_bins) or (n_bins,).
+        Weights from 0 to 1, of shape (n_bins, n) or (n_bins, 1).
     npred : `~numpy.ndarray`
-        Predicted counts, of shape (n, n_bins), with a positive weighted sum. Single
+        Predicted counts, of shape (n_bins, n), with a positive weighted sum. Single
         bins may be negative, as those of a quadrature are.
+    footprint : `~numpy.ndarray`, optional
+        Predicted counts where the weights are not 0, of shape (n,). Default is the
+        sum of ``npred``.
 
-    Returns
-    -------
+    Attributes
+    ----------
+    t : `~numpy.ndarray`
+        Solution, of shape (n,); minus infinity where the sum is 0, NaN without one,
+        which only negative bins can cause.
+    r : `~numpy.ndarray`
+        Signed root of twice the rate function, of shape (n,).
     sqrt_ts : `~numpy.ndarray`
-        Significance, of shape (n,).
+        Significance r*, of shape (n,).
     """
-    footprint = np.sum(npred, axis=-1)
-    lowest_r = -np.sqrt(2 * footprint)
-    # Half of the probability of no counts at all, as a quantile of N(0, 1).
-    lowest = ndtri_exp(-footprint - np.log(2))
-    result = np.array(lowest)
-    solved = np.nonzero(sums > 0)[0]
-    if solved.size == 0:
-        return result
-    sums, npred = sums[solved], npred[solved]
-    if np.ndim(weights) > 1:
-        weights = weights[solved]
+
+    def __init__(self, sums, weights, npred, footprint=None):
+        if footprint is None:
+            footprint = np.sum(npred, axis=0)
+        footprint = np.clip(footprint, 0, None)
+        self.t = np.full(sums.shape, -np.inf)
+        self.r = -np.sqrt(2 * footprint)
+        # Half of the probability of no counts at all, as a quantile of N(0, 1).
+        self.sqrt_ts = ndtri_exp(-footprint - np.log(2))
+        solved = np.nonzero(sums > 0)[0]
+        if solved.size < sums.size:
+            sums, npred = sums[solved], npred[:, solved]
+            if weights.shape[1] > 1:
+                weights = weights[:, solved]
+        if not solved.size:
+            return
+        # Negative bins may leave nothing to take a logarithm of, and no solution.
+        with np.errstate(all="ignore"):
+            t, r, correction, n_counts = _solve_all(sums, weights, npred)
+            below = np.where(self.r < 0, self.sqrt_ts / self.r, 1.0)[solved]
+        base = np.where(r < 0, r * below, r)
+        reliability = -np.expm1(-((n_counts / N_COUNTS) ** 2))
+        # Else it would be larger than any that the expansion is good for.
+        reliability *= np.exp(-(np.minimum(np.abs(correction), 10) ** 8))
+        self.t[solved], self.r[solved] = t, r
+        self.sqrt_ts[solved] = base + reliability * (r + correction - base)
+
+
+def _solve_all(sums, weights, npred):
+    """Compute t, r, ln(u / r) / r and the number of counts in the sum."""
     t = _solve(sums, weights, npred)
-    x = t[:, np.newaxis] * weights
-    half_ts = np.sum(npred * _rate(x), axis=-1)
-    curvature = np.sum(npred * weights**2 * np.exp(x), axis=-1)
+    x = t * weights
+    if np.any(x > X_MAX):
+        # Only bins without counts can be that far off.
+        x[npred == 0] = 0
+    exponentials = np.exp(x)
+    half_ts = np.sum(npred * _rate(x, exponentials), axis=0)
+    curvature = _sum(weights**2, npred * exponentials)
     r = np.sign(t) * np.sqrt(2 * np.clip(half_ts, 0, None))
-    below = lowest[solved] / lowest_r[solved]
-    base = np.where(r < 0, r * below, r)
-    reliability = -np.expm1(-((sums**2 / curvature / N_COUNTS) ** 2))
-    corrected = r + _correction(t, r, curvature, weights, npred)
-    result[solved] = base + reliability * (corrected - base)
-    return result
+    correction = _correction(t, r, curvature, weights, npred)
+    return t, r, correction, sums**2 / curvature
+
+
+def _sum(weights, values):
+    """Weighted sum over bins, of shape (n,)."""
+    if weights.shape[1] == 1:
+        return weights[:, 0] @ values
+    return np.einsum("ij,ij->j", weights, values)
 
 
 def _solve(sums, weights, npred):
@@ -165,70 +207,93 @@ def _solve(sums, weights, npred):
     one, and cannot overshoot.
     """
     products = npred * weights
-    mean = np.sum(products, axis=-1)
-    products = products / mean[:, np.newaxis]
+    mean = np.sum(products, axis=0)
+    products /= mean
     target = _log_ratio(sums, mean)
-    t = target / np.sum(products * weights, axis=-1)
-    active = np.arange(t.size)
+    largest = np.max(np.where(products == 0, 0, weights), axis=0)
+    slope = _sum(weights, products)
+    t = target / slope
+    smallest = 1e-13 / slope
+    active, f, p = np.arange(t.size), weights, products
     for _iteration in range(N_ITERATIONS):
-        f = weights if np.ndim(weights) == 1 else weights[active]
-        p = products[active]
-        log_mean, slope = _log_mean(t[active], f, p)
-        step = (log_mean - target[active]) / slope
+        step = _newton_step(t[active], target[active], f, p, largest[active])
         t[active] -= step
-        going = np.abs(step) > 1e-13 + 1e-11 * np.abs(t[active])
+        going = np.abs(step) > smallest[active] + TOLERANCE * np.abs(t[active])
         active = active[going]
         if active.size == 0:
-            break
+            return t
+        p = p[:, going]
+        f = f if f.shape[1] == 1 else f[:, going]
+    t[active] = np.nan
     return t
 
 
 def _log_ratio(sums, mean):
     """Logarithm of S / M, with all digits of S - M where that is small."""
     difference = (sums - mean) / mean
-    with np.errstate(divide="ignore"):
-        return np.where(
-            np.abs(difference) < 0.5, np.log1p(difference), np.log(sums) - np.log(mean)
-        )
+    return np.where(
+        np.abs(difference) < 0.5, np.log1p(difference), np.log(sums) - np.log(mean)
+    )
 
 
-def _log_mean(t, weights, products):
-    """Value and slope of ln(K'(t) / M)."""
-    x = t[:, np.newaxis] * weights
-    # Nothing overflows when the largest exponential is taken out.
-    highest = np.clip(t, 0, None)
-    terms = products * np.exp(x - highest[:, np.newaxis])
-    total = np.sum(terms, axis=-1)
-    slope = np.sum(terms * weights, axis=-1) / total
-    value = highest + np.log(total)
-    near = np.nonzero(np.abs(t) < 0.3)[0]
-    value[near] = np.log1p(np.sum(products[near] * np.expm1(x[near]), axis=-1))
-    return value, slope
+def _newton_step(t, target, weights, products, largest):
+    """Step of Newton's method, where the products have the sum 1."""
+    is_moderate = (target > LOWEST) & (t * largest < X_MAX)
+    if is_moderate.all():
+        return _moderate_step(t, target, weights, products)
+    steps = np.empty(t.shape)
+    for select, function in (
+        (is_moderate, _moderate_step),
+        (~is_moderate, _extreme_step),
+    ):
+        if select.any():
+            f = weights if weights.shape[1] == 1 else weights[:, select]
+            steps[select] = function(t[select], target[select], f, products[:, select])
+    return steps
 
 
-def _rate(x):
+def _moderate_step(t, target, weights, products):
+    """Step with all digits near t = 0."""
+    x = t * weights
+    # Those of bins without counts may be larger.
+    terms = products * np.expm1(np.minimum(x, X_MAX, out=x), out=x)
+    total = np.sum(terms, axis=0)
+    terms += products
+    slope = _sum(weights, terms) / (1 + total)
+    return (np.log1p(total) - target) / slope
+
+
+def _extreme_step(t, target, weights, products):
+    """Step in which nothing overflows: the largest exponential is taken out."""
+    x = np.where(products == 0, -np.inf, t * weights)
+    highest = np.max(x, axis=0)
+    terms = products * np.exp(x - highest)
+    total = np.sum(terms, axis=0)
+    return (highest + np.log(total) - target) / (_sum(weights, terms) / total)
+
+
+def _rate(x, exponentials):
     """Compute x exp(x) - exp(x) + 1 without loss of digits near 0.
 
     The series is the sum over k >= 2 of x^k / (k (k - 2)!).
     """
-    series = np.zeros_like(x)
+    rate = (x - 1) * exponentials + 1
     small = np.abs(x) < 0.03
-    factors = (1 / 2, 1 / 3, 1 / 8, 1 / 30, 1 / 144, 1 / 840, 1 / 5760, 1 / 45360)
+    x = x[small]
+    series = np.zeros_like(x)
+    factors = (1 / 2, 1 / 3, 1 / 8, 1 / 30, 1 / 144, 1 / 840, 1 / 5760)
     for factor in factors[::-1]:
         series = series * x + factor
-    return np.where(small, series * x**2, x * np.exp(x) - np.expm1(x))
+    rate[small] = series * x**2
+    return rate
 
 
 def _correction(t, r, curvature, weights, npred):
     """Compute ln(u / r) / r, by its series near 0."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        correction = np.log(t * np.sqrt(curvature) / r) / r
-    near = np.nonzero(np.abs(t) < SERIES_BELOW)[0]
-    if near.size:
-        f = weights if np.ndim(weights) == 1 else weights[near]
-        second, third, fourth = (np.sum(npred[near] * f**k, -1) for k in (2, 3, 4))
-        skewness, kurtosis = third / second**1.5, fourth / second**2
-        y = t[near] * np.sqrt(second)
-        slope = kurtosis / 8 - 7 * skewness**2 / 36
-        correction[near] = skewness / 6 + y * slope
-    return correction
+    correction = np.log(t * np.sqrt(curvature) / r) / r
+    second, third, fourth = (_sum(weights**k, npred) for k in (2, 3, 4))
+    skewness, kurtosis = third / second**1.5, fourth / second**2
+    y = t * np.sqrt(second)
+    slope = kurtosis / 8 - 7 * skewness**2 / 36
+    is_near = np.abs(t) * third < SERIES_BELOW * second
+    return np.where(is_near, skewness / 6 + y * slope, correction)

@@ -2,13 +2,15 @@
 import pytest
 import numpy as np
 from numpy.testing import assert_allclose
+from scipy.optimize import brentq
 import astropy.units as u
 from astropy.coordinates import SkyCoord
 from gammapy.datasets import Datasets, MapDataset, MapDatasetOnOff, SpatialResiduals
 from gammapy.datasets.matched_filter import source_stamps
 from gammapy.irf import PSFMap
-from gammapy.maps import MapAxis, WcsGeom
+from gammapy.maps import Map, MapAxis, WcsGeom
 from gammapy.modeling import models
+from gammapy.stats.weighted_poisson import compute_sqrt_ts_weighted
 
 AXIS = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=3)
 AXIS_TRUE = MapAxis.from_energy_bounds("0.5 TeV", "20 TeV", nbin=5, name="energy_true")
@@ -52,56 +54,188 @@ def offset_in(geom, other):
     return int(np.rint(y.item())), int(np.rint(x.item()))
 
 
-def sum_by_hand(datasets, quantity, power):
-    """Sum over datasets, bins and pixels, one by one, of values times s^power.
-
-    Also the sum of s^2 over all of the filter.
-    """
-    n_y, n_x = GEOM.data_shape[1:]
-    total, norm = np.zeros((n_y, n_x)), 0.0
+def filters_by_hand(datasets):
+    """Filter of each dataset, s, and the amplitude of a source of 5 sigma."""
+    source = models.SkyModel(INDEX_2, models.PointSpatialModel())
+    stamps, means = [], []
     for dataset in datasets:
-        source = models.SkyModel(INDEX_2, models.PointSpatialModel())
-        stamps = source_stamps(dataset, source)
-        r_y, r_x = stamps.shape[1] // 2, stamps.shape[2] // 2
-        row, column = offset_in(GEOM, dataset.counts.geom)
         mask = dataset.mask.data
-        for k, stamp in enumerate(stamps):
-            if not mask[k].any():
-                continue
-            norm += np.sum(stamp**2)
-            for i, j in np.argwhere(mask[k]):
-                value = 1.0
-                if quantity is not None:
-                    value = getattr(dataset, quantity).data[k, i, j]
-                # a pixel (y, x) sees (i, j) at this place of the stamp
-                for a in range(2 * r_y + 1):
-                    for b in range(2 * r_x + 1):
-                        y, x = row + i - (a - r_y), column + j - (b - r_x)
-                        if 0 <= y < n_y and 0 <= x < n_x:
-                            total[y, x] += value * stamp[a, b] ** power
-    return total, norm
+        used = mask.any(axis=(1, 2))
+        stamps.append(np.where(used[:, None, None], source_stamps(dataset, source), 0))
+        mean = [
+            np.mean(b[m]) if m.any() else 1
+            for b, m in zip(dataset.background.data, mask, strict=True)
+        ]
+        means.append(np.array(mean)[:, None, None])
+
+    def excess_ts(amplitude):
+        total = 0
+        for s, m in zip(stamps, means, strict=True):
+            n = m + amplitude * s
+            total += 2 * np.sum(n * np.log(n / m) - n + m)
+        return total - 25
+
+    amplitude = brentq(excess_ts, 1e-3, 1e3)
+    filters = [
+        np.log(1 + amplitude * s / m) for s, m in zip(stamps, means, strict=True)
+    ]
+    return filters, stamps, amplitude
+
+
+def footprints_by_hand(datasets):
+    """Weights, counts and background of all bins that each pixel sees."""
+    filters, stamps, _ = filters_by_hand(datasets)
+    n_y, n_x = GEOM.data_shape[1:]
+    seen = {(y, x): [] for y in range(n_y) for x in range(n_x)}
+    for dataset, f, s in zip(datasets, filters, stamps, strict=True):
+        r_y, r_x = f.shape[1] // 2, f.shape[2] // 2
+        row, column = offset_in(GEOM, dataset.counts.geom)
+        padding = ((0, 0), (n_y, n_y), (n_x, n_x))
+        mask = np.pad(dataset.mask.data, padding)
+        data = [np.pad(_.data, padding) for _ in (dataset.counts, dataset.background)]
+        for y, x in seen:
+            top, left = n_y + y - row - r_y, n_x + x - column - r_x
+            part = np.s_[:, top : top + 2 * r_y + 1, left : left + 2 * r_x + 1]
+            used = mask[part]
+            seen[y, x].append([f[used], s[used], *(_[part][used] for _ in data)])
+    norm = sum(np.sum(f * s) for f, s in zip(filters, stamps, strict=True))
+    return {k: np.concatenate(v, axis=1) for k, v in seen.items()}, norm
 
 
 def test_against_sums_by_hand(datasets):
     result = SpatialResiduals.from_datasets(datasets, kernel="point-source")
     mask = result.mask.data[0]
     assert mask.sum() > 400
-    for name, quantity in [("counts", "counts"), ("npred", "background")]:
-        expected, norm = sum_by_hand(datasets, quantity, power=1)
-        data = getattr(result, name).data[0]
-        assert_allclose(data[mask], expected[mask] / norm, rtol=1e-8)
+    seen, norm = footprints_by_hand(datasets)
+    maps = {name: map_.data[0] for name, map_ in result._maps.items()}
+    for method in ("diff", "diff/sqrt(model)"):
+        maps[method] = result.residual(method).data[0]
+    for y, x in np.argwhere(mask)[::5]:
+        f, s, n, m = seen[y, x]
+        expected = {
+            "counts": np.sum(f * n) / norm,
+            "npred": np.sum(f * m) / norm,
+            "variance": np.sum(f**2 * m) / norm**2,
+            "coverage": np.sum(f * s) / norm,
+            # The amplitude also where the mask hides a part of the filter.
+            "diff": np.sum(f * (n - m)) / np.sum(f * s),
+            "diff/sqrt(model)": np.sum(f * (n - m)) / np.sqrt(np.sum(f**2 * m)),
+        }
+        for name, value in expected.items():
+            assert_allclose(maps[name][y, x], value, rtol=1e-7, atol=1e-9)
+        sqrt_ts = compute_sqrt_ts_weighted(np.sum(f * n), f, m)
+        assert_allclose(maps["sqrt_ts"][y, x], sqrt_ts, atol=1e-3)
 
-    n, m = result.counts.data[0][mask], result.npred.data[0][mask]
-    variance = sum_by_hand(datasets, "background", power=2)[0][mask] / norm**2
-    expected = np.sign(n - m) * np.sqrt(2 * (n * np.log(n / m) - n + m) * m / variance)
-    assert_allclose(result.sqrt_ts.data[0][mask], expected, atol=1e-6)
-    expected = (n - m) / np.sqrt(variance)
-    residual = result.residual("diff/sqrt(model)").data[0][mask]
-    assert_allclose(residual, expected, rtol=1e-6, atol=1e-9)
-    # How much of the filter lies inside the mask.
-    coverage = sum_by_hand(datasets, None, power=2)[0][mask] / norm
-    diff = result.residual("diff").data[0][mask]
-    assert_allclose(diff, (n - m) / coverage, rtol=1e-6)
+
+def inject(datasets, amplitude, position):
+    """Set the counts to the background and a point source, without noise."""
+    source = models.SkyModel(
+        INDEX_2.copy(), models.PointSpatialModel(frame="galactic"), name="injected"
+    )
+    source.spatial_model.lon_0.quantity, source.spatial_model.lat_0.quantity = position
+    source.spectral_model.amplitude.value *= amplitude
+    for dataset in datasets:
+        dataset.models = [source]
+        dataset.counts = dataset.npred()
+        dataset.models = None
+
+
+def sqrt_ts_of_all(datasets):
+    """Significance of counts against the background by the likelihood ratio."""
+    ts = 0
+    for dataset in datasets:
+        n, m = dataset.counts.data, dataset.background.data
+        ts += 2 * np.sum(n * np.log(n / m) - n + m)
+    return np.sqrt(ts)
+
+
+@pytest.mark.parametrize(
+    "backgrounds",
+    [
+        [(100, 1, 1)],
+        [(1, 0.1, 0.01)],
+        [(3, 300, 3)],
+        [(50, 50, 50), (0.5, 0.5, 0.5)],
+    ],
+)
+def test_no_significance_is_lost_where_backgrounds_differ(backgrounds):
+    """A source that has 5 sigma by the likelihood ratio has 5 in the map."""
+    datasets = [
+        make_dataset(f"d{idx}", exposure=1e13 / 10**idx)
+        for idx, _ in enumerate(backgrounds)
+    ]
+    for dataset, background in zip(datasets, backgrounds, strict=True):
+        dataset.background.data[...] = np.array(background)[:, None, None]
+    position = GEOM.to_image().pix_to_coord((12, 14))
+
+    def difference(log_amplitude):
+        inject(datasets, np.exp(log_amplitude), position)
+        return sqrt_ts_of_all(datasets) - 5
+
+    log_amplitude = brentq(difference, -3, 7, xtol=1e-3)
+    inject(datasets, np.exp(log_amplitude), position)
+    result = SpatialResiduals.from_datasets(datasets, kernel="point-source")
+    image = result.sqrt_ts.data[0]
+    assert np.unravel_index(np.argmax(image), image.shape) == (14, 12)
+    assert_allclose(image.max(), 5, atol=0.1)
+    assert_allclose(result.excess.data[0, 14, 12], np.exp(log_amplitude), rtol=0.02)
+
+
+def test_filter_of_masks_with_weights():
+    dataset = make_dataset()
+    random = np.random.default_rng(2)
+    dataset.counts.data = random.poisson(dataset.background.data)
+    dataset.stat_type = "cash_weighted"
+    dataset.mask_fit = Map.from_geom(
+        GEOM, data=random.choice([0, 0.3, 1], GEOM.data_shape)
+    )
+    result = SpatialResiduals.from_datasets(dataset, kernel="point-source")
+    stamps = source_stamps(
+        dataset, models.SkyModel(INDEX_2, models.PointSpatialModel())
+    )
+    ratio = threshold_amplitude_of(stamps, 3.0) * stamps / 3.0
+    r_y, r_x = stamps.shape[1] // 2, stamps.shape[2] // 2
+    part = np.s_[:, 12 - r_y : 13 + r_y, 15 - r_x : 16 + r_x]
+    f = np.log1p(ratio) * dataset.mask_fit.data[part]
+    counts = np.sum(f * dataset.counts.data[part])
+    used = f > 0
+    expected = compute_sqrt_ts_weighted(counts, f[used], np.full(used.sum(), 3.0))
+    assert_allclose(result.sqrt_ts.data[0, 12, 15], expected, atol=1e-3)
+
+
+def threshold_amplitude_of(stamps, mean):
+    def excess_ts(amplitude):
+        n = mean + amplitude * stamps
+        return 2 * np.sum(n * np.log(n / mean) - n + mean) - 25
+
+    return brentq(excess_ts, 1e-3, 1e3)
+
+
+def test_next_to_no_background():
+    """One count over nothing is 7 sigma, bright neighbours make none."""
+    dataset = make_dataset(background=1e-12)
+    dataset.counts.data[...] = 0
+    dataset.counts.data[1, 12, 15] = 1
+    image = SpatialResiduals.from_datasets(dataset, kernel="point-source").sqrt_ts.data
+    assert 6.5 < image[0, 12, 15] < 7.4
+    assert np.argmax(image) == np.ravel_multi_index((12, 15), GEOM.data_shape[1:])
+    assert (image > -1e-3).all() and np.isfinite(image).all()
+
+    dataset.background.data[:, :, :12] = 1e5
+    dataset.counts.data = np.random.default_rng(0).poisson(dataset.background.data)
+    image = SpatialResiduals.from_datasets(dataset, kernel="point-source").sqrt_ts.data
+    assert np.abs(image).max() < 5
+
+
+@pytest.mark.parametrize("backend", ["multiprocessing"])
+def test_processes_give_the_same(datasets, backend):
+    one, two = (
+        SpatialResiduals.from_datasets(
+            datasets, kernel="point-source", n_jobs=n_jobs, parallel_backend=backend
+        )
+        for n_jobs in (1, 2)
+    )
+    assert_allclose(one.sqrt_ts.data, two.sqrt_ts.data, rtol=1e-12)
 
 
 @pytest.mark.parametrize(
