@@ -16,7 +16,7 @@ from scipy.linalg import qr
 from scipy.sparse import csr_matrix
 from .weighted_poisson import Saddlepoint
 
-__all__ = ["FineNodes", "Nodes", "SaddlepointRange"]
+__all__ = []
 
 # Weights that the nodes are chosen from, and values of t, at most.
 N_SAMPLES, N_T = 300, 60

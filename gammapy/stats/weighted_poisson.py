@@ -86,7 +86,7 @@ def compute_sqrt_ts_weighted(weighted_counts, weights, npred):
     --------
     >>> from gammapy.stats.weighted_poisson import compute_sqrt_ts_weighted
     >>> compute_sqrt_ts_weighted(12.5, weights=[1, 0.5], npred=[4, 3]).round(2).item()
-    2.9
+    2.77
     >>> compute_sqrt_ts_weighted([0, 5], weights=[1, 1], npred=[1, 1]).round(3).tolist()
     [-2.0, 1.778]
     """
