@@ -42,8 +42,10 @@ log = logging.getLogger(__name__)
 EQUAL = 1e-12
 # Below this t, in units of K''(0) / K'''(0), the series replaces ln(u / r) / r.
 SERIES_BELOW = 1e-4
-# The correction counts for sums of more than about so many counts.
-N_COUNTS = 1.5
+# The correction counts for sums of more than about so many counts. It must rise fast:
+# with M^2 / M2 = 0.5 sums at 3 sigma are of two counts and need all of it, a single one
+# over nothing none. One count has 0.3 of it, two have 0.996.
+N_COUNTS, POWER = 1.3, 4
 # ln(S / M) above which sums are not much smaller than their mean.
 LOWEST = -0.7
 # Exponents beyond which exponentials might overflow.
@@ -171,7 +173,7 @@ class Saddlepoint:
             t, r, correction, n_counts = _solve_all(sums, weights, npred)
             below = np.where(self.r < 0, self.sqrt_ts / self.r, 1.0)[solved]
         base = np.where(r < 0, r * below, r)
-        reliability = -np.expm1(-((n_counts / N_COUNTS) ** 2))
+        reliability = -np.expm1(-((n_counts / N_COUNTS) ** POWER))
         # Else it would be larger than any that the expansion is good for.
         reliability *= np.exp(-(np.minimum(np.abs(correction), 10) ** 8))
         self.t[solved], self.r[solved] = t, r
