@@ -1,0 +1,93 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Print how often noise is beyond a number of sigma, for each kernel.
+
+The rates are exact, see ``tails.py``, and in units of those of N(0, 1). With
+``--docs`` they are written into the table of ``docs/user-guide/residuals.rst``.
+"""
+
+import argparse
+import sys
+from functools import partial
+from page import replace_part
+from reference import ROOT
+from tail_kernels import make_lattice
+from tails import SIGMAS, tail_rates
+from gammapy.stats.weighted_poisson import compute_sqrt_ts_weighted
+
+__all__ = ["CASES", "kernel_rates", "render"]
+
+PAGE = ROOT / "docs" / "user-guide" / "residuals.rst"
+
+#: Effective counts of the rows, by kernel.
+CASES = {
+    "tophat": (0.5, 1, 2, 5, 10, 30, 100, 300),
+    "gauss": (0.5, 1, 2, 5, 10, 100),
+    "point-source, H.E.S.S.": (0.5, 1, 2, 5, 6, 10, 100),
+    "point-source, Fermi": (0.5, 1, 2, 5, 10, 100),
+    "disc with spike": (0.5, 2, 5, 10, 30, 100),
+    "gauss with spike": (0.5, 2, 5, 10, 30, 100),
+}
+
+
+def kernel_rates(name, mu):
+    """Rates beyond each threshold, in units of those of N(0, 1).
+
+    Parameters
+    ----------
+    name : str
+        Kernel.
+    mu : float
+        Effective counts.
+
+    Returns
+    -------
+    rates : `~numpy.ndarray`
+        Rates of the significance that the package computes.
+    """
+    levels, npred = make_lattice(name, mu)
+    significance = partial(compute_sqrt_ts_weighted, weights=levels, npred=npred)
+    return tail_rates(lambda values: significance(values), levels, npred)
+
+
+def render(rows):
+    """Table of rows (kernel, counts, rates) in reStructuredText."""
+    names = [f"{'above' if _ > 0 else 'below'} {_}" for _ in SIGMAS]
+    header = ", ".join(f'"{_}"' for _ in ("kernel", "counts", *names))
+    lines = [
+        f'   "{name}", {mu:g}, ' + ", ".join(format_rate(_) for _ in rates)
+        for name, mu, rates in rows
+    ]
+    options = f"   :header: {header}\n   :widths: 28 12 10 10 10 10 10 10\n"
+    return ".. csv-table::\n" + options + "\n" + "\n".join(lines) + "\n"
+
+
+def format_rate(rate):
+    """Rate with two digits behind the point, 0 where nothing is beyond."""
+    return f"{rate:.2f}" if rate else "0"
+
+
+def compute(names):
+    """Yield the rows of kernels."""
+    for name in names:
+        for mu in CASES[name]:
+            yield name, mu, kernel_rates(name, mu)
+
+
+def main(args=None):
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--docs", action="store_true", help="write the table of the guide"
+    )
+    options = parser.parse_args(args)
+    rows = list(compute(CASES))
+    print("".join(f"{_:>9}" for _ in ("", "", "", "counts", *SIGMAS)))
+    for name, mu, rates in rows:
+        print(f"{name:27}{mu:>9g}" + "".join(f"{_:>9.2f}" for _ in rates))
+    if options.docs:
+        PAGE.write_text(replace_part(PAGE.read_text(), "tails", render(rows)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
