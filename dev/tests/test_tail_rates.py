@@ -5,6 +5,7 @@ The exact rates are those of ``tails.py``, which shares nothing with the signifi
 of the package.
 """
 
+import csv
 import sys
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ from tail_kernels import (  # noqa: E402
     make_case,
     make_lattice,
 )
+from tail_table import CASES, PAGE, kernel_rates  # noqa: E402
 from tails import (  # noqa: E402
     SIGMAS,
     cross_thresholds,
@@ -101,7 +103,7 @@ def test_significance_grows(name, mu):
     assert (np.diff(significance([0, *values])) > 0).all()
 
 
-@pytest.mark.parametrize("mu", [0.5, 1, 2, 5, 10, 30, 100, 300, 500])
+@pytest.mark.parametrize("mu", [0.5, 1, 2, 5, 10, 30, 100, 200, 300, 500])
 def test_tophat(mu):
     weights, npred = make_case("tophat", mu)
     significance = partial(
@@ -115,7 +117,7 @@ def test_tophat(mu):
     exact = [p[(cash / _) >= 1].sum() / norm.sf(abs(_)) for _ in SIGMAS]
     assert_allclose(rates, exact, rtol=1e-6)
     assert max(exact[3:]) < 1.95 and max(exact[:3]) < 13
-    if mu >= 300:
+    if mu >= 200:
         assert min(exact) > LOWEST and max(exact) < HIGHEST
 
 
@@ -144,3 +146,50 @@ def test_what_is_scaled_fails():
         return np.sign(n - mu) * np.sqrt(2 * half_ts)
 
     assert tail_rates(scaled, levels, npred, [5]) > 100
+
+
+# --- guide -----------------------------------------------------------------
+
+
+def quoted_rates():
+    """Rates that the guide quotes, by kernel and counts."""
+    table = PAGE.read_text().split(".. begin tails")[1].split(".. end tails")[0]
+    lines = [line.strip() for line in table.splitlines() if line.startswith('   "')]
+    rows = csv.reader(lines, skipinitialspace=True)
+    return {(name, float(mu)): np.array(rates, float) for name, mu, *rates in rows}
+
+
+@pytest.mark.parametrize("mu", CASES["tophat"])
+def test_guide_quotes_tails_of_tophat(mu):
+    levels, npred = np.array([1]), np.array([mu])
+    expected = tail_rates(functions(levels, npred)[1], levels, npred)
+    assert_allclose(quoted_rates()["tophat", mu], expected, atol=0.0051)
+
+
+@pytest.mark.parametrize(
+    "name, mu", [("gauss", 5), ("gauss", 100), ("disc with spike", 10)]
+)
+def test_guide_quotes_tails(name, mu):
+    levels, npred = lattice(name, mu)
+    expected = tail_rates(functions(levels, npred)[1], levels, npred)
+    quoted, reach = quoted_rates()[name, mu], is_within_reach(npred)
+    assert_allclose(quoted[reach], expected[reach], rtol=0.05, atol=0.01)
+
+
+@requires_data()
+def test_guide_quotes_all_tails():
+    quoted = quoted_rates()
+    assert list(quoted) == [(name, mu) for name in CASES for mu in CASES[name]]
+    for name, mu in [*((name, 5) for name in KERNELS_PSF), ("gauss with spike", 10)]:
+        levels, npred = lattice(name, mu)
+        expected = tail_rates(functions(levels, npred)[0], levels, npred)
+        assert_allclose(quoted[name, mu], expected, rtol=0.05, atol=0.01)
+
+
+@pytest.mark.long
+@requires_data()
+def test_guide_quotes_what_is_measured():
+    for (name, mu), rates in quoted_rates().items():
+        assert_allclose(
+            rates, kernel_rates(name, mu), atol=0.011, err_msg=f"{name} {mu}"
+        )
