@@ -1,63 +1,53 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Is the significance of pure noise what the Poisson distribution says?
 
-Images of noise are simulated as datasets and go through `SpatialResiduals`. Mean and
-width of the significance are compared with the exact expectation, which is computed
-here from the Poisson distribution, without the code under test, and for 100 or more
-expected counts also with the normal distribution N(0, 1).
+Images of noise are simulated as datasets and go through `SpatialResiduals`. Mean, width
+and tails of the significance are compared with the exact expectation, which comes from
+the probabilities of all counts, or weighted sums, without the code that makes maps.
+For many counts, and for weighted sums of a few, mean and width are also compared with
+the normal distribution N(0, 1). The significance of a weighted sum is that of the
+package, whose tails ``test_tail_rates.py`` compares with its definition.
+
+Rates beyond 3 and 4 sigma are in units of those of N(0, 1). The images have few pixels
+beyond 4 sigma; ``tail_maps.py`` draws them more often.
 """
 
 import argparse
 import sys
-from functools import cache
+from noise import GEOM, kernel_case, make_residuals, simulate
+from tail_maps import kernel_lattice
+from tails import lattice_density, lattice_size
 import numpy as np
 from scipy.special import xlogy
-from scipy.stats import poisson
-import astropy.units as u
-from gammapy.datasets import MapDataset, MapDatasetOnOff, SpatialResiduals
-from gammapy.datasets.convolution import make_kernel
-from gammapy.datasets.matched_filter import source_of_kernel, source_stamps
-from gammapy.irf import PSFMap
-from gammapy.maps import Map, MapAxis, WcsGeom
+from scipy.stats import norm, poisson
+from gammapy.stats.weighted_poisson import compute_sqrt_ts_weighted
 
 __all__ = ["calibrate"]
 
 #: Allowed difference of the mean, and of the width, relative.
 TOLERANCE_MEAN, TOLERANCE_WIDTH = 0.02, 0.02
 # The statistical error must be this much smaller than what is allowed, or the
-# comparison shows nothing.
+# comparison shows nothing. A rate in a tail may differ by as many errors.
 MARGIN = 4
+#: Thresholds of the tails, with their sign, in sigma.
+TAILS = (-4, -3, 3, 4)
 #: Expected counts above which the noise is to follow N(0, 1).
-MU_NORMAL = 100
+MU_NORMAL, MU_NORMAL_WEIGHTED = 100, 5
 
 MUS = (0.5, 1, 2, 5, 10, 30, 100, 300, 500)
 MUS_FAST = (0.5, 5, 100)
 KERNELS = ("tophat", "gauss", "point-source", None)
-# Kernels whose weights are not 0 and 1: there is no closed form.
-WEIGHTED = ("gauss", "point-source")
+# Kernels whose weights are not 0 and 1.
+WEIGHTED = ("gauss", "point-source", "spike")
 KERNELS_ON_OFF = ("tophat", None)
 ALPHAS = (1.0, 0.2)
-
-RADIUS = "0.1 deg"
-# Two pixels in the radius: the disc has 13 pixels. Smaller pixels would only need more
-# images, for the counts in a disc are given.
-GEOM = WcsGeom.create(
-    npix=(300, 300),
-    binsz=0.05,
-    axes=[MapAxis.from_energy_edges([1, 10] * u.TeV, name="energy")],
-)
-
-# A matched filter weights the energies, so it gets two bins.
-GEOM_FILTER = GEOM.to_image().to_cube(
-    [MapAxis.from_energy_edges([1, 3, 10] * u.TeV, name="energy")]
-)
-AXIS_TRUE = MapAxis.from_energy_bounds("0.5 TeV", "20 TeV", nbin=6, name="energy_true")
 
 # Independent values for errors well within the tolerance, and for just enough.
 N_TRIALS, N_TRIALS_FAST = 200_000, 100_000
 # The error comes from the scatter of the images, which needs some of them.
 N_IMAGES_MIN, N_IMAGES_MIN_FAST = 50, 12
-N_REFERENCE, N_REFERENCE_FAST = 600_000, 200_000
+# Values of a weighted sum between which its significance is interpolated.
+N_NODES = 1000
 
 
 # --- expectation -----------------------------------------------------------
@@ -83,106 +73,57 @@ def poisson_range(mu):
     return np.arange(max(np.floor(mu - width), 0), mu + width)
 
 
-def weighted_moments(values, weights):
-    """Mean and standard deviation."""
-    mean = np.sum(weights * values)
-    return mean, np.sqrt(np.sum(weights * (values - mean) ** 2))
-
-
 def expect_cash(mu):
-    """Mean and width for counts with the expectation ``mu``."""
+    """Significances and probabilities for counts with the expectation ``mu``."""
     n = poisson_range(mu)
-    return weighted_moments(significance(n, mu), poisson.pmf(n, mu))
+    return significance(n, mu), poisson.pmf(n, mu)
 
 
 def expect_wstat(mu, alpha):
-    """Mean and width for ``mu`` expected on counts and ``mu / alpha`` off counts."""
+    """The same for ``mu`` expected on counts and ``mu / alpha`` off counts."""
     n_on, n_off = poisson_range(mu)[:, np.newaxis], poisson_range(mu / alpha)
     weights = poisson.pmf(n_on, mu) * poisson.pmf(n_off, mu / alpha)
-    return weighted_moments(significance_on_off(n_on, n_off, alpha), weights)
+    return significance_on_off(n_on, n_off, alpha), weights
 
 
-@cache
-def expect_weighted(kernel, mu, n_values, seed):
-    """Mean and width for counts summed with the weights of a kernel, by simulation.
+def expect_weighted(kernel, mu):
+    """The same for counts summed with the weights of a kernel, on a lattice."""
+    levels, npred, _n_levels = kernel_lattice(kernel, mu)
+    size = lattice_size(0, levels, npred)
+    # The significance is smooth, but steep where the sum goes to 0.
+    nodes = np.concatenate(
+        [[0], np.geomspace(1, size, N_NODES), np.linspace(1, size, N_NODES)]
+    )
+    nodes = np.unique(nodes)
+    values = compute_sqrt_ts_weighted(nodes, levels, npred)
+    density = lattice_density(size, levels, npred)
+    return np.interp(np.arange(size), nodes, values), density
 
-    Pixels with the same weight are drawn together: their sum is Poisson, too.
-    """
-    random = np.random.default_rng([seed, 1])
-    weights = kernel_weights(kernel)
-    weights = np.round(weights / weights.max(), 9)
-    weights, n_pixels = np.unique(weights, return_counts=True)
-    rates = mu / effective_pixels(kernel) * n_pixels
-    model, variance = np.sum(weights * rates), np.sum(weights**2 * rates)
-    values = [
-        significance(random.poisson(rates, (10_000, rates.size)) @ weights, model)
-        for _ in range(-(-n_values // 10_000))
-    ]
-    values = np.concatenate(values) * np.sqrt(model / variance)
-    return values.mean(), values.std()
+
+def summarise(values, weights):
+    """Mean, width, and rates beyond `TAILS` in units of N(0, 1), as a dict."""
+    mean = np.sum(weights * values)
+    rates = [np.sum(weights[is_beyond(values, _)]) / norm.sf(abs(_)) for _ in TAILS]
+    return {
+        "mean_exact": mean,
+        "width_exact": np.sqrt(np.sum(weights * (values - mean) ** 2)),
+        "rates_exact": np.array(rates),
+    }
+
+
+def is_beyond(values, threshold):
+    """Whether values are at a threshold or further from 0."""
+    # Rounding must not decide where a number of counts is just at it.
+    return np.sign(threshold) * values >= abs(threshold) - 1e-9
 
 
 # --- simulation ------------------------------------------------------------
 
 
-@cache
-def kernel_weights(kernel):
-    """Weights of the pixels, shape (n_energy, n_lat, n_lon); 1 for None."""
-    if kernel == "point-source":
-        dataset = simulate(kernel, 1, None, np.random.default_rng(0))
-        return source_stamps(dataset, source_of_kernel(kernel))
-    weights = make_kernel(kernel, RADIUS, GEOM.to_image())
-    return np.ones((1, 1, 1)) if weights is None else weights[np.newaxis]
-
-
-def effective_pixels(kernel):
-    """Pixels in the disc, or in the disc that would have the same noise."""
-    weights = kernel_weights(kernel)
-    return np.sum(weights) ** 2 / np.sum(weights**2)
-
-
-def simulate(kernel, rate, alpha, random):
-    """Draw a dataset of noise.
-
-    Parameters
-    ----------
-    kernel : {"tophat", "gauss", "point-source"} or None
-        Kernel; a matched filter needs responses.
-    rate : float
-        Expected counts per pixel.
-    alpha : float or None
-        Acceptance ratio of on-off data, None for a modelled background.
-    random : `~numpy.random.Generator`
-        Random numbers.
-    """
-    geom = GEOM_FILTER if kernel == "point-source" else GEOM
-    counts = Map.from_geom(geom, data=random.poisson(rate, geom.data_shape))
-    if alpha is None:
-        background = Map.from_geom(geom, data=np.full(geom.data_shape, rate))
-        dataset = MapDataset(counts=counts, background=background, name="noise")
-        if kernel == "point-source":
-            geom_true = geom.to_image().to_cube([AXIS_TRUE])
-            dataset.exposure = Map.from_geom(geom_true, unit="cm2 s")
-            dataset.exposure.data += 1e12
-            dataset.psf = PSFMap.from_gauss(AXIS_TRUE, sigma=RADIUS)
-        return dataset
-    counts_off = random.poisson(rate / alpha, GEOM.data_shape)
-    return MapDatasetOnOff(
-        counts=counts,
-        counts_off=Map.from_geom(GEOM, data=counts_off),
-        acceptance=Map.from_geom(GEOM, data=np.full(GEOM.data_shape, alpha)),
-        acceptance_off=Map.from_geom(GEOM, data=np.ones(GEOM.data_shape)),
-        name="noise",
-    )
-
-
-def inner_values(dataset, kernel):
+def inner_values(dataset, kernel, margin):
     """Significance of the pixels whose kernel lies inside the image."""
-    residuals = SpatialResiduals.from_datasets(
-        dataset, kernel=kernel, correlation_radius=RADIUS
-    )
-    image = residuals.sqrt_ts.data[0]
-    y, x = (_ // 2 for _ in kernel_weights(kernel).shape[1:])
+    image = make_residuals(dataset, kernel)
+    y, x = margin
     return image[y : image.shape[0] - y, x : image.shape[1] - x]
 
 
@@ -205,20 +146,24 @@ def moments_with_errors(means, squares):
     )
 
 
-def number_of_images(kernel, n_trials, n_min):
+def effective_pixels(kernel, mu):
+    """Pixels of the disc that would have the same noise."""
+    return mu / kernel_case(kernel, mu)[1]
+
+
+def number_of_images(kernel, mu, n_trials, n_min):
     """Images that hold a number of independent kernels."""
     n_pixels = np.prod(GEOM.to_image().data_shape)
-    return max(int(np.ceil(n_trials * effective_pixels(kernel) / n_pixels)), n_min)
+    n_images = np.ceil(n_trials * effective_pixels(kernel, mu) / n_pixels)
+    return max(int(n_images), n_min)
 
 
-def calibrate(
-    kernel, mu, statistic, n_images, seed, *, alpha=1.0, n_reference=N_REFERENCE
-):
+def calibrate(kernel, mu, statistic, n_images, seed, *, alpha=1.0):
     """Compare the significance of simulated noise with its expectation.
 
     Parameters
     ----------
-    kernel : {"tophat", "gauss", "point-source"} or None
+    kernel : {"tophat", "gauss", "point-source", "spike"} or None
         Kernel.
     mu : float
         Expected (on) counts per effective kernel.
@@ -230,30 +175,31 @@ def calibrate(
         Seed.
     alpha : float, optional
         Acceptance ratio, for wstat. Default is 1.
-    n_reference : int, optional
-        Number of values for the expectation of weighted counts, which has no closed
-        form.
 
     Returns
     -------
     result : dict
-        The arguments; "mean", "mean_err", "width", "width_err"; the expectation
-        "mean_exact" and "width_exact"; "problems", a list of str, empty when all is
-        well.
+        The arguments; "mean", "mean_err", "width", "width_err"; "rates" and
+        "rates_err" beyond `TAILS` in units of those of N(0, 1); the expectation
+        "mean_exact", "width_exact" and "rates_exact"; "problems", a list of str,
+        empty when all is well.
     """
     alpha = alpha if statistic == "wstat" else None
     # wstat and cash, and each mean, draw numbers of their own
     random = np.random.default_rng([seed, int(10 * mu), int(100 * (alpha or 0))])
-    rate = mu / effective_pixels(kernel)
-    moments = []
-    for _ in range(n_images):
-        values = inner_values(simulate(kernel, rate, alpha, random), kernel)
+    weights, rate = kernel_case(kernel, mu)
+    margin = [_ // 2 for _ in weights.shape[1:]]
+    moments, tails = [], []
+    for _image in range(n_images):
+        dataset = simulate(kernel, rate, alpha, random)
+        values = inner_values(dataset, kernel, margin)
         moments.append((values.mean(), np.mean(values**2)))
+        tails.append([is_beyond(values, _).mean() / norm.sf(abs(_)) for _ in TAILS])
 
     if statistic == "wstat":
         exact = expect_wstat(mu, alpha)
     elif kernel in WEIGHTED:
-        exact = expect_weighted(kernel, mu, n_reference, seed)
+        exact = expect_weighted(kernel, mu)
     else:
         exact = expect_cash(mu)
     names = ["mean", "mean_err", "width", "width_err"]
@@ -264,14 +210,10 @@ def calibrate(
         "mu": mu,
         "n_images": n_images,
         **dict(zip(names, moments_with_errors(*np.array(moments).T), strict=True)),
-        "mean_exact": exact[0],
-        "width_exact": exact[1],
+        "rates": np.mean(tails, axis=0),
+        "rates_err": np.std(tails, axis=0, ddof=1) / np.sqrt(n_images),
+        **summarise(*exact),
     }
-    if kernel in WEIGHTED:
-        # the expectation has an error as well
-        width = result["width_exact"]
-        for name, error in (("mean_err", width), ("width_err", width / np.sqrt(2))):
-            result[name] = np.hypot(result[name], error / np.sqrt(n_reference))
     result["problems"] = find_problems(result)
     return result
 
@@ -279,7 +221,8 @@ def calibrate(
 def find_problems(result):
     """What is wrong with a result, a list of str."""
     references = {"exact": (result["mean_exact"], result["width_exact"])}
-    if result["mu"] >= MU_NORMAL:
+    is_weighted = result["kernel"] in WEIGHTED
+    if result["mu"] >= (MU_NORMAL_WEIGHTED if is_weighted else MU_NORMAL):
         references["N(0, 1)"] = (0, 1)
     problems = []
     # written so that a NaN is a problem
@@ -292,6 +235,20 @@ def find_problems(result):
         problems.append("mean is not precise")
     if not MARGIN * result["width_err"] <= TOLERANCE_WIDTH * result["width_exact"]:
         problems.append("width is not precise")
+    return problems + find_problems_of_tails(result)
+
+
+def find_problems_of_tails(result):
+    """Tails that differ from the exact ones, a list of str."""
+    n_pixels = result["n_images"] * np.prod(GEOM.to_image().data_shape)
+    n_trials = n_pixels / effective_pixels(result["kernel"], result["mu"])
+    problems = []
+    arrays = [result[_] for _ in ("rates", "rates_err", "rates_exact")]
+    for threshold, rate, error, exact in zip(TAILS, *arrays, strict=True):
+        # What is rare shows no scatter between images: one event more is no fault.
+        rare = np.sqrt((exact + 1 / n_trials) / norm.sf(abs(threshold)) / n_trials)
+        if not abs(rate - exact) <= MARGIN * max(error, rare):
+            problems.append(f"rate beyond {threshold} is not exact")
     return problems
 
 
@@ -312,12 +269,9 @@ def run(fast=False, seed=0):
     """Yield the result of each case."""
     n_trials = N_TRIALS_FAST if fast else N_TRIALS
     n_min = N_IMAGES_MIN_FAST if fast else N_IMAGES_MIN
-    n_reference = N_REFERENCE_FAST if fast else N_REFERENCE
     for kernel, mu, statistic, alpha in cases(fast):
-        n_images = number_of_images(kernel, n_trials, n_min)
-        yield calibrate(
-            kernel, mu, statistic, n_images, seed, alpha=alpha, n_reference=n_reference
-        )
+        n_images = number_of_images(kernel, mu, n_trials, n_min)
+        yield calibrate(kernel, mu, statistic, n_images, seed, alpha=alpha)
 
 
 def format_row(result):
@@ -331,14 +285,22 @@ def format_row(result):
         f"{result['mean']:>+10.4f} ±{result['mean_err']:.4f}"
         f"{result['mean'] - result['mean_exact']:>+9.4f}"
         f"{result['width']:>9.4f} ±{result['width_err']:.4f}"
-        f"{100 * (result['width'] / result['width_exact'] - 1):>+8.2f} %  "
+        f"{100 * (result['width'] / result['width_exact'] - 1):>+8.2f} %"
+        f"{format_tails(result)}  "
         f"{', '.join(result['problems']) or 'pass'}"
     )
+
+
+def format_tails(result):
+    """Rates of the simulation and exact ones."""
+    pairs = zip(result["rates"], result["rates_exact"], strict=True)
+    return "".join(f"{rate:>7.2f} ({exact:.2f})" for rate, exact in pairs)
 
 
 HEADER = (
     f"{'statistic':10}{'kernel':13}{'mu':>6}{'images':>7}{'mean':>10} {'':7}"
     f"{'- exact':>9}{'width':>9} {'':7}{'/ exact':>10}"
+    + "".join(f"{f'beyond {_}':>14}" for _ in TAILS)
 )
 
 

@@ -15,7 +15,15 @@ import astropy.units as u
 from gammapy.data import DataStore
 from gammapy.irf import PSFMap
 
-__all__ = ["KERNELS", "KERNELS_PSF", "effective_counts", "make_case", "make_lattice"]
+__all__ = [
+    "KERNELS",
+    "KERNELS_PSF",
+    "effective_counts",
+    "gauss",
+    "make_case",
+    "make_lattice",
+    "matched_case",
+]
 
 #: Threshold in sigma of the source that a filter is matched to.
 THRESHOLD = 5
@@ -146,7 +154,24 @@ def make_case(name, mu):
     if name in KERNELS:
         weights, background = KERNELS[name]()
         return weights, background * mu / effective_counts(weights, background)
-    stamps, background = psf_stamps(KERNELS_PSF[name])
+    return matched_case(*psf_stamps(KERNELS_PSF[name]), mu)
+
+
+def matched_case(stamps, background, mu):
+    """Weights of a matched filter and expected counts, by its effective counts.
+
+    Parameters
+    ----------
+    stamps, background : `~numpy.ndarray`
+        Counts of the source and expected counts, each in any unit.
+    mu : float
+        Effective counts.
+
+    Returns
+    -------
+    weights, npred : tuple of `~numpy.ndarray`
+        Arrays of the shape of the stamps.
+    """
 
     def scaled(log_scale):
         npred = np.exp(log_scale) * background

@@ -4,9 +4,11 @@
 import sys
 from pathlib import Path
 import pytest
+import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench"))
-from calibration import calibrate, run  # noqa: E402
+from calibration import TAILS, calibrate, find_problems, run  # noqa: E402
+from tail_maps import exact_rates, map_rates  # noqa: E402
 
 
 @pytest.mark.parametrize(
@@ -22,10 +24,39 @@ from calibration import calibrate, run  # noqa: E402
     ],
 )
 def test_noise_follows_poisson(kernel, mu, statistic, alpha, n_images):
-    result = calibrate(
-        kernel, mu, statistic, n_images, seed=0, alpha=alpha, n_reference=200_000
-    )
+    result = calibrate(kernel, mu, statistic, n_images, seed=0, alpha=alpha)
     assert result["problems"] == []
+
+
+def test_problems_of_tails():
+    result = calibrate(None, 5, "cash", 12, seed=0)
+    result["rates"] = result["rates"] + [0, 0, 0.2, 0]
+    assert find_problems(result) == ["rate beyond 3 is not exact"]
+    result["rates"] = np.full(len(TAILS), np.nan)
+    assert len(find_problems(result)) == len(TAILS)
+
+
+@pytest.mark.parametrize(
+    "kernel, mu, n_images",
+    [("tophat", 10, 4), ("gauss", 5, 8), ("point-source", 5, 6), ("spike", 10, 8)],
+)
+def test_tails_of_maps(kernel, mu, n_images):
+    sigmas = (-3, 3, 4)
+    rates, errors = map_rates(kernel, mu, n_images, seed=0, sigmas=sigmas)
+    exact = exact_rates(kernel, mu, sigmas)
+    assert (abs(rates - exact) < 4 * errors).all(), (rates, errors, exact)
+    assert max(errors / exact) < 0.15
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("mu", [0.5, 5, 30])
+@pytest.mark.parametrize("kernel", ["tophat", "gauss", "point-source", "spike"])
+def test_tails_of_maps_to_5_sigma(kernel, mu):
+    sigmas = (3, 4, 5) if mu < 10 else (-5, -4, -3, 3, 4, 5)
+    rates, errors = map_rates(kernel, mu, 60, seed=0, sigmas=sigmas)
+    exact = exact_rates(kernel, mu, sigmas)
+    assert (abs(rates - exact) < 4 * errors).all(), (rates, errors, exact)
+    assert max(errors / exact) < 0.1
 
 
 @pytest.mark.long
