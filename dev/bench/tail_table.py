@@ -10,10 +10,14 @@ import os
 import sys
 from functools import partial
 from pathlib import Path
+from calibration import is_beyond, poisson_range
 from page import replace_part
 from reference import ROOT
 from tail_kernels import KERNELS_PSF, make_lattice
 from tails import SIGMAS, tail_rates
+import numpy as np
+from scipy.stats import norm, poisson
+from gammapy.stats.residuals import compute_sqrt_ts_on_off
 from gammapy.stats.weighted_poisson import compute_sqrt_ts_weighted
 
 __all__ = ["CASES", "kernel_rates", "render"]
@@ -28,13 +32,19 @@ CASES = {
     "point-source, Fermi": (0.5, 1, 2, 5, 10, 100),
     "gauss with spike": (0.5, 2, 5, 10, 100),
     "disc with spike": (0.5, 2, 5, 10, 100),
+    "on-off, alpha 1": (1, 5, 10, 30, 100),
+    "on-off, alpha 0.2": (1, 5, 10, 30, 100),
 }
+#: Acceptance ratio of the rows of on-off data, which are top-hats.
+ALPHAS = {"on-off, alpha 1": 1.0, "on-off, alpha 0.2": 0.2}
 # Few counts need a fine lattice, for the lower tail ends with a few of its steps.
 FEW, N_LEVELS_FEW, N_LEVELS = 10, 20_000, 2000
 
 
 def kernel_rates(name, mu):
     """Rates beyond each threshold, in units of those of N(0, 1).
+
+    Those of on-off data are for the expected on counts, and no signal.
 
     Parameters
     ----------
@@ -48,9 +58,20 @@ def kernel_rates(name, mu):
     rates : `~numpy.ndarray`
         Rates of the significance that the package computes.
     """
+    if name in ALPHAS:
+        return on_off_rates(mu, ALPHAS[name])
     levels, npred = make_lattice(name, mu, N_LEVELS_FEW if mu <= FEW else N_LEVELS)
     significance = partial(compute_sqrt_ts_weighted, weights=levels, npred=npred)
     return tail_rates(significance, levels, npred)
+
+
+def on_off_rates(mu, alpha):
+    """Rates of on-off data from the probabilities of all pairs of counts."""
+    counts, counts_off = poisson_range(mu)[:, np.newaxis], poisson_range(mu / alpha)
+    values = compute_sqrt_ts_on_off(counts, counts_off, alpha, npred_signal=0)
+    weights = poisson.pmf(counts, mu) * poisson.pmf(counts_off, mu / alpha)
+    rates = [weights[is_beyond(values, _)].sum() / norm.sf(abs(_)) for _ in SIGMAS]
+    return np.array(rates)
 
 
 def render(rows):

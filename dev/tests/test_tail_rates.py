@@ -17,13 +17,14 @@ from gammapy.stats.weighted_poisson import compute_sqrt_ts_weighted
 from gammapy.utils.testing import requires_data
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench"))
+from calibration import expect_wstat  # noqa: E402
 from tail_kernels import (  # noqa: E402
     KERNELS_PSF,
     effective_counts,
     make_case,
     make_lattice,
 )
-from tail_table import CASES, PAGE, kernel_rates  # noqa: E402
+from tail_table import ALPHAS, CASES, PAGE, kernel_rates  # noqa: E402
 from tails import (  # noqa: E402
     SIGMAS,
     cross_thresholds,
@@ -174,6 +175,15 @@ def test_guide_quotes_tails(name, mu):
     expected = tail_rates(functions(levels, npred)[1], levels, npred)
     quoted, reach = quoted_rates()[name, mu], is_within_reach(npred)
     assert_allclose(quoted[reach], expected[reach], rtol=0.05, atol=0.01)
+
+
+@pytest.mark.parametrize("name", ALPHAS)
+def test_guide_quotes_tails_of_on_off_data(name):
+    for mu in CASES[name]:
+        values, weights = expect_wstat(mu, ALPHAS[name])
+        rates = [weights[np.sign(_) * values >= abs(_)].sum() for _ in SIGMAS]
+        expected = rates / norm.sf(np.abs(SIGMAS))
+        assert_allclose(quoted_rates()[name, mu], expected, atol=0.0051)
 
 
 @requires_data()
