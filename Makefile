@@ -48,6 +48,7 @@ lint: merge ## check style, spelling and the overlay
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m codespell_lib .
+	@$(PY) dev/check_english.py
 	@$(PY) dev/overlay.py check
 	@$(PY) -m ruff check --quiet --isolated --select F821 build/merged/gammapy
 

@@ -45,7 +45,7 @@ class Page:
     anchors: set = field(default_factory=set)
     links: list = field(default_factory=list)
     loaded: list = field(default_factory=list)
-    #: pictures without a text for those who do not see them
+    #: pictures without a text, which readers need who do not see them
     silent: list = field(default_factory=list)
 
 

@@ -49,7 +49,7 @@ fi
 mkdir -p build
 say "setting up .venv with Python ${held:-$(version_of "$python")} (details in $log)"
 rm -f .venv/ready
-# One that was interrupted, or whose Python is gone, is made anew.
+# One that was interrupted, or whose Python is gone, is made again.
 if ! $venv -m pip --version >"$log" 2>&1 && ! "$python" -m venv --clear .venv >"$log" 2>&1; then
     say "could not make .venv: $(reason)"
     exit 1

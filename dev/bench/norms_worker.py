@@ -147,7 +147,7 @@ class PointsTask(Task):
     def floor(self):
         """Make the templates of the whole energy range, with the norm of the source.
 
-        As flux points do, it evaluates all components anew.
+        As flux points do, it evaluates all components again.
         """
         from gammapy.modeling.templates import NormTemplates
 

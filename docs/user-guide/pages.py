@@ -124,7 +124,7 @@ def run_page(page, save, *, pictures=None, exact=False):
             print(f"--- {where}: the rest needs $GAMMAPY_DATA, and is left out")
             break
         print(f"--- {where}", flush=True)
-        # Log lines and progress bars are for those who run the blocks one by one.
+        # Log lines and progress bars are for users who run the blocks one by one.
         with redirect_stderr(io.StringIO()), redirect_stdout(io.StringIO()) as output:
             exec(compile(block, f"{page}, block in {where}", "exec"), names)
         printed = output.getvalue()

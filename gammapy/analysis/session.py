@@ -464,8 +464,8 @@ def run_fit(session, config):
 def apply_fit_range(session, config):
     """Restrict the ``mask_fit`` of the datasets to the fit range.
 
-    A mask that a dataset had is kept: the range takes bins from it. The mask is made
-    anew from it when the range changes.
+    A mask that a dataset had is kept: the range takes bins from it. A new one is
+    made from it when the range changes.
 
     Parameters
     ----------

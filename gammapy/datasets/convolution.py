@@ -42,7 +42,7 @@ def make_kernel(kernel, radius, geom):
         return _weights_from_map(kernel)
     if not isinstance(kernel, str) or kernel not in KERNELS:
         raise ValueError(
-            f"Invalid kernel: {kernel!r}. Choose one of "
+            f"Invalid kernel: {kernel!r}. Choose from "
             f"{', '.join(map(repr, KERNELS))}, 'point-source', a Map, a SkyModel, or "
             "None for single pixels."
         )

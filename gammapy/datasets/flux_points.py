@@ -51,5 +51,5 @@ def _check_method(method):
     if method not in METHODS:
         raise ValueError(
             f"Invalid residual method of flux points: {method!r}. They have no counts, "
-            f"so choose one of {', '.join(map(repr, METHODS))}."
+            f"so choose from {', '.join(map(repr, METHODS))}."
         )

@@ -191,8 +191,8 @@ class SpatialResiduals:
         apply_mask : bool, optional
             Whether ``mask_fit`` applies; ``mask_safe`` always does. Default is True.
         n_jobs : int, optional
-            Number of processes that share the datasets. The result is the same. They
-            evaluate the models anew, so it pays for datasets that were just read, and
+            Number of processes that share the datasets. The result is the same. Each
+            evaluates the models again, so it pays for datasets that were just read, and
             not after a fit, when one process is faster. Default is
             `gammapy.utils.parallel.N_JOBS_DEFAULT`, which is 1.
         parallel_backend : {"multiprocessing", "ray"}, optional

@@ -97,7 +97,7 @@ class Smoothing:
         if not isinstance(kernel, str) or kernel not in KERNELS:
             raise ValueError(
                 f"Invalid kernel: {kernel!r}. "
-                f"Choose one of {', '.join(map(repr, KERNELS))}."
+                f"Choose from {', '.join(map(repr, KERNELS))}."
             )
         # There may be one per axis.
         for part in np.atleast_1d(mode).tolist():

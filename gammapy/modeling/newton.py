@@ -19,8 +19,8 @@ Each step minimises the quadratic model inside the bounds with an active set
 there). The covariance is :math:`2 H^{-1}`.
 
 The minimum is that on the set of norms where each bin with counts has a model. Gammapy
-truncates the logarithm, as if the model were 1e-25, and outside of this set has minima
-that are none. A start inside is found by scaling the norms or by a linear program, and
+truncates the logarithm, as if the model were 1e-25, and outside of this set has false
+minima. A start inside is found by scaling the norms or by a linear program, and
 no step goes more than 99 percent of the way to where a bin with counts loses its model
 (the fraction-to-the-boundary rule, section 19.2 in [2]_). Where there is no such set,
 as at a value of a profile that the other norms cannot follow, the statistic is infinite

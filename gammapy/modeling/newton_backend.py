@@ -112,7 +112,7 @@ def log_backend(label, backend, reason):
 def copy_models(models):
     """Copy of models that shares the maps of templates.
 
-    `DatasetModels.copy` makes them anew, checks and all, and takes many times as long.
+    `DatasetModels.copy` makes new ones, checks and all, and takes many times as long.
     """
     parts = [part for model in models for part in (model, *vars(model).values())]
     maps = [
@@ -237,7 +237,7 @@ def warn_undetermined(names):
 
 
 class NewtonOptimizer:
-    """What a fit leaves for those who look at it, in factors of the parameters.
+    """What a fit leaves to be looked at, in factors of the parameters.
 
     Parameters
     ----------
@@ -309,7 +309,7 @@ def _trace(fit, names):
 
 
 def optimize_newton(parameters, function, store_trace=False, **kwargs):
-    """Optimiser "newton" for those who get it from the registry of backends.
+    """Optimiser "newton" as the registry of backends has it.
 
     Parameters
     ----------

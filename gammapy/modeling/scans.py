@@ -70,7 +70,7 @@ class Scan:
     def __post_init__(self):
         self.reoptimize = check_bool("reoptimize", self.reoptimize)
         check_counts(self.datasets)
-        # Each access of the datasets' models makes them anew.
+        # Each access of the datasets' models makes new ones.
         self.models = self.datasets.models
         self.parameters = self.models.parameters
         self.names = unique_parameter_names(self.models)

@@ -17,8 +17,8 @@ N_BINS_CHUNK = 2**17
 class Term:
     """Counts that one component predicts, for a norm of 1.
 
-    They are ``data * factor``. Bins outside ``into`` are 0. What was summed is kept for
-    those who use a term again: its mask is always that of its dataset.
+    They are ``data * factor``. Bins outside ``into`` are 0. What was summed is kept, in
+    case a term is used again: its mask is always that of its dataset.
     """
 
     name: str

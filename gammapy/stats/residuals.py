@@ -48,7 +48,7 @@ def check_residual_method(method):
         hint = did_you_mean(method, RESIDUAL_METHODS)
         raise ValueError(
             f"Invalid residual method: {show(method)}{hint}. "
-            f"Choose one of {', '.join(map(repr, RESIDUAL_METHODS))}."
+            f"Choose from {', '.join(map(repr, RESIDUAL_METHODS))}."
         )
 
 

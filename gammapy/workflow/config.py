@@ -88,7 +88,7 @@ class GeneralConfig:
         known = [_.value for _ in WorkflowStepEnum]
         for step in steps:
             if step not in known:
-                raise ValueError(f"{step!r} is no step; choose of {', '.join(known)}")
+                raise ValueError(f"{step!r} is no step; choose from {', '.join(known)}")
         return steps
 
 

@@ -164,7 +164,7 @@ for way, fit in {'Fit("minuit")': Fit("minuit"), "Fit()": Fit()}.items():
 
 # %%
 # A scan of a shape is made of norm fits, too, as long as nothing but norms is fitted at
-# each value. Then the templates are made anew for each of them:
+# each value. Then new templates are made for each of them:
 
 index = source.spectral_model.index
 index.scan_values = index.value + np.linspace(-0.2, 0.2, 3)

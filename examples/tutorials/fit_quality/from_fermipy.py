@@ -5,7 +5,7 @@ A fermipy session, here
 
 The steps of an analysis with fermipy and their equivalents, with what differs and why.
 
-Who comes from fermipy judges a fit with ``gta.residmap`` and ``gta.tsmap``, and looks
+With fermipy you judge a fit with ``gta.residmap`` and ``gta.tsmap``, and look
 at a source with ``gta.sed`` and ``gta.profile``. This page goes through such a session
 command by command. The differences are small, but some of them change numbers. The
 page :doc:`/coming_from` has tables of commands, also for ctools and XSPEC.
@@ -141,8 +141,8 @@ for name, value in at_source.items():
 # A TS map is for finding sources: it is the better test for a source of the kind that
 # it assumes, for it weighs each energy with its background. A residual map is for
 # judging a model: it needs no fit, shows what is too bright in the model as well as
-# what is missing, and its distribution can be compared with that of noise. Take both,
-# and do not wonder that their values are not the same.
+# what is missing, and its distribution can be compared with that of noise. Take both;
+# their values differ, because they answer different questions.
 #
 # gta.sed("source", free_background=True)
 # ---------------------------------------

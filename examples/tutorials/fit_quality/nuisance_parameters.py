@@ -78,7 +78,7 @@ nuisance[[*columns, *pulls_of_norms]].pprint_all()
 # The columns ``..._pull`` are the answer to the question above: the difference from the
 # norm of the global fit, in units of its error. They fall, because a brighter source
 # leaves less to the background, and they stay far below one. This is what a source
-# looks like that the background does not care for.
+# looks like on which the background does not depend.
 
 plot_nuisance(nuisance)
 plt.show()

@@ -5,10 +5,10 @@ Is this source really there?
 
 Add components one by one, and let the residuals say what is missing.
 
-A joint fit of several datasets has converged. Minuit is content, the errors are small,
-and yet a source may be missing: the optimiser compares parameters of *one* model, and
-never asks for another model. That question is for the residuals, the counts that the
-model does not explain, in units of what noise would do.
+A joint fit of several datasets has converged. Minuit reports success, the errors are
+small, and yet a source may be missing: the optimiser compares parameters of *one*
+model, and never asks for another model. That question is for the residuals, the counts
+that the model does not explain, in units of what noise would do.
 
 We take a simulated field, for there we know the answer: two datasets with different
 pointings and zenith angles, a compact source, an extended one of a soft spectrum, and

@@ -288,7 +288,7 @@ def test_all_errors_at_once():
 
 
 def test_steps():
-    with pytest.raises(ValidationError, match="'fitt' is no step; choose of data-sel"):
+    with pytest.raises(ValidationError, match="'fitt' is no step; choose from data"):
         WorkflowConfig.from_yaml("general: {steps: [fitt]}")
     steps = ["observation-groups", "exclusion-mask", "residuals", "write"]
     config = WorkflowConfig(general={"steps": steps})

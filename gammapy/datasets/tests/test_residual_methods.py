@@ -893,7 +893,7 @@ def state_of(dataset):
     for par in dataset.models.parameters if dataset.models else []:
         state.append((par.name, par.value, par.error, par.frozen, par.min, par.max))
     covariance = dataset.models.covariance.data.tobytes() if dataset.models else None
-    # The background of on-off datasets is made anew each time.
+    # The background of on-off datasets is computed each time.
     ids = [id(_) for _ in maps if _ is not maps[1]] + [id(dataset.models)]
     return [*state, covariance, ids, dataset.stat_sum(), dataset.npred().data.tobytes()]
 

@@ -101,7 +101,7 @@ class NormFluxPoints:
         others = [par for par in free if id(par) not in own]
         norm = estimator.norm.copy()
         templates, reason = templates_for(
-            estimator.fit, _anew(datasets, models), others, scales={source.name: norm}
+            estimator.fit, _copies(datasets, models), others, scales={source.name: norm}
         )
         if templates is None:
             return None, reason
@@ -304,8 +304,8 @@ def _why_not(estimator, datasets):
     return ""
 
 
-def _anew(datasets, models):
-    """The same datasets, to be evaluated anew.
+def _copies(datasets, models):
+    """The same datasets, to be evaluated again.
 
     What changed in place since the last evaluation, such as the exposure, is seen then,
     as in the slices that the optimiser works on.

@@ -99,7 +99,7 @@ class DatasetsPlotter(BasePlotter):
 
 
 def _check_options(options, kwargs_spatial, kwargs_spectral):
-    """Raise an error that names the option which is none."""
+    """Raise an error that names an option that there is not."""
     known = ["method", *option_names(SpatialResiduals.from_datasets), *MAP_STYLE]
     known.remove("datasets")
     check_options("plot_residuals", options, known)

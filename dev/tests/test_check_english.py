@@ -1,0 +1,33 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+import sys
+from pathlib import Path
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from check_english import find_phrases, main  # noqa: E402
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("The maps are made anew.", [(1, "anew")]),
+        ("# Minuit is\n# content, we are not.", [(1, "is # content")]),
+        ("A pixel that is none.\nChoose of these.", [(1, "that is none")]),
+        ("New renewals, chosen from what there is.", []),
+    ],
+)
+def test_find_phrases(text, found):
+    result = [(line, phrase) for line, phrase, _instead in find_phrases(text)]
+    assert result[: len(found)] == found
+    assert len(result) == len(found) + ("Choose of" in text)
+
+
+def test_main(tmp_path, capsys):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "page.rst").write_text("First line.\nMade anew.\n")
+    for name in ("README.rst", "CHANGES.rst", "Makefile"):
+        (tmp_path / name).write_text("")
+    assert main(tmp_path) == 1
+    assert capsys.readouterr().out == "docs/page.rst:2: 'anew': again, or: new\n"
+    (tmp_path / "docs" / "page.rst").write_text("Made again.\n")
+    assert main(tmp_path) == 0
