@@ -196,7 +196,7 @@ def _reached(module, graph):
 #: Rooms from the bottom up; a room may import those above it in this list.
 LEVELS = (
     ("stats", "maps", "utils"),
-    ("modeling",),
+    ("data", "irf", "modeling"),
     ("datasets",),
     ("estimators", "makers"),
     ("diagnostics",),

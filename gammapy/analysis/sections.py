@@ -26,8 +26,8 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 import astropy.units as u
 from gammapy.data.groups import parse_bins
 from gammapy.datasets.grids import parse_region
-from gammapy.datasets.reduction import parse_energy_range
 from gammapy.makers import ExclusionMaskMaker
+from gammapy.maps.energy_bins import parse_energy_range
 from gammapy.utils.arguments import check_type, parse_edges, show
 from gammapy.utils.scripts import from_yaml, make_path
 from gammapy.utils.types import AngleType, EnergyType, PathType

@@ -8,7 +8,7 @@ import astropy.units as u
 from gammapy.data import ObservationGroups
 from gammapy.datasets import Datasets, SpatialResiduals, SpectralResiduals
 from gammapy.datasets.grids import parse_region
-from gammapy.datasets.reduction import bins_within, find_edges, is_background
+from gammapy.datasets.reduction import is_background
 from gammapy.makers import (
     ExclusionMaskMaker,
     FoVBackgroundMaker,
@@ -17,6 +17,7 @@ from gammapy.makers import (
     stack_groups,
 )
 from gammapy.maps import Map, RegionGeom, WcsGeom
+from gammapy.maps.energy_bins import bins_within, find_edges
 from gammapy.modeling.models import Models
 from .sections import StackConfig, check_options, options_of
 

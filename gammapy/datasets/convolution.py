@@ -6,8 +6,8 @@ import scipy.ndimage as ndi
 from scipy.signal import fftconvolve
 import astropy.units as u
 from gammapy.maps import Map
+from gammapy.utils.arguments import parse_quantity
 from .fourier import SMALL, mend_rounding, rounding_of
-from .reduction import parse_quantity
 
 __all__ = []
 

@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 from gammapy.modeling import Parameters
 from gammapy.modeling.linearity import unique_models
+from gammapy.utils.arguments import show
 from gammapy.utils.plotter import LazyPlotter
 from .filenames import check_filenames, file_stem
 
@@ -175,3 +176,50 @@ class Datasets:
             energy_max=energy_max,
             **options,
         )
+
+
+def local_datasets(datasets):
+    """Datasets of this process.
+
+    Parameters
+    ----------
+    datasets : `~gammapy.datasets.Datasets` or list of `~gammapy.datasets.Dataset`
+        Datasets, one dataset, or a `~gammapy.datasets.actors.DatasetsActor`.
+
+    Returns
+    -------
+    datasets : `~gammapy.datasets.Datasets`
+        The datasets; of those that live in another process a copy.
+
+    Raises
+    ------
+    TypeError
+        If these are no datasets.
+    """
+    if hasattr(datasets, "_actor"):
+        datasets = [datasets]
+    try:
+        datasets = None if datasets is None else Datasets(datasets)
+    except (AttributeError, TypeError):
+        raise TypeError(_no_datasets(datasets)) from None
+    if datasets is None:
+        raise TypeError(_no_datasets(datasets))
+    return Datasets([_local_dataset(_) for _ in datasets])
+
+
+def _no_datasets(value):
+    return (
+        "datasets: expected Datasets, a list of datasets or one dataset, got "
+        f"{show(value)}."
+    )
+
+
+def _local_dataset(dataset):
+    if isinstance(dataset, Dataset):
+        return dataset
+    # A subclass of what this module defines.
+    from .map import MapDataset
+
+    maps = ("counts", "background", "exposure", "psf", "edisp", "mask_safe", "mask_fit")
+    maps = {name: getattr(dataset, name) for name in maps}
+    return MapDataset(**maps, models=dataset.models, name=dataset.name)

@@ -9,11 +9,12 @@ from itertools import pairwise
 import numpy as np
 import astropy.units as u
 from gammapy.maps import WcsGeom
+from gammapy.maps.energy_bins import bins_within
 from gammapy.utils.parallel import N_JOBS_DEFAULT, run_multiprocessing
 from gammapy.utils.pbar import progress_bar
 from .grids import overlap_slices, pixel_offset
 from .off_counts import alpha_summands, combine
-from .reduction import bins_within, iter_planes, without_mask_fit
+from .reduction import iter_planes, without_mask_fit
 
 __all__ = []
 

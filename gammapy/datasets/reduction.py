@@ -9,19 +9,20 @@ import logging
 from dataclasses import dataclass
 from functools import partial
 import numpy as np
+from gammapy.maps.energy_bins import (
+    bins_within,
+    parse_energy_range,
+    range_of_bins,
+    same_edges,
+)
 from gammapy.modeling.models import FoVBackgroundModel, ModelBase
-from gammapy.utils.arguments import did_you_mean, parse_quantity, show
-from .core import Dataset, Datasets
+from gammapy.utils.arguments import did_you_mean, show
 from .grids import cutout_slices, describe_difference
 from .sky_geometry import sky_mask
 
 __all__ = []
 
 log = logging.getLogger(__name__)
-
-# Bin edges that differ by less than this, relative, are the same edge. Comparing
-# exactly would lose bins whose edges were rounded on their way through a file.
-EDGE_TOLERANCE = 1e-6
 
 # What a Fourier transform leaves where there is nothing, relative to the maximum.
 ROUNDING = 1e-9
@@ -92,18 +93,6 @@ def check_data(dataset):
             )
 
 
-def parse_energy_range(energy_min, energy_max):
-    """Bounds as quantities or None; a ValueError when they are reversed."""
-    given = {"energy_min": energy_min, "energy_max": energy_max}
-    bounds = [
-        None if bound is None else parse_quantity(name, bound, "TeV")
-        for name, bound in given.items()
-    ]
-    if None not in bounds and bounds[0] >= bounds[1]:
-        raise ValueError(f"energy_min {bounds[0]} is not below energy_max {bounds[1]}.")
-    return bounds
-
-
 def parse_names(datasets, exclude):
     """Names of models, given as names or models.
 
@@ -122,80 +111,6 @@ def parse_names(datasets, exclude):
     return names
 
 
-def bins_within(axis, energy_min=None, energy_max=None):
-    """Mask of the bins of an energy axis that lie inside a range.
-
-    A bin belongs when both its edges do, up to `EDGE_TOLERANCE`.
-    """
-    edges = axis.edges
-    mask = np.ones(axis.nbin, dtype=bool)
-    if energy_min is not None:
-        mask &= edges[:-1] >= energy_min * (1 - EDGE_TOLERANCE)
-    if energy_max is not None:
-        mask &= edges[1:] <= energy_max * (1 + EDGE_TOLERANCE)
-    return mask
-
-
-def find_edges(axis, edges, dataset_name):
-    """The edges of bins of an axis that are given.
-
-    Parameters
-    ----------
-    axis : `~gammapy.maps.MapAxis`
-        Energy axis of a dataset.
-    edges : `~astropy.units.Quantity`
-        Energies in increasing order.
-    dataset_name : str
-        Name of the dataset, for the error.
-
-    Returns
-    -------
-    edges : `~astropy.units.Quantity`
-        As they are in the axis.
-
-    Raises
-    ------
-    ValueError
-        If an energy is no edge of a bin, up to `EDGE_TOLERANCE`; it names the nearest
-        ones in the unit of the energies.
-    """
-    there = axis.edges.to_value(edges.unit)
-    distances = np.abs(there - edges.value[:, np.newaxis])
-    idx = distances.argmin(axis=1)
-    nearest = there[idx]
-    strange = np.abs(nearest - edges.value) > EDGE_TOLERANCE * nearest
-    if strange.any():
-        names = ", ".join(f"{_:g}" for _ in edges.value[strange])
-        # As many digits as an edge must have to be one.
-        close = ", ".join(f"{_:.8g}" for _ in dict.fromkeys(nearest[strange]))
-        raise ValueError(
-            f"energy_edges: {names} {edges.unit} are not edges of the energy bins of "
-            f"dataset {dataset_name!r}; the nearest ones are {close} {edges.unit}."
-        )
-    return axis.edges[idx]
-
-
-def same_edges(edges, others):
-    """Whether two lists of energies agree up to `EDGE_TOLERANCE`."""
-    if len(edges) != len(others):
-        return False
-    values = edges.to_value(others.unit)
-    return np.allclose(values, others.value, rtol=EDGE_TOLERANCE, atol=0)
-
-
-def range_of_bins(axis, mask, dataset_name, energy_min, energy_max):
-    """First and last edge of the selected bins; a ValueError when there are none."""
-    if not mask.any():
-        low, high = axis.edges[[0, -1]]
-        raise ValueError(
-            f"No energy bin of dataset {dataset_name!r} lies inside "
-            f"{_show_bound(energy_min)} to {_show_bound(energy_max)}: its axis "
-            f"goes from {low:.4g} to {high:.4g}."
-        )
-    idx = np.nonzero(mask)[0]
-    return axis.edges[idx[0]], axis.edges[idx[-1] + 1]
-
-
 def bins_of_range(dataset, energy_min=None, energy_max=None):
     """Mask of the energy bins of a dataset inside a range; an error without any."""
     axis = dataset.counts.geom.axes["energy"]
@@ -203,10 +118,6 @@ def bins_of_range(dataset, energy_min=None, energy_max=None):
     mask = bins_within(axis, *energies)
     range_of_bins(axis, mask, dataset.name, *energies)
     return mask
-
-
-def _show_bound(energy):
-    return "any energy" if energy is None else f"{energy:.4g}"
 
 
 @dataclass
@@ -555,53 +466,6 @@ def joint_alpha(sums):
     below = np.where(has_off, sums["counts_off"], sums["acceptance_off"])
     with np.errstate(divide="ignore", invalid="ignore"):
         return above / below
-
-
-def local_datasets(datasets):
-    """Datasets of this process.
-
-    Parameters
-    ----------
-    datasets : `~gammapy.datasets.Datasets` or list of `~gammapy.datasets.Dataset`
-        Datasets, one dataset, or a `~gammapy.datasets.actors.DatasetsActor`.
-
-    Returns
-    -------
-    datasets : `~gammapy.datasets.Datasets`
-        The datasets; of those that live in another process a copy.
-
-    Raises
-    ------
-    TypeError
-        If these are no datasets.
-    """
-    if hasattr(datasets, "_actor"):
-        datasets = [datasets]
-    try:
-        datasets = None if datasets is None else Datasets(datasets)
-    except (AttributeError, TypeError):
-        raise TypeError(_no_datasets(datasets)) from None
-    if datasets is None:
-        raise TypeError(_no_datasets(datasets))
-    return Datasets([_local_dataset(_) for _ in datasets])
-
-
-def _no_datasets(value):
-    return (
-        "datasets: expected Datasets, a list of datasets or one dataset, got "
-        f"{show(value)}."
-    )
-
-
-def _local_dataset(dataset):
-    if isinstance(dataset, Dataset):
-        return dataset
-    # Loading it with this module would go round in a circle.
-    from .map import MapDataset
-
-    maps = ("counts", "background", "exposure", "psf", "edisp", "mask_safe", "mask_fit")
-    maps = {name: getattr(dataset, name) for name in maps}
-    return MapDataset(**maps, models=dataset.models, name=dataset.name)
 
 
 def log_without_models(datasets):

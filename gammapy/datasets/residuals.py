@@ -5,7 +5,14 @@ import numpy as np
 import astropy.units as u
 from astropy.table import Table
 from gammapy.maps import Map, MapAxis
-from gammapy.modeling.newton_backend import copy_models
+from gammapy.maps.energy_bins import (
+    bins_within,
+    find_edges,
+    parse_energy_range,
+    range_of_bins,
+    same_edges,
+)
+from gammapy.modeling.models.copies import copy_models
 from gammapy.stats.residuals import (
     check_residual_method,
     compute_residual_errors,
@@ -21,6 +28,7 @@ from gammapy.utils.arguments import (
 )
 from gammapy.utils.pbar import progress_bar
 from gammapy.utils.plotter import LazyPlotter
+from .core import local_datasets
 from .grids import (
     common_image_geom,
     describe_difference,
@@ -42,18 +50,12 @@ from .off_counts import (
 )
 from .reduction import (
     bins_of_range,
-    bins_within,
-    find_edges,
     is_background,
     iter_planes,
     joint_stat_kind,
-    local_datasets,
     log_without_models,
     npred_parts,
-    parse_energy_range,
     parse_names,
-    range_of_bins,
-    same_edges,
     weight_levels,
     without_mask_fit,
 )

@@ -9,6 +9,7 @@ import astropy.units as u
 from astropy.io import fits
 from astropy.table import Table
 from gammapy.datasets import Datasets, MapDataset
+from gammapy.datasets.core import local_datasets
 from gammapy.datasets.grids import common_image_geom, image_slices, place
 from gammapy.datasets.reduction import (
     bins_of_range,
@@ -16,19 +17,18 @@ from gammapy.datasets.reduction import (
     iter_planes,
     joint_alpha,
     joint_stat_kind,
-    local_datasets,
-    parse_energy_range,
-    parse_quantity,
 )
 from gammapy.datasets.residuals_io import write_hdulist
 from gammapy.datasets.sky_geometry import sky_mask
 from gammapy.datasets.sky_kernels import make_sky_kernel
 from gammapy.maps import Map, WcsNDMap
+from gammapy.maps.energy_bins import parse_energy_range
 from gammapy.stats.residuals import compute_sqrt_ts_on_off
 from gammapy.utils.arguments import (
     check_integer,
     check_number,
     explain_options,
+    parse_quantity,
     show,
 )
 from gammapy.utils.parallel import run_multiprocessing

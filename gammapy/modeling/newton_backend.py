@@ -1,13 +1,11 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """The backend "newton" of `~gammapy.modeling.Fit`, and when it is taken unasked."""
 
-import copy
 import logging
 from contextlib import contextmanager
 from dataclasses import dataclass
 import numpy as np
 from astropy.table import Table
-from gammapy.maps import Map
 from gammapy.modeling.utils import _parse_datasets
 from gammapy.utils.arguments import check_options
 from .covariance import Covariance
@@ -109,21 +107,6 @@ def log_backend(label, backend, reason):
 # --- results ---------------------------------------------------------------
 
 
-def copy_models(models):
-    """Copy of models that shares the maps of templates.
-
-    `DatasetModels.copy` makes new ones, checks and all, and takes many times as long.
-    """
-    parts = [part for model in models for part in (model, *vars(model).values())]
-    maps = [
-        value
-        for part in parts
-        for value in getattr(part, "__dict__", {}).values()
-        if isinstance(value, Map)
-    ]
-    return copy.deepcopy(models, {id(_): _ for _ in maps})
-
-
 class NormResults:
     """Makes the results of many fits of the same models.
 
@@ -136,6 +119,9 @@ class NormResults:
     """
 
     def __init__(self, models):
+        # The models need this package, so they come later.
+        from gammapy.modeling.models.copies import copy_models
+
         self._positions = {}
         for idx, par in enumerate(models.parameters):
             self._positions.setdefault(id(par), []).append(idx)
@@ -188,6 +174,9 @@ class ModelsAtNorms:
 
     def copy(self):
         """The models with their values and errors."""
+        # The models need this package, so they come later.
+        from gammapy.modeling.models.copies import copy_models
+
         models = copy_models(self.models)
         parameters = models.parameters
         for positions, value in self.values:
@@ -282,6 +271,8 @@ def fit_datasets(datasets, store_trace=False, backend=None, **kwargs):
     NotLinearError
         If the model is not linear in its free parameters; it says why.
     """
+    from gammapy.modeling.models.copies import copy_models
+
     check_options("The backend 'newton'", kwargs, ["max_iter"])
     datasets, parameters = _parse_datasets(datasets)
     parameters.check_limits()

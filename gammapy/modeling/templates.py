@@ -376,7 +376,7 @@ class NormTemplates:
         ValueError
             If no bin of any dataset is inside.
         """
-        from gammapy.datasets.reduction import bins_within, parse_energy_range
+        from gammapy.maps.energy_bins import bins_within, parse_energy_range
 
         bounds = parse_energy_range(energy_min, energy_max)
         inside = [bins_within(dataset.axis, *bounds) for dataset in self.datasets]

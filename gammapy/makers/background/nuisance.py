@@ -10,7 +10,7 @@ import json
 import numpy as np
 import astropy.units as u
 from astropy.table import Table
-from gammapy.datasets.reduction import bins_within
+from gammapy.maps.energy_bins import bins_within
 from gammapy.modeling.nuisance import show_value, stack_rows
 
 __all__ = []

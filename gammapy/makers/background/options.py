@@ -2,8 +2,8 @@
 """Options that all background makers have."""
 
 import numpy as np
-from gammapy.datasets.reduction import parse_energy_range
 from gammapy.maps import Map
+from gammapy.maps.energy_bins import parse_energy_range
 from gammapy.utils.arguments import check_bool, check_type
 
 __all__ = []
