@@ -42,7 +42,7 @@ def on_sky(geom):
 
 
 def make_noise(geom, seed=0, mu=MU):
-    """Counts where there is sky, and a background that does not care."""
+    """Counts where there is sky, and the background that makes them."""
     random = np.random.default_rng(seed)
     counts = random.poisson(mu, geom.data_shape) * on_sky(geom)
     background = np.full(geom.data_shape, float(mu))
@@ -170,6 +170,22 @@ def test_discs_of_each_row(geom, radius):
     ring, _ = brute_force(geom, lambda sep: (sep <= 31) & (sep > 7.3), images, y, x)
     kernel = RowKernel(cylinder_of(geom), 31, 7.3)
     assert_equal(kernel.apply(images)[:, y, x], ring)
+
+
+def test_discs_of_each_row_without_rounding():
+    """A pixel keeps its value beside others that are 1e17 times brighter."""
+    geom = make_geom().to_image()
+    kernel = make_sky_kernel("tophat", "15 deg", geom)
+    assert isinstance(kernel, RowKernel)
+    images = np.full((2, *geom.data_shape), 1e-12)
+    images[0, 18, 30] = images[1, 3, 10] = 1e5
+    sums = kernel.apply(images)
+    center = SkyCoord(*geom.pix_to_coord((30, 18)), frame=geom.frame)
+    separations = geom.separation(center)
+    far = separations > 15.5 * u.deg
+    numbers = kernel.apply(np.ones_like(images))[0]
+    assert_allclose(sums[0][far], 1e-12 * numbers[far], rtol=1e-12)
+    assert np.all(sums[0][separations < 14.5 * u.deg] >= 1e5)
 
 
 @pytest.mark.parametrize("geom", CYLINDERS)
