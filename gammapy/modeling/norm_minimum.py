@@ -30,6 +30,15 @@ FLAT = 0.1
 #: How many times as far to go then, each time.
 FURTHER = 4.0
 
+#: What bends that are rounded off may add to the statistic when sharper ones fail.
+ENOUGH = 1e-5
+
+#: Slope per count, in units of errors, that is no rounding.
+SMALLEST_SLOPE = 1e-12
+
+#: Slope that may be rounding with any number of counts.
+LARGEST_NOISE = 1e-7
+
 #: Widths within which bends are rounded off, in errors.
 ROUNDINGS = 10.0 ** -np.arange(2, 9, 2)
 
@@ -173,6 +182,8 @@ class Problem:
         self.failure = ""
         # Bins with counts that no norms give a model.
         self.impossible = np.zeros(0, dtype=int)
+        n_counts = np.sum(templates.weights * templates.counts)
+        self.noise = min(SMALLEST_SLOPE * (1 + n_counts), LARGEST_NOISE)
         self.statistic = Statistic(templates)
         self.best = self.statistic.point(np.clip(start, low, high))
         if max_iter > 0:
@@ -273,11 +284,17 @@ class Problem:
         if self.max_iter == 0:
             return
         self._set_reach()
+        error = np.inf
         for rounding in ROUNDINGS:
             self.statistic.rounding = rounding
             self._iterate()
+            if self.failure and error < ENOUGH:
+                # Bends that are sharper still are of no use.
+                self.failure = ""
+                break
             if self.failure or not self.statistic.is_on_bend(self.best):
                 break
+            error = self.statistic.rounding_error()
             self._set_reach()
 
     def _set_reach(self):
@@ -333,7 +350,10 @@ class Problem:
         low = np.maximum((self.low - norms) / scales, -far)
         high = np.minimum((self.high - norms) / scales, far)
         scaled = hessian * np.outer(scales, scales)
-        return scales * minimise_quadratic(gradient * scales, scaled, low, high)
+        step = minimise_quadratic(
+            gradient * scales, scaled, low, high, noise=self.noise
+        )
+        return scales * step
 
     def _search(self, step, distance):
         """Go along a step until the statistic is lower; False when it is not."""

@@ -116,6 +116,11 @@ class Statistic:
         value[is_on] = (width[is_on] - npred[is_on]) ** 2 / (4 * width[is_on])
         return np.sum(self.templates.weights[idx] * value)
 
+    def rounding_error(self):
+        """Most that rounding off bends adds to the statistic anywhere."""
+        widths = self.rounding * self._spread
+        return np.sum(self.templates.weights * widths) / 2
+
     def is_on_bend(self, point):
         """Whether rounding off matters at a point."""
         self._catch_up(point)

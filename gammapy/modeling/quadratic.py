@@ -5,8 +5,11 @@ import numpy as np
 
 __all__ = []
 
+#: Where to go along a direction without curvature, for its length is not known.
+FAR = 100.0
 
-def minimise_quadratic(gradient, hessian, low, high):
+
+def minimise_quadratic(gradient, hessian, low, high, *, noise=1e-7):
     """Minimum of g x + x H x / 2 between bounds around 0.
 
     Parameters
@@ -16,6 +19,9 @@ def minimise_quadratic(gradient, hessian, low, high):
         of about 2.
     low, high : `~numpy.ndarray`
         Bounds, not above and not below 0.
+    noise : float, optional
+        Slope that rounding may leave along directions without curvature.
+        Default is 1e-7.
 
     Returns
     -------
@@ -30,7 +36,7 @@ def minimise_quadratic(gradient, hessian, low, high):
         slope = gradient + hessian @ x
         free = np.flatnonzero(~is_held)
         step = np.zeros(x.shape)
-        step[free] = _solve(hessian[np.ix_(free, free)], -slope[free])
+        step[free] = _solve(hessian[np.ix_(free, free)], -slope[free], noise)
         with np.errstate(divide="ignore", invalid="ignore"):
             room = np.where(step < 0, (low - x) / step, (high - x) / step)
         room[step == 0] = np.inf
@@ -49,7 +55,7 @@ def minimise_quadratic(gradient, hessian, low, high):
     return x
 
 
-def _solve(matrix, right):
+def _solve(matrix, right, noise):
     """Solve linear equations of a matrix that may be singular."""
     if right.size == 0:
         return right
@@ -57,6 +63,9 @@ def _solve(matrix, right):
     parts = vectors.T @ right
     is_null = eigenvalues < 1e-12
     # What rounding leaves along a direction without curvature is no reason to move.
-    weak = np.where(abs(parts) > 1e-7, 1e3 * parts, 0.0)
+    weak = np.where(abs(parts) > noise, parts, 0.0)
+    steepest = np.max(abs(weak[is_null]), initial=0.0)
+    if steepest > 0:
+        weak *= max(1e3, FAR / steepest)
     eigenvalues = np.where(is_null, 1.0, eigenvalues)
     return vectors @ np.where(is_null, weak, parts / eigenvalues)
