@@ -1,5 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 import logging
+from dataclasses import dataclass
 import astropy.units as u
 from gammapy.datasets import Datasets
 from gammapy.datasets.actors import DatasetsActor
@@ -7,6 +8,7 @@ from gammapy.modeling import Fit
 from gammapy.modeling.nuisance import add_pulls, best_fit_values, log_row
 from gammapy.modeling.utils import _parse_datasets
 from gammapy.utils.arguments import check_bool, did_you_mean, listed, parse_edges
+from gammapy.utils.parallel import ParallelMixin
 from ..notes import NOTES, warn_notes
 from ..reference import with_positive_reference
 from .norms import NormFluxPoints
@@ -15,10 +17,34 @@ from .used_energies import UsedEnergies, warn_of_partial_ranges
 
 log = logging.getLogger(__name__)
 
-STATE_OF_A_RUN = (
-    *("_norm_points", "_best_fit", "_notes", "_used_energies"),
-    *("_n_jobs", "_n_child_jobs"),
-)
+
+@dataclass(frozen=True)
+class RunState:
+    """What the flux points of one run have in common; empty outside a run.
+
+    Parameters
+    ----------
+    norm_points : `~gammapy.estimators.points.norms.NormFluxPoints`, optional
+        Where only norms are fitted, what makes them without the optimiser.
+    best_fit : dict, optional
+        With ``debug``, what the values of a flux point are compared with.
+    used_energies : `~gammapy.estimators.points.used_energies.UsedEnergies`, optional
+        Energies that have data; None for datasets that are in other processes.
+    """
+
+    norm_points: NormFluxPoints | None = None
+    best_fit: dict | None = None
+    used_energies: UsedEnergies | None = None
+
+    @classmethod
+    def from_estimator(cls, estimator, datasets):
+        """State of a run of an estimator on datasets."""
+        is_local = isinstance(datasets, Datasets)
+        return cls(
+            norm_points=NormFluxPoints.from_estimator(estimator, datasets),
+            best_fit=best_fit_values(datasets.models) if estimator.debug else None,
+            used_energies=UsedEnergies(datasets) if is_local else None,
+        )
 
 
 class FluxPointsEstimator:
@@ -71,15 +97,11 @@ class FluxPointsEstimator:
     """
 
     _decides_sign = False
-    # Where only norms are fitted, what makes the flux points without the optimiser.
-    _norm_points = None
-    # Whether notes are said at the end of a run, and those of a flux point.
+    # What a run makes once for all its flux points.
+    _run_state = RunState()
+    # Whether notes are said at the end of a run, and those of the current flux point.
     _warns_of_notes = True
-    _notes = ()
-
-    # With ``debug``, what the values of a flux point are compared with.
-    _best_fit = None
-    _used_energies = None
+    _notes = None
 
     def __init__(
         self,
@@ -120,57 +142,64 @@ class FluxPointsEstimator:
             )
         if is_local:
             datasets = with_positive_reference(datasets, self.source, self.energy_edges)
-        before = vars(self).copy()
-        self._norm_points = NormFluxPoints.from_estimator(self, datasets)
-        if self.debug:
-            self._best_fit = best_fit_values(datasets.models)
-        if self._norm_points is not None:
-            # Other processes would only have to be told.
-            self.n_jobs = 1
-        # Those of actors are in other processes.
-        if isinstance(datasets, Datasets):
-            self._used_energies = UsedEnergies(datasets)
+        self._run_state = state = RunState.from_estimator(self, datasets)
         try:
             flux_points = self._upstream_FluxPointsEstimator_run(datasets)
-            if self._used_energies is not None:
-                warn_of_partial_ranges(
-                    self._used_energies,
-                    flux_points.geom.axes["energy"],
-                    where=self._where(datasets),
-                )
-            if self._warns_of_notes:
-                warn_notes(log, flux_points._notes, self.source)
-            return flux_points
         finally:
-            for name in STATE_OF_A_RUN:
-                vars(self).pop(name, None)
-                if name in before:
-                    vars(self)[name] = before[name]
+            del self._run_state
+        if state.used_energies is not None:
+            warn_of_partial_ranges(
+                state.used_energies,
+                flux_points.geom.axes["energy"],
+                where=self._where(datasets),
+            )
+        if self._warns_of_notes:
+            warn_notes(log, flux_points._notes, self.source)
+        return flux_points
+
+    @ParallelMixin.n_jobs.getter
+    def n_jobs(self):
+        # Other processes would only have to be told the templates.
+        if self._run_state.norm_points is not None:
+            return 1
+        return super().n_jobs
 
     def estimate_flux_point(self, datasets, energy_min, energy_max):
-        best_fit = self._best_fit
+        best_fit = self._run_state.best_fit
         if self.debug and best_fit is None:
             best_fit = best_fit_values(datasets.models)
-        self._notes, result = [], None
-        if self._norm_points is not None:
-            result = self._norm_points.estimate(datasets, energy_min, energy_max)
-        if result is None:
-            result = self._upstream_FluxPointsEstimator_estimate_flux_point(
-                datasets, energy_min, energy_max
-            )
-        result |= {NOTES: {"notes": self._notes}}
+        self._notes = notes = []
+        try:
+            result = self._estimate(datasets, energy_min, energy_max)
+        finally:
+            del self._notes
+        result |= {NOTES: {"notes": notes}}
         if not self.debug:
             return result
-        used = self._used_energies
+        used = self._run_state.used_energies
         if used is None and isinstance(datasets, Datasets):
             used = UsedEnergies(datasets)
         row = add_pulls(flux_point_row(result, used), best_fit, is_part=True)
         log_row(log, "flux_point", row, identify=self._identify(datasets, result))
         return result | {ROWS: row}
 
+    def _estimate(self, datasets, energy_min, energy_max):
+        """Flux point by Newton's method where that can make it, or by the optimiser."""
+        norm_points, result = self._run_state.norm_points, None
+        if norm_points is not None:
+            result = norm_points.estimate(datasets, energy_min, energy_max)
+        if result is None:
+            result = self._upstream_FluxPointsEstimator_estimate_flux_point(
+                datasets, energy_min, energy_max
+            )
+        return result
+
     def _note(self, note):
         """Keep what is to be said when all flux points are there."""
-        self._notes.append(note)
+        if self._notes is None:
+            super()._note(note)
+        else:
+            self._notes.append(note)
 
     def _where(self, datasets):
         """What a warning about these flux points begins with."""

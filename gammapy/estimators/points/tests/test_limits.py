@@ -85,6 +85,20 @@ def test_limits_without_bounds_are_right(caplog):
     assert "norm_ul" not in caplog.text
 
 
+def test_limit_of_one_flux_point(caplog):
+    """Outside a run what must be known is said at once."""
+    datasets = make_faint()
+    signal = datasets[0].npred_signal().data[:, 0, 0]
+    best, end = true_end(38, signal.sum(), 4.0, 2, 1)
+    estimator = make_estimator(norm=bounded_norm(max=(best + end) / 2), fit=Fit())
+    models = datasets.models.copy()
+    models["src"].spectral_model = estimator.get_scale_model(models)
+    datasets.models = models
+    norm = models["src"].spectral_model.norm
+    assert np.isnan(estimator.estimate_ul(datasets, norm)["norm_ul"])
+    assert "norm_ul: NaN, for the statistic does not rise by 4 before" in caplog.text
+
+
 @pytest.mark.parametrize("fit", [None, "minuit"], ids=["automatic", "minuit"])
 def test_errors_beyond_bounds(fit, caplog):
     datasets = make_faint()
