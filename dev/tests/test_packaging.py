@@ -31,7 +31,9 @@ def test_wheel(wheel):
     python = f"cp{sys.version_info.major}{sys.version_info.minor}"
     assert path.name.startswith(f"gammapy-2.2.dev0-{python}-{python}-")
     assert not path.name.endswith("-any.whl")
-    assert {"gammapy/datasets/residuals.py", "gammapy/maps/geom.py"} < set(names)
+    assert {"gammapy/datasets/residuals/spatial.py", "gammapy/maps/geom.py"} < set(
+        names
+    )
     assert any(_.endswith(".so") for _ in names)
     assert not any(".merged" in _ or "__pycache__" in _ for _ in names)
 

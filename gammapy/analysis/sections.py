@@ -25,7 +25,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 import astropy.units as u
 from gammapy.data.groups import parse_bins
-from gammapy.datasets.grids import parse_region
+from gammapy.datasets.residuals.grids import parse_region
 from gammapy.makers import ExclusionMaskMaker
 from gammapy.maps.energy_bins import parse_energy_range
 from gammapy.utils.arguments import check_type, parse_edges, show

@@ -7,8 +7,8 @@ import numpy as np
 import astropy.units as u
 from gammapy.data import ObservationGroups
 from gammapy.datasets import Datasets, SpatialResiduals, SpectralResiduals
-from gammapy.datasets.grids import parse_region
-from gammapy.datasets.reduction import is_background
+from gammapy.datasets.residuals.grids import parse_region
+from gammapy.datasets.residuals.planes import is_background
 from gammapy.makers import (
     ExclusionMaskMaker,
     FoVBackgroundMaker,

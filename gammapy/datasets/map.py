@@ -3,7 +3,7 @@ from astropy.io import fits
 from astropy.table import Table
 from gammapy.utils.plotter import LazyPlotter
 from gammapy.utils.scripts import make_path
-from .residual_maps import residual_map
+from .residuals.dataset_maps import residual_map
 
 
 class MapDataset:

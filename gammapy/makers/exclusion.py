@@ -10,17 +10,13 @@ from astropy.io import fits
 from astropy.table import Table
 from gammapy.datasets import Datasets, MapDataset
 from gammapy.datasets.core import local_datasets
-from gammapy.datasets.grids import common_image_geom, image_slices, place
-from gammapy.datasets.reduction import (
-    bins_of_range,
-    is_background,
-    iter_planes,
-    joint_alpha,
-    joint_stat_kind,
-)
-from gammapy.datasets.residuals_io import write_hdulist
-from gammapy.datasets.sky_geometry import sky_mask
-from gammapy.datasets.sky_kernels import make_sky_kernel
+from gammapy.datasets.residuals.checks import joint_stat_kind
+from gammapy.datasets.residuals.energies import bins_of_range
+from gammapy.datasets.residuals.grids import common_image_geom, image_slices, place
+from gammapy.datasets.residuals.io import write_hdulist
+from gammapy.datasets.residuals.kernels import make_sky_kernel
+from gammapy.datasets.residuals.planes import is_background, iter_planes, joint_alpha
+from gammapy.datasets.residuals.sky_geometry import sky_mask
 from gammapy.maps import Map, WcsNDMap
 from gammapy.maps.energy_bins import parse_energy_range
 from gammapy.stats.residuals import compute_sqrt_ts_on_off

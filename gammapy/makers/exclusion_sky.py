@@ -5,9 +5,10 @@ import numpy as np
 import scipy.ndimage as ndi
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
-from gammapy.datasets.grids import image_slices, place
-from gammapy.datasets.sky_geometry import cylinder_of, sky_mask
-from gammapy.datasets.sky_kernels import PlaneKernel, row_kernel
+from gammapy.datasets.residuals.grids import image_slices, place
+from gammapy.datasets.residuals.kernels.plane import PlaneKernel
+from gammapy.datasets.residuals.kernels.rows import row_kernel
+from gammapy.datasets.residuals.sky_geometry import cylinder_of, sky_mask
 from .background import RingBackgroundMaker
 
 __all__ = []

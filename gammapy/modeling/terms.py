@@ -153,7 +153,7 @@ class DatasetTerms:
 
 
 def _source_terms(dataset, indices, scales, exclude):
-    from gammapy.datasets.reduction import npred_sources
+    from gammapy.datasets.residuals.planes import npred_sources
 
     for name, data, into, part in npred_sources(dataset, exclude):
         if name in scales:

@@ -14,8 +14,8 @@ from astropy.table import Table
 from regions import LineSkyRegion, PixelRegion, Regions, SkyRegion, TextSkyRegion
 import matplotlib
 from gammapy.datasets import Datasets, SpatialResiduals, SpectralResiduals
-from gammapy.datasets.grids import parse_region
-from gammapy.datasets.reduction import STAT_KINDS
+from gammapy.datasets.residuals.checks import STAT_KINDS
+from gammapy.datasets.residuals.grids import parse_region
 from gammapy.modeling.nuisance import is_at_limit, unique_parameter_names
 from gammapy.stats.residuals import RESIDUAL_METHODS
 from gammapy.visualization import plot_spatial_residuals, plot_spectral_residuals

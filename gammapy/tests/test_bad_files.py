@@ -11,7 +11,7 @@ from astropy.io import fits
 from astropy.table import Table
 from gammapy.analysis import Analysis, AnalysisConfig
 from gammapy.datasets import Datasets, SpatialResiduals
-from gammapy.datasets.grids import parse_region
+from gammapy.datasets.residuals.grids import parse_region
 from gammapy.maps import Map, WcsGeom
 from gammapy.modeling import Fit
 from gammapy.modeling.models import Models, TemplateNPredModel

@@ -6,7 +6,7 @@ from scipy.optimize import brentq
 import astropy.units as u
 from astropy.coordinates import SkyCoord
 from gammapy.datasets import Datasets, MapDataset, MapDatasetOnOff, SpatialResiduals
-from gammapy.datasets.matched_filter import source_stamps
+from gammapy.datasets.residuals.kernels.matched_filter import source_stamps
 from gammapy.irf import PSFMap
 from gammapy.maps import Map, MapAxis, WcsGeom
 from gammapy.modeling import models

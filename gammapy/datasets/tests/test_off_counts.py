@@ -10,11 +10,12 @@ from gammapy.datasets import (
     SpectralResiduals,
     SpectrumDatasetOnOff,
 )
-from gammapy.datasets.convolution import maximum_images
-from gammapy.datasets.grids import parse_region
-from gammapy.datasets.off_counts import has_several_alphas
-from gammapy.datasets.sky_kernels import RowKernel, make_sky_kernel
-from gammapy.datasets.smoothing import Smoothing
+from gammapy.datasets.residuals.convolution import maximum_images
+from gammapy.datasets.residuals.grids import parse_region
+from gammapy.datasets.residuals.kernels import make_sky_kernel
+from gammapy.datasets.residuals.kernels.rows import RowKernel
+from gammapy.datasets.residuals.off_counts import has_several_alphas
+from gammapy.datasets.residuals.smoothing import Smoothing
 from gammapy.maps import Map, MapAxis, RegionGeom, WcsGeom
 from gammapy.modeling.models import (
     GaussianSpatialModel,

@@ -389,7 +389,7 @@ def test_nan_of_the_model_stays_where_it_is():
     ],
 )
 def test_smoothing_against_map_smooth(options):
-    from gammapy.datasets.smoothing import Smoothing
+    from gammapy.datasets.residuals.smoothing import Smoothing
 
     options = {"mode": "constant"} | options
     shape = (9, 7)

@@ -579,7 +579,7 @@ def test_mixed_statistics():
 
 def test_no_models_is_the_background_alone(caplog):
     dataset = make_dataset()
-    with caplog.at_level("INFO", logger="gammapy.datasets.reduction"):
+    with caplog.at_level("INFO", logger="gammapy.datasets.residuals.checks"):
         result = SpatialResiduals.from_datasets([dataset], kernel=None)
     assert_allclose(result.npred.data[0], dataset.background.data.sum(axis=0))
     assert [_.message for _ in caplog.records] == [
@@ -654,7 +654,7 @@ def test_templates_on_another_geometry(datasets):
 def test_a_model_that_is_not_finite_is_named(datasets, caplog):
     amplitude = datasets.models["src"].spectral_model.amplitude
     amplitude.value = np.nan
-    with caplog.at_level("WARNING", logger="gammapy.datasets.reduction"):
+    with caplog.at_level("WARNING", logger="gammapy.datasets.residuals.planes"):
         SpatialResiduals.from_datasets(datasets["one"], kernel=None)
     assert "not finite in" in caplog.text and "see src" in caplog.text
     background = datasets.models["two-bkg"].spectral_model.norm

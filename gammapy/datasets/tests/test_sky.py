@@ -15,10 +15,12 @@ from gammapy.datasets import (
     SpatialResiduals,
     SpectralResiduals,
 )
-from gammapy.datasets.residual_maps import residual_image, residual_map
-from gammapy.datasets.sky_geometry import cylinder_of, sky_mask, worst_disc
-from gammapy.datasets.sky_kernels import PlaneKernel, RowKernel, make_sky_kernel
-from gammapy.datasets.sky_regions import region_mask
+from gammapy.datasets.residuals.dataset_maps import residual_image, residual_map
+from gammapy.datasets.residuals.kernels import make_sky_kernel
+from gammapy.datasets.residuals.kernels.plane import PlaneKernel
+from gammapy.datasets.residuals.kernels.rows import RowKernel
+from gammapy.datasets.residuals.sky_geometry import cylinder_of, sky_mask, worst_disc
+from gammapy.datasets.residuals.sky_regions import region_mask
 from gammapy.maps import Map, MapAxis, WcsGeom
 from gammapy.modeling.models import (
     GaussianSpatialModel,

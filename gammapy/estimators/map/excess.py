@@ -1,7 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 import numpy as np
 from gammapy.datasets import MapDataset, MapDatasetOnOff
-from gammapy.datasets.reduction import independent_copy
+from gammapy.datasets.residuals.planes import independent_copy
 from gammapy.modeling.models import TemplateNPredModel
 
 #: Maps of a dataset that the estimator sums over energy.

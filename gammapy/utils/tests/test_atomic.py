@@ -39,7 +39,7 @@ write_files({folder / "new" / "a.txt": go_slow, folder / "b.txt": go_slow})
 """,
     "residuals": """
 from types import SimpleNamespace
-from gammapy.datasets.residuals_io import write_hdulist
+from gammapy.datasets.residuals.io import write_hdulist
 write_hdulist(SimpleNamespace(writeto=go_slow), folder / "b.txt", overwrite=True)
 """,
 }

@@ -8,10 +8,10 @@ that draws it on axes: so nothing is drawn when something is wrong.
 from functools import partial
 import matplotlib.pyplot as plt
 from gammapy.datasets import SpectralResiduals
-from gammapy.datasets.grids import parse_region
-from gammapy.datasets.residual_maps import residual_image
-from gammapy.datasets.sky_regions import region_mask
-from gammapy.datasets.smoothing import parse_width
+from gammapy.datasets.residuals.dataset_maps import residual_image
+from gammapy.datasets.residuals.grids import parse_region
+from gammapy.datasets.residuals.sky_regions import region_mask
+from gammapy.datasets.residuals.smoothing import parse_width
 from gammapy.maps import Map, RegionGeom
 from gammapy.stats.residual_methods import METHODS
 from gammapy.stats.residuals import check_residual_method

@@ -3,7 +3,7 @@
 
 from functools import partial
 from gammapy.datasets import SpatialResiduals, SpectralResiduals
-from gammapy.datasets.grids import parse_region
+from gammapy.datasets.residuals.grids import parse_region
 from gammapy.stats.residuals import check_residual_method
 from gammapy.utils.arguments import check_mapping, check_options, option_names
 from gammapy.visualization.axes import (

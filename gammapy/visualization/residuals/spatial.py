@@ -3,7 +3,7 @@
 
 import matplotlib.pyplot as plt
 from gammapy.datasets import SpatialResiduals
-from gammapy.datasets.grids import parse_region
+from gammapy.datasets.residuals.grids import parse_region
 from gammapy.utils.arguments import check_type
 from gammapy.visualization.axes import check_plain_axes
 from gammapy.visualization.limits import check_map_limits

@@ -3,7 +3,7 @@
 
 import numpy as np
 import matplotlib.pyplot as plt
-from gammapy.datasets.grids import parse_region
+from gammapy.datasets.residuals.grids import parse_region
 from gammapy.stats.residual_methods import METHODS
 from gammapy.visualization.axes import check_plain_axes
 from gammapy.visualization.energies import format_energy_axis, legible_table

@@ -39,8 +39,8 @@ def convolve_sums(sums, kernel, mask, parts):
     sums : dict of `~numpy.ndarray`
         Arrays of shape (n_energy, n_lat, n_lon): "counts", "npred", "variance" and any
         others.
-    kernel : `~gammapy.datasets.sky_kernels.PlaneKernel` or another of this module
-        Kernel.
+    kernel : `~gammapy.datasets.residuals.kernels.plane.PlaneKernel` or another one
+        Kernel of the same weights for all datasets.
     mask : `~numpy.ndarray` of bool
         Where the significance is needed, of the same shape.
     parts : list of tuple
@@ -95,7 +95,7 @@ class _RowGroup:
 
     Parameters
     ----------
-    kernel : `~gammapy.datasets.sky_kernels.GaussRowKernel`
+    kernel : `~gammapy.datasets.residuals.kernels.gauss_rows.GaussRowKernel`
         Kernel.
     parts : list of tuple
         Weights of masks and predicted counts.
@@ -227,7 +227,7 @@ class _Group:
 
     Parameters
     ----------
-    convolution : `~gammapy.datasets.fourier.Convolution`
+    convolution : `~gammapy.datasets.residuals.fourier.Convolution`
         What makes the sums.
     planes : list of tuple
         Predicted counts: weight, image, kernel, and the transform of the image.

@@ -9,11 +9,11 @@ summed one by one, for which the datasets are gone through again.
 
 import numpy as np
 from gammapy.stats.nodes import ERROR_MAX, FineNodes
-from .fourier import ROUNDING, SMALL, Convolution, sum_windows
-from .grids import pixel_offset
-from .joint_sums import JointSums, Reduced, reduce_all
+from ..fourier import ROUNDING, SMALL, Convolution, sum_windows
+from ..grids import pixel_offset
+from ..sums import JointSums, Reduced, reduce_all
+from ..weighted import fine_columns, solve_fine
 from .matched_filter import look_at, make_filters, period_of, wrap
-from .weighted_maps import fine_columns, solve_fine
 
 __all__ = []
 
@@ -33,18 +33,18 @@ def matched_sums(datasets, selection, source, geom, n_jobs=None, backend=None):
     ----------
     datasets : `~gammapy.datasets.Datasets`
         Datasets.
-    selection : `~gammapy.datasets.joint_sums.Selection`
+    selection : `~gammapy.datasets.residuals.sums.Selection`
         What is summed.
     source : `~gammapy.modeling.models.SkyModel`
         Source.
     geom : `~gammapy.maps.WcsGeom`
         Image geometry that holds all datasets.
     n_jobs, backend : optional
-        See `~gammapy.datasets.joint_sums.reduce_all`.
+        See `~gammapy.datasets.residuals.sums.reduce_all`.
 
     Returns
     -------
-    joint : `~gammapy.datasets.joint_sums.JointSums`
+    joint : `~gammapy.datasets.residuals.sums.JointSums`
         Its images are "counts", "npred", "npred_background" (in amplitudes of the
         source), "variance", "coverage" and "sqrt_ts".
     n_correlated : float
@@ -100,14 +100,14 @@ def filter_dataset(dataset, selection, matched):
     ----------
     dataset : `~gammapy.datasets.MapDataset`
         Dataset.
-    selection : `~gammapy.datasets.joint_sums.Selection`
+    selection : `~gammapy.datasets.residuals.sums.Selection`
         What is summed.
-    matched : `~gammapy.datasets.matched_filter.MatchedFilter`
+    matched : `~gammapy.datasets.residuals.kernels.matched_filter.MatchedFilter`
         Filter.
 
     Returns
     -------
-    reduced : `~gammapy.datasets.joint_sums.Reduced`
+    reduced : `~gammapy.datasets.residuals.sums.Reduced`
         Images of the sums, of "footprint" and of the nodes. The moments of each energy
         group are two sums whose ratio is the number of pixels in the filter, and the
         squared errors of counts and model by rounding.

@@ -15,8 +15,8 @@ from gammapy.utils.arguments import (
     check_options,
     parse_quantity,
 )
-from .sky_kernels import PlaneKernel
-from .weighted_maps import convolve_sums, sqrt_ts_of_parts
+from .kernels.plane import PlaneKernel
+from .weighted import convolve_sums, sqrt_ts_of_parts
 
 __all__ = []
 
@@ -156,7 +156,7 @@ class Smoothing:
             Where the significance is needed.
         parts : list of tuple
             Weights of the bins and the predicted counts that have this weight, see
-            `~gammapy.datasets.weighted_maps.convolve_sums`.
+            `~gammapy.datasets.residuals.weighted.convolve_sums`.
 
         Returns
         -------

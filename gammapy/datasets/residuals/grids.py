@@ -114,7 +114,7 @@ def describe_difference(geom, other, *, grid=False):
 
     Examples
     --------
-    >>> from gammapy.datasets.grids import describe_difference
+    >>> from gammapy.datasets.residuals.grids import describe_difference
     >>> from gammapy.maps import WcsGeom
     >>> geom = WcsGeom.create(npix=10, binsz=0.1, skydir=(83.6, 22.0))
     >>> other = WcsGeom.create(npix=10, binsz=0.1, skydir=(83.60001, 22.0))

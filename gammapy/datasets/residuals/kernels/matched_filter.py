@@ -25,10 +25,10 @@ from gammapy.modeling.models import (
     TemplateSpatialModel,
 )
 from gammapy.stats.nodes import Nodes, SaddlepointRange
-from .evaluator import MapEvaluator
-from .grids import image_slices
-from .sky_geometry import cylinder_of, worst_disc
-from .sky_kernels import warn_of_disc
+from ...evaluator import MapEvaluator
+from ..grids import image_slices
+from ..sky_geometry import cylinder_of, worst_disc
+from .plane import warn_of_disc
 
 __all__ = []
 

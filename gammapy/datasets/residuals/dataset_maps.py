@@ -5,6 +5,8 @@ from itertools import chain
 import numpy as np
 from gammapy.maps import Map
 from gammapy.stats.residuals import check_residual_method, compute_residuals
+from .checks import OFF_ARRAYS, check_data
+from .energies import bins_of_range
 from .off_counts import (
     HIGHER_MOMENTS,
     MAXIMA,
@@ -13,17 +15,9 @@ from .off_counts import (
     has_several_alphas,
     on_off_significance,
 )
-from .reduction import (
-    OFF_ARRAYS,
-    bins_of_range,
-    check_data,
-    iter_planes,
-    level_name,
-    npred_parts,
-    weight_levels,
-)
+from .planes import iter_planes, level_name, npred_parts, weight_levels
 from .smoothing import Smoothing
-from .weighted_maps import sqrt_ts_of_parts
+from .weighted import sqrt_ts_of_parts
 
 __all__ = []
 
@@ -42,8 +36,8 @@ def residual_map(
     energy_min, energy_max : `~astropy.units.Quantity` or str, optional
         Energy range. Default is all energies.
     smooth : dict, optional
-        Arguments of `~gammapy.datasets.smoothing.Smoothing.create`. Default is no
-        smoothing.
+        Arguments of `~gammapy.datasets.residuals.smoothing.Smoothing.create`. Default
+        is no smoothing.
 
     Returns
     -------

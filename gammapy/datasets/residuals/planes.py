@@ -10,14 +10,11 @@ from dataclasses import dataclass
 from functools import partial
 import numpy as np
 from gammapy.maps.energy_bins import (
-    bins_within,
-    parse_energy_range,
-    range_of_bins,
     same_edges,
 )
-from gammapy.modeling.models import FoVBackgroundModel, ModelBase
-from gammapy.utils.arguments import did_you_mean, show
-from .grids import cutout_slices, describe_difference
+from gammapy.modeling.models import FoVBackgroundModel
+from .checks import OFF_ARRAYS
+from .grids import cutout_slices
 from .sky_geometry import sky_mask
 
 __all__ = []
@@ -27,97 +24,9 @@ log = logging.getLogger(__name__)
 # What a Fourier transform leaves where there is nothing, relative to the maximum.
 ROUNDING = 1e-9
 
-#: Statistic of the residuals for the fit statistics of datasets.
-STAT_KINDS = {"cash": "cash", "cash_weighted": "cash", "wstat": "wstat"}
-
 
 #: Different weights of bins that are told apart.
 N_LEVELS = 17
-
-#: What on-off datasets have besides counts.
-OFF_ARRAYS = ("counts_off", "acceptance", "acceptance_off")
-
-
-def joint_stat_kind(datasets):
-    """Return "cash" or "wstat", the statistic of all datasets.
-
-    Raises a ValueError when there are no datasets or they mix statistics, and a
-    TypeError when a dataset has no counts.
-    """
-    if len(datasets) == 0:
-        raise ValueError("datasets: expected at least one dataset, got none.")
-
-    kinds = {}
-    for dataset in datasets:
-        if dataset.stat_type not in STAT_KINDS:
-            raise TypeError(
-                f"Dataset {dataset.name!r} has the statistic {dataset.stat_type!r}: "
-                f"residuals need counts, so one of {', '.join(STAT_KINDS)}."
-            )
-        check_data(dataset)
-        if dataset.counts.unit != "":
-            raise ValueError(
-                f"Counts of dataset {dataset.name!r} have the unit "
-                f"{str(dataset.counts.unit)!r}: only plain numbers are Poisson counts."
-            )
-        kinds.setdefault(STAT_KINDS[dataset.stat_type], []).append(dataset.name)
-
-    if len(kinds) > 1:
-        raise ValueError(
-            "Datasets with a modelled and with a measured background cannot be "
-            f"joined: {kinds['cash']} use cash, {kinds['wstat']} use wstat. "
-            "Make the residuals of each kind alone."
-        )
-    return next(iter(kinds))
-
-
-def check_data(dataset):
-    """Raise a ValueError when a dataset lacks its counts, or its maps do not fit."""
-    if dataset.counts is None:
-        raise ValueError(f"Dataset {dataset.name!r} has no counts.")
-    needed = OFF_ARRAYS if dataset.stat_type == "wstat" else ()
-    for name in needed:
-        if getattr(dataset, name) is None:
-            raise ValueError(f"On-off dataset {dataset.name!r} has no {name}.")
-    # Of on-off data the background is profiled, which is not to be asked for.
-    names = (*needed, "mask_safe", "mask_fit")
-    for name in names if needed else (*names, "background"):
-        map_ = getattr(dataset, name)
-        if map_ is None:
-            continue
-        difference = describe_difference(map_.geom, dataset.counts.geom)
-        if difference:
-            raise ValueError(
-                f"Dataset {dataset.name!r}: {name} is not on the geometry of its "
-                f"counts: {difference}."
-            )
-
-
-def parse_names(datasets, exclude):
-    """Names of models, given as names or models.
-
-    Raises a ValueError for a name that is unknown, a TypeError for what is no name.
-    """
-    if exclude is None:
-        return []
-    names = [exclude] if isinstance(exclude, (str, ModelBase)) else exclude
-    try:
-        names = [_ if isinstance(_, str) else _.name for _ in names]
-    except (AttributeError, TypeError):
-        raise TypeError(
-            f"exclude: expected names of models, or models, got {show(exclude)}."
-        ) from None
-    check_model_names(datasets, names)
-    return names
-
-
-def bins_of_range(dataset, energy_min=None, energy_max=None):
-    """Mask of the energy bins of a dataset inside a range; an error without any."""
-    axis = dataset.counts.geom.axes["energy"]
-    energies = parse_energy_range(energy_min, energy_max)
-    mask = bins_within(axis, *energies)
-    range_of_bins(axis, mask, dataset.name, *energies)
-    return mask
 
 
 @dataclass
@@ -468,13 +377,6 @@ def joint_alpha(sums):
         return above / below
 
 
-def log_without_models(datasets):
-    """Say which datasets have no models, so that the background is all there is."""
-    names = [_.name for _ in datasets if not _.models]
-    if names:
-        log.info(f"No models are set on {', '.join(names)}: background alone.")
-
-
 def without_mask_fit(dataset):
     """The same dataset, sharing all maps, without ``mask_fit``."""
     if dataset.mask_fit is None:
@@ -495,17 +397,6 @@ def independent_copy(dataset):
     other._background_parameters_cached = None
     other.models = dataset.models
     return other
-
-
-def check_model_names(datasets, names):
-    """Raise a ValueError for the first name that is no model of any dataset."""
-    known = list(datasets.models.names) if datasets.models is not None else []
-    for name in names:
-        if name not in known:
-            raise ValueError(
-                f"exclude: there is no model named {name!r}"
-                f"{did_you_mean(name, known)}; the models are {known}."
-            )
 
 
 def is_background(model):

@@ -12,7 +12,7 @@ from gammapy.stats import WStatCountsStatistic
 from gammapy.stats.on_off_moments import N_NODES, groups_from_moments
 from gammapy.stats.on_off_profile import OnOffProfile
 from gammapy.stats.residuals import compute_sqrt_ts_on_off
-from .reduction import alpha_range, joint_alpha, without_mask_fit
+from .planes import alpha_range, joint_alpha, without_mask_fit
 
 __all__ = []
 
@@ -56,7 +56,7 @@ def has_several_alphas(datasets, bins_of, *, apply_mask=True):
 
 
 def alpha_summands(plane):
-    """Names and arrays of a `~gammapy.datasets.reduction.Plane` for several alphas.
+    """Names and arrays of a `Plane` for several alphas.
 
     They are weighted, and combined with `combine`. Each holds until the next is made.
     """

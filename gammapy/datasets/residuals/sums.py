@@ -14,7 +14,7 @@ from gammapy.utils.parallel import N_JOBS_DEFAULT, run_multiprocessing
 from gammapy.utils.pbar import progress_bar
 from .grids import overlap_slices, pixel_offset
 from .off_counts import alpha_summands, combine
-from .reduction import iter_planes, without_mask_fit
+from .planes import iter_planes, without_mask_fit
 
 __all__ = []
 
@@ -24,8 +24,8 @@ class Selection:
     """What is summed of each dataset.
 
     ``edges`` are those of the energy groups, ``exclude`` the names of components to
-    leave out, ``levels`` those of `gammapy.datasets.reduction.weight_levels`, and
-    ``several_alphas`` whether on-off data need the sums for them.
+    leave out, ``levels`` those of `~gammapy.datasets.residuals.planes.weight_levels`,
+    and ``several_alphas`` whether on-off data need the sums for them.
     """
 
     edges: u.Quantity

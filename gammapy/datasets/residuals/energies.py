@@ -1,0 +1,66 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Energy bins and groups that datasets share."""
+
+import astropy.units as u
+from gammapy.maps.energy_bins import (
+    bins_within,
+    find_edges,
+    parse_energy_range,
+    range_of_bins,
+    same_edges,
+)
+from gammapy.utils.arguments import parse_edges
+
+__all__ = []
+
+
+def bins_of_range(dataset, energy_min=None, energy_max=None):
+    """Mask of the energy bins of a dataset inside a range; an error without any."""
+    axis = dataset.counts.geom.axes["energy"]
+    energies = parse_energy_range(energy_min, energy_max)
+    mask = bins_within(axis, *energies)
+    range_of_bins(axis, mask, dataset.name, *energies)
+    return mask
+
+
+def energy_groups(datasets, energy_min, energy_max, energy_edges):
+    """Edges of the energy groups, at bin edges of all datasets."""
+    if energy_edges is not None:
+        if energy_min is not None or energy_max is not None:
+            raise ValueError(
+                "Give energy_edges or energy_min and energy_max, not both."
+            )
+        energy_edges = parse_edges("energy_edges", energy_edges)
+        axes = {_.name: _.counts.geom.axes["energy"] for _ in datasets}
+        found = [find_edges(axis, energy_edges, name) for name, axis in axes.items()]
+        return found[0]
+
+    bounds = parse_energy_range(energy_min, energy_max)
+    found = {}
+    for dataset in datasets:
+        axis = dataset.counts.geom.axes["energy"]
+        used = range_of_bins(axis, bins_within(axis, *bounds), dataset.name, *bounds)
+        found[dataset.name] = u.Quantity(used)
+
+    first = next(iter(found.values()))
+    for name, edges in found.items():
+        if not same_edges(edges, first):
+            raise ValueError(
+                f"The energy bins of dataset {name!r} cover {edges}, those of "
+                f"{datasets[0].name!r} {first}; give energy edges that both have."
+            )
+    return first
+
+
+def common_energy_axis(datasets):
+    """Energy axis of the datasets; a ValueError that names those that differ."""
+    axes = {_.name: _.counts.geom.axes["energy"] for _ in datasets}
+    first = next(iter(axes.values()))
+    for name, axis in axes.items():
+        if not same_edges(axis.edges, first.edges):
+            raise ValueError(
+                f"Dataset {name!r} has the energy edges {axis.edges}, "
+                f"{datasets[0].name!r} has {first.edges}; resample one of them "
+                "(Dataset.resample_energy_axis)."
+            )
+    return first
