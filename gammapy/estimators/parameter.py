@@ -2,6 +2,7 @@
 import logging
 import numpy as np
 from gammapy.modeling.fit import result_without_fit
+from gammapy.modeling.measured_background import measured_background
 from gammapy.modeling.nuisance import fit_row
 from gammapy.utils.roots import find_root_above
 from .notes import limit_note
@@ -38,6 +39,7 @@ class ParameterEstimator:
                 result = fitted.optimize_result
                 row = fit_row(datasets.models, result, skip=[parameter])
                 row["success"] = bool(fitted.success)
+                row |= measured_background(datasets)
         else:
             estimates = {
                 name: np.nan,
@@ -135,7 +137,8 @@ class ParameterEstimator:
                 parameter.frozen = True
                 fitted = self._fit_others(datasets)
                 if self.debug:
-                    rows["nuisance_null"] = fit_row(datasets.models, fitted)
+                    row = fit_row(datasets.models, fitted)
+                    rows["nuisance_null"] = row | measured_background(datasets)
             stat_null = datasets.stat_sum()
 
         return {"ts": stat_null - stat, "npred": npred, "stat_null": stat_null, **rows}

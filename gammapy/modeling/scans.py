@@ -9,6 +9,7 @@ from gammapy.utils import parallel
 from gammapy.utils.arguments import check_bool, check_n_jobs, show
 from gammapy.utils.pbar import progress_bar
 from .linearity import why_not_linear
+from .measured_background import measured_background
 from .newton import fit_norms
 from .newton_backend import (
     NormResults,
@@ -256,6 +257,7 @@ class Scan:
             result, row = self.fit.fit_nuisance(self.datasets), None
             if self.debug:
                 row = fit_row(self.models, result, names=self.names)
+                row |= measured_background(self.datasets)
             yield point, result.total_stat, result, row
 
     def _from_processes(self, n_jobs, parallel_backend):

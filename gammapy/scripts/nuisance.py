@@ -165,7 +165,13 @@ def drawable(table):
     Parameters of the fit of the null hypothesis are not among them.
     """
     fitted = [_ for _ in table.colnames if f"{_}_err" in table.colnames]
-    return fitted or [_ for _ in MEASURED if _ in table.colnames]
+    measured = [name for name in MEASURED if name in table.colnames]
+    return fitted or measured or [name for name in table.colnames if _is_profiled(name)]
+
+
+def _is_profiled(name):
+    """Whether a column is the background that the fit of an on-off dataset profiles."""
+    return name.startswith("background.") and not name.endswith("_null")
 
 
 def select_parameters(table, patterns):

@@ -35,7 +35,8 @@ def plot_nuisance(table, parameters=None, axes=None, *, best_fit=None):
         Nuisance table of a profile or surface, of flux points or of background
         normalisations.
     parameters : list of str, optional
-        Columns to draw. Default is all that have an error.
+        Columns to draw. Default is all that have an error or, where nothing was fitted
+        beside the source, the measured backgrounds of on-off datasets.
     axes : list of `~matplotlib.axes.Axes`, optional
         One axes per parameter. Default is a new figure.
     best_fit : dict or `~gammapy.modeling.models.Models`, optional
@@ -74,6 +75,7 @@ def plot_nuisance(table, parameters=None, axes=None, *, best_fit=None):
             f"table: expected a nuisance table, got {show(table)}; fits keep one with "
             "debug=True."
         )
+    table = _with_measured(table)
     parameters = _check_parameters(table, parameters)
     best_fit = table.meta.get("best_fit") if best_fit is None else best_fit
     best_fit = _best_fit_values(best_fit)
@@ -220,6 +222,21 @@ class ScaledFormatter(ScalarFormatter):
     def __call__(self, x, pos=None):
         """Text of a tick."""
         return super().__call__(x / self.scale, pos)
+
+
+def _with_measured(table):
+    """Table where measured backgrounds can be drawn, when nothing was fitted.
+
+    They have no errors.
+    """
+    names = table.colnames
+    measured = [name for name in names if name.startswith("background.")]
+    if not measured or any(f"{name}_err" in names for name in names):
+        return table
+    table = table.copy()
+    for name in measured:
+        table[f"{name}_err"] = np.full(len(table), np.nan)
+    return table
 
 
 def _check_parameters(table, parameters):
