@@ -11,6 +11,9 @@ from .sections import (
     RegionType,
     ResidualsConfig,
     StackType,
+)
+from .template import add_option_docs
+from .validation import (
     added,
     estimator_parameters,
     explain_errors,
@@ -18,7 +21,6 @@ from .sections import (
     update_sections,
     without_defaults,
 )
-from .template import add_option_docs
 
 
 def deep_update(d, u):

@@ -1,17 +1,14 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
+from .background import find_exclusion_mask, make_background_maker
 from .products import write_datasets, write_products
-from .session import (
-    background_as_parameters,
-    compute_residuals,
-    extract_stacked,
-    find_exclusion_mask,
-    flux_points_as_parameters,
+from .reduction import (
+    extract_spectra,
     group_observations,
     is_in_bins,
     prepare_reduction,
     reduce_groups,
-    run_fit,
 )
+from .session import compute_flux_points, compute_residuals, run_fit
 
 
 class Analysis:
@@ -98,8 +95,7 @@ class Analysis:
         self._upstream_Analysis_get_datasets()
 
     def _create_background_maker(self):
-        with background_as_parameters(self, self):
-            return self._upstream_Analysis__create_background_maker()
+        return make_background_maker(self, self)
 
     def _map_making(self):
         if not is_in_bins(self.config):
@@ -107,14 +103,7 @@ class Analysis:
         self.datasets = reduce_groups(self, self)
 
     def _spectrum_extraction(self):
-        if not self.config.datasets.stack:
-            return self._upstream_Analysis__spectrum_extraction()
-
-        def extract():
-            self._upstream_Analysis__spectrum_extraction()
-            return self.datasets
-
-        self.datasets = extract_stacked(self, self, extract)
+        self.datasets = extract_spectra(self, self)
 
     def write_datasets(self, overwrite=True, write_covariance=True):
         """Notes
@@ -150,8 +139,9 @@ class Analysis:
         )
 
     def get_flux_points(self):
-        with flux_points_as_parameters(self):
-            return self._upstream_Analysis_get_flux_points()
+        self.flux_points = compute_flux_points(
+            self, self.config, n_jobs=self.config.general.n_jobs
+        )
 
     def write(self, outdir=None, *, overwrite=True):
         """Write all results there are.

@@ -10,8 +10,8 @@ from gammapy.visualization import (
     plot_spectral_residuals,
 )
 from gammapy.visualization.figures import save_figure
+from .background import background_table
 from .files import check_absent, write_files
-from .session import background_table
 
 __all__ = []
 

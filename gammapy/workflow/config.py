@@ -6,6 +6,9 @@ from gammapy.analysis.sections import (
     RegionType,
     ResidualsConfig,
     StackType,
+)
+from gammapy.analysis.template import add_option_docs
+from gammapy.analysis.validation import (
     added,
     estimator_parameters,
     explain_errors,
@@ -13,7 +16,6 @@ from gammapy.analysis.sections import (
     update_sections,
     without_defaults,
 )
-from gammapy.analysis.template import add_option_docs
 from gammapy.estimators import (
     ExcessMapEstimator,
     FluxPointsEstimator,

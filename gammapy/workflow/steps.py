@@ -1,17 +1,17 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-from gammapy.analysis.products import write_products
-from gammapy.analysis.session import (
-    background_as_parameters,
-    compute_residuals,
-    extract_stacked,
+from gammapy.analysis.background import (
     find_exclusion_mask,
-    flux_points_as_parameters,
+    make_background_maker,
+)
+from gammapy.analysis.products import write_products
+from gammapy.analysis.reduction import (
+    extract_spectra,
     group_observations,
     is_in_bins,
     prepare_reduction,
     reduce_groups,
-    run_fit,
 )
+from gammapy.analysis.session import compute_flux_points, compute_residuals, run_fit
 
 
 class DatasetsWorkflowStep:
@@ -24,8 +24,7 @@ class DatasetsWorkflowStep:
         return self._upstream_DatasetsWorkflowStep_get_datasets()
 
     def _create_background_maker(self):
-        with background_as_parameters(self.inputs, self):
-            return self._upstream_DatasetsWorkflowStep__create_background_maker()
+        return make_background_maker(self.inputs, self)
 
     def _map_making(self):
         if not is_in_bins(self.config):
@@ -33,15 +32,7 @@ class DatasetsWorkflowStep:
         self.outputs["datasets"].data = reduce_groups(self.inputs, self)
 
     def _spectrum_extraction(self):
-        if not self.config.datasets.stack:
-            return self._upstream_DatasetsWorkflowStep__spectrum_extraction()
-        output = self.outputs["datasets"]
-
-        def extract():
-            self._upstream_DatasetsWorkflowStep__spectrum_extraction()
-            return output.data
-
-        output.data = extract_stacked(self.inputs, self, extract)
+        self.outputs["datasets"].data = extract_spectra(self.inputs, self)
 
 
 class FitWorkflowStep:
@@ -51,8 +42,8 @@ class FitWorkflowStep:
 
 class FluxPointsWorkflowStep:
     def _run(self):
-        with flux_points_as_parameters(self):
-            return self._upstream_FluxPointsWorkflowStep__run()
+        points = compute_flux_points(self.inputs, self.config)
+        self.outputs["flux_points"].data = points
 
 
 class ObservationGroupsWorkflowStep(WorkflowStepBase):

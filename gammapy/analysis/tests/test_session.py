@@ -10,7 +10,9 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Table
 import matplotlib.pyplot as plt
 from gammapy.analysis import Analysis, AnalysisConfig
-from gammapy.analysis.session import apply_fit_range, background_table, set_start_models
+from gammapy.analysis.background import background_table, make_background_maker
+from gammapy.analysis.geometry import empty_maps
+from gammapy.analysis.session import apply_fit_range, set_start_models
 from gammapy.datasets import (
     Datasets,
     MapDataset,
@@ -258,6 +260,65 @@ def make_dataset(name="empty", is_map=True):
         return SpectrumDataset.create(geom, name=name)
     geom = WcsGeom.create(npix=3, binsz=1, axes=[axis])
     return MapDataset.create(geom, name=name)
+
+
+OPTIONS = """
+datasets:
+    type: {kind}
+    map_selection: [counts]
+    on_region: {{frame: icrs, lon: 83.63 deg, lat: 22.01 deg, radius: 0.1 deg}}
+    geom:
+        wcs:
+            skydir: {{{skydir}}}
+            binsize: 0.5 deg
+            width: {{width: 2 deg, height: 1 deg}}
+        axes:
+            energy: {{min: 1 TeV, max: 10000 GeV, nbins: 2}}
+            energy_true: {{min: 1 TeV, max: 10 TeV, nbins: 4}}
+    background: {{method: fov_background, debug: true, parameters: {{method: fit}}}}
+"""
+
+
+def test_makers_are_built_from_the_configuration():
+    """The configuration is the same at each moment, and so is that of the session."""
+    session = make_session(
+        "analysis",
+        OPTIONS.format(kind="3d", skydir="frame: icrs, lon: 0 deg, lat: 0 deg"),
+    )
+    config = session.config
+    before = config.to_yaml()
+
+    class Watched:
+        """Session that must not be changed, as its makers are built."""
+
+        exclusion_result = None
+        observations = None
+
+        def __getattr__(self, name):
+            return getattr(session, name)
+
+        def __setattr__(self, name, value):
+            raise AssertionError(f"{name} was set")
+
+    maker = make_background_maker(Watched(), Watched())
+    assert isinstance(maker, FoVBackgroundMaker)
+    assert maker.debug is True and maker.method == "fit"
+    assert session.config is config and config.to_yaml() == before
+
+
+def test_empty_maps_for_spectra():
+    text = OPTIONS.format(kind="1d", skydir="")
+    settings = make_session("analysis", text).config.datasets
+    dataset = empty_maps(settings, "maps")
+    geom = dataset.counts.geom
+    assert dataset.name == "maps" and geom.data_shape == (2, 2, 4)
+    assert geom.center_skydir.separation(SkyCoord("83.63d", "22.01d")).deg < 1e-6
+    assert_allclose(geom.axes["energy"].edges.value, [1, np.sqrt(10), 10])
+    assert geom.axes["energy"].unit == "TeV"
+    assert dataset.exposure.geom.axes["energy_true"].nbin == 4
+    settings.type = "3d"
+    with pytest.raises(ValueError, match="geom.wcs.skydir: expected frame, lon and"):
+        empty_maps(settings, "maps")
 
 
 @both
