@@ -114,11 +114,7 @@ class Analysis:
         NAME_groups.ecsv and NAME_groups.png, and NAME_exclusion.fits when the exclusion
         mask was found in the data.
         """
-        write_datasets(
-            self,
-            lambda: self._upstream_Analysis_write_datasets(overwrite, write_covariance),
-            overwrite=overwrite,
-        )
+        write_datasets(self, overwrite=overwrite, write_covariance=write_covariance)
 
     def run_fit(self):
         """Notes

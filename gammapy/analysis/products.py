@@ -3,6 +3,7 @@
 
 import logging
 from functools import partial
+from gammapy.utils.atomic import write_files
 from gammapy.utils.scripts import make_path
 from gammapy.visualization import (
     plot_observation_groups,
@@ -11,7 +12,7 @@ from gammapy.visualization import (
 )
 from gammapy.visualization.figures import save_figure
 from .background import background_table
-from .files import check_absent, write_files
+from .session import check_datasets
 
 __all__ = []
 
@@ -84,40 +85,36 @@ def write(writers, *, overwrite=True):
     return paths
 
 
-def make_folders(config):
-    """Make the folders of the files that the configuration names.
-
-    Parameters
-    ----------
-    config : `AnalysisConfig`
-        Configuration.
-    """
-    for path in (config.general.datasets_file, config.general.models_file):
-        if path is not None:
-            make_path(path).parent.mkdir(parents=True, exist_ok=True)
-
-
-def write_datasets(session, write_them, *, overwrite=True):
+def write_datasets(session, *, overwrite=True, write_covariance=True):
     """Write the datasets of a session, and tables of what they were made of.
 
     Parameters
     ----------
     session : `Analysis` or `Workflow`
         Session with datasets.
-    write_them : callable
-        Writes the datasets.
     overwrite : bool, optional
         Whether to replace existing files. Default is True.
+    write_covariance : bool, optional
+        Whether to write the covariance of the models. Default is True.
+
+    Raises
+    ------
+    RuntimeError
+        If the configuration names no file, or there are no datasets.
     """
     general = session.config.general
-    make_folders(session.config)
-    writers = {}
-    if general.datasets_file is not None:
-        writers = table_writers(session, general.datasets_file)
-    # Before the datasets are written.
-    check_absent(writers, overwrite)
-    write_them()
-    write(writers, overwrite=overwrite)
+    if general.datasets_file is None:
+        raise RuntimeError(
+            "Missing datasets_file in config.general: it names the file to write."
+        )
+    check_datasets(session)
+    datasets_file = make_path(general.datasets_file)
+    writers = {datasets_file: session.datasets.write}
+    if general.models_file is not None:
+        writers[make_path(general.models_file)] = partial(
+            session.models.write, write_covariance=write_covariance, checksum=True
+        )
+    write(writers | table_writers(session, datasets_file), overwrite=overwrite)
 
 
 def datasets_writers(session, datasets_file, models_file):

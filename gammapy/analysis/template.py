@@ -3,7 +3,7 @@
 
 from collections import defaultdict
 from pathlib import Path
-from gammapy.utils.scripts import write_yaml
+from gammapy.utils.atomic import write_files
 
 __all__ = []
 
@@ -65,4 +65,4 @@ def write_template(config, filename, *, overwrite=False):
     """
     sections = "\n".join(f"{SECTION}{_}\n{text}" for _, text in option_docs().items())
     text = f"{config.to_yaml()}{HEADER}\n{sections}"
-    write_yaml(text, filename, overwrite=overwrite)
+    write_files({filename: lambda path: path.write_text(text)}, overwrite=overwrite)

@@ -9,7 +9,7 @@ from gammapy.analysis.products import (
 )
 from gammapy.analysis.template import write_template
 from gammapy.utils.scripts import make_path
-from .common import input_errors
+from .common import check_absent, input_errors
 
 TEMPLATE_HELP = "File to write."
 CONFIG_HELP = "Configuration file."
@@ -55,11 +55,7 @@ def cli_run_analysis(filename, out, overwrite, steps):
         steps = ("fit", "residuals", "flux-points")
     results = [models_file, *(outdir / _ for _ in RESULT_FILES)] if steps else []
     # Before hours of reduction.
-    for path in [out, *results]:
-        if path.exists() and not overwrite:
-            raise click.ClickException(
-                f"File {str(path)!r} exists; --overwrite replaces it."
-            )
+    check_absent([out, *results], overwrite, error=click.ClickException)
     session = Analysis(config)
     session.get_observations()
     session.get_datasets()

@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 import numpy as np
 from astropy.io import fits
-from gammapy.analysis import files
 from gammapy.datasets import (
     Datasets,
     MapDataset,
@@ -17,7 +16,7 @@ from gammapy.datasets import (
     SpectrumDatasetOnOff,
 )
 from gammapy.modeling.models import Models
-from gammapy.utils import pbar
+from gammapy.utils import atomic, pbar
 from gammapy.visualization.figures import save_figure
 
 __all__ = []
@@ -139,15 +138,12 @@ def _warn_unknown_datasets(models, datasets):
             )
 
 
-def check_absent(paths, overwrite):
-    """Raise an `InputError` when one of the files to write exists."""
-    existing = [str(_) for _ in paths if _.exists()]
-    if existing and not overwrite:
-        n_more = len(existing) - 1
-        exist = f"and {n_more} more exist" if n_more else "exists"
-        raise InputError(
-            f"{existing[0]} {exist}: choose another place, or use --overwrite."
-        )
+def check_absent(paths, overwrite, *, error=InputError):
+    """Raise an error of the command line when one of the files to write exists."""
+    try:
+        atomic.check_absent(paths, overwrite, option="--overwrite")
+    except OSError as refusal:
+        raise error(str(refusal)) from None
 
 
 def figure_writer(figure):
@@ -166,4 +162,4 @@ def write_files(folder, writers):
         By file name a function that writes to the path that it is given.
     """
     with input_errors(f"Cannot write to {folder}", OSError):
-        files.write_files({folder / name: _ for name, _ in writers.items()})
+        atomic.write_files({folder / name: _ for name, _ in writers.items()})

@@ -10,17 +10,130 @@ import signal
 import socket
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from gammapy.utils.scripts import make_path
 
 try:
     import fcntl
 except ImportError:  # on Windows
     fcntl = None
 
-__all__ = ["UnwoundBySigterm", "staging_folder"]
+__all__ = ["UnwoundBySigterm", "check_absent", "staging_folder", "write_files"]
 
 log = logging.getLogger(__name__)
+
+
+def write_files(writers, *, overwrite=True, make_folders=True):
+    """Write files in two steps: all of them under temporary names, then in place.
+
+    Whatever fails leaves the files and folders that there were, and so does a process
+    that ends by SIGTERM. What one that was killed left is removed by the next one.
+
+    Parameters
+    ----------
+    writers : dict
+        By path a function that writes to the path that it is given, which has the same
+        name. What else it writes to that folder goes with it.
+    overwrite : bool, optional
+        Whether to replace existing files. Default is True.
+    make_folders : bool, optional
+        Whether to make folders that are missing. Default is True.
+
+    Returns
+    -------
+    paths : list of `~pathlib.Path`
+        The files of the dict.
+
+    Raises
+    ------
+    OSError
+        If a file exists and is not to be replaced, or has no folder.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from gammapy.utils.atomic import write_files
+    >>> table = Table({"a": [1]})
+    >>> [path.name for path in write_files({"new/table.ecsv": table.write})]
+    ['table.ecsv']
+    """
+    writers = {make_path(path): write for path, write in writers.items()}
+    check_absent(writers, overwrite)
+    if not make_folders:
+        _check_folders(writers)
+    # What a link points to is replaced, not the link.
+    targets = {path: path.resolve() for path in writers}
+    folders = {_.parent for _ in targets.values()}
+    with (
+        UnwoundBySigterm() as sigterm,
+        ExitStack() as on_failure,
+        ExitStack() as unfinished,
+    ):
+        for folder in sorted(folders):
+            _make_folder(folder, on_failure)
+        # In the same folder, so that moving is renaming.
+        staged = {_: unfinished.enter_context(staging_folder(_)) for _ in folders}
+        for path, write in writers.items():
+            target = targets[path]
+            write(staged[target.parent] / target.name)
+        moves = {
+            source: folder / source.name
+            for folder, stage in staged.items()
+            for source in sorted(stage.iterdir())
+        }
+        check_absent(moves.values(), overwrite)
+        with sigterm.held():
+            # The files that others are listed in come last.
+            for source in sorted(moves, key=lambda _: moves[_] in targets.values()):
+                source.replace(moves[source])
+            on_failure.pop_all()
+    return list(writers)
+
+
+def check_absent(paths, overwrite=False, *, option="overwrite=True"):
+    """Raise an OSError that names the files that exist, unless they may be replaced.
+
+    Parameters
+    ----------
+    paths : list of `~pathlib.Path`
+        Files.
+    overwrite : bool, optional
+        Whether they may be replaced. Default is False.
+    option : str, optional
+        What a user says to replace them, for the message. Default is
+        "overwrite=True".
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from gammapy.utils.atomic import check_absent
+    >>> check_absent([Path("this-file-does-not-exist.fits")])
+    """
+    folders = [str(path) for path in paths if path.is_dir()]
+    if folders:
+        raise OSError(f"{folders[0]!r} is a folder, no file can be written there.")
+    existing = [str(path) for path in paths if path.exists()]
+    if existing and not overwrite:
+        n_more = len(existing) - 1
+        exist = f"and {n_more} more exist" if n_more else "exists"
+        them = "them" if n_more else "it"
+        raise OSError(f"File {existing[0]!r} {exist}; {option} replaces {them}.")
+
+
+def _check_folders(paths):
+    """Raise an OSError that names a file whose folder does not exist."""
+    for path in paths:
+        if not path.parent.is_dir():
+            raise OSError(f"File {str(path)!r} is in a folder that does not exist.")
+
+
+def _make_folder(folder, on_failure):
+    """Make a folder; on failure those that are new are removed again."""
+    missing = [_ for _ in (folder, *folder.parents) if not _.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in reversed(missing):
+        on_failure.callback(path.rmdir)
 
 
 class EndedBySignal(BaseException):

@@ -60,11 +60,7 @@ class Workflow:
         -----
         Tables of what they were made of are beside them, see `Analysis.write_datasets`.
         """
-        write_datasets(
-            self,
-            lambda: self._upstream_Workflow_write_datasets(overwrite, write_covariance),
-            overwrite=overwrite,
-        )
+        write_datasets(self, overwrite=overwrite, write_covariance=write_covariance)
 
     def write(self, outdir=None, *, overwrite=True):
         """Write all results there are, see `Analysis.write`.

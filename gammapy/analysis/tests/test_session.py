@@ -262,6 +262,35 @@ def make_dataset(name="empty", is_map=True):
     return MapDataset.create(geom, name=name)
 
 
+class BrokenMask:
+    """Result whose file cannot be written."""
+
+    def write(self, path):
+        path.write_text("half of it")
+        raise OSError("the disk is full")
+
+
+@both
+def test_datasets_are_written_with_all_that_is_beside_them(which, tmp_path):
+    session = make_session(which, "general: {}")
+    with pytest.raises(RuntimeError, match="Missing datasets_file"):
+        session.write_datasets()
+    session.config.general.datasets_file = tmp_path / "new" / "runs.yaml"
+    with pytest.raises(RuntimeError, match="No datasets defined"):
+        session.write_datasets()
+    session.datasets = Datasets([make_dataset()])
+    session.exclusion_result = BrokenMask()
+    with pytest.raises(OSError, match="the disk is full"):
+        session.write_datasets()
+    assert not list(tmp_path.iterdir())
+    session.exclusion_result = None
+    session.write_datasets()
+    names = sorted(path.name for path in (tmp_path / "new").iterdir())
+    assert names == ["empty.fits", "runs.yaml"]
+    with pytest.raises(OSError, match="runs.yaml' exists; overwrite=True replaces it"):
+        session.write_datasets(overwrite=False)
+
+
 OPTIONS = """
 datasets:
     type: {kind}

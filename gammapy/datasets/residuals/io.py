@@ -18,7 +18,7 @@ from gammapy.utils.arguments import (
     parse_quantity,
     show,
 )
-from gammapy.utils.atomic import staging_folder
+from gammapy.utils.atomic import write_files
 from gammapy.utils.scripts import make_path
 from .grids import describe_difference
 
@@ -85,16 +85,8 @@ def write_hdulist(hdulist, filename, overwrite=False):
     """
     path = _as_path(filename)
     overwrite = check_bool("overwrite", overwrite)
-    if path.is_dir() or not path.parent.is_dir():
-        what = "is a folder" if path.is_dir() else "is in a folder that does not exist"
-        raise OSError(f"File {str(path)!r} {what}.")
-    if path.exists() and not overwrite:
-        raise OSError(f"File {str(path)!r} exists; overwrite=True replaces it.")
-    path = path.resolve()
-    with staging_folder(path.parent) as stage:
-        # The same suffixes, by which a file is compressed or not.
-        hdulist.writeto(stage / path.name)
-        (stage / path.name).replace(path)
+    # The name keeps its suffixes, by which a file is compressed or not.
+    write_files({path: hdulist.writeto}, overwrite=overwrite, make_folders=False)
 
 
 def read_spatial_residuals(filename):

@@ -204,7 +204,7 @@ def test_figures_are_not_replaced(files, tmp_path):
     figure = tmp_path / "norms.png"
     figure.write_text("mine")
     args = ["nuisance", str(files / "points.fits"), "--plot", str(figure)]
-    assert f"{figure} exists" in run_bad(args)
+    assert f"'{figure}' exists; --overwrite replaces it." in run_bad(args)
     assert figure.read_text() == "mine"
     run_cli(cli, [*args, "--overwrite"])
     assert figure.read_bytes().startswith(b"\x89PNG")

@@ -242,7 +242,7 @@ def test_overwrite(args, files):
     run_cli(cli, args)
     before = {_: _.read_bytes() for _ in Path("residuals").iterdir()}
     line = run_bad([*args, "--energy-min", "5 TeV"])
-    assert "residuals/spatial_residuals.fits and 4 more exist" in line
+    assert "residuals/spatial_residuals.fits' and 4 more exist" in line
     assert "--overwrite" in line
     assert {_: _.read_bytes() for _ in Path("residuals").iterdir()} == before
 

@@ -1,9 +1,9 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Files that are there as a whole, or not at all."""
+
 import pytest
 from astropy.table import Table
-import matplotlib.pyplot as plt
-from gammapy.analysis.files import write_files
-from gammapy.visualization.figures import save_figure
+from gammapy.utils.atomic import write_files
 
 
 def text_writer(text):
@@ -50,14 +50,27 @@ def test_refusal_comes_first(tmp_path):
     (tmp_path / "b.txt").write_text("before")
     calls = []
     writers = {tmp_path / "a.txt": calls.append, tmp_path / "b.txt": calls.append}
-    with pytest.raises(OSError, match="b.txt' exists; overwrite=True replaces files"):
+    with pytest.raises(OSError, match="b.txt' exists; overwrite=True replaces it"):
         write_files(writers, overwrite=False)
     assert not calls and names(tmp_path) == ["b.txt"]
 
+    (tmp_path / "a.txt").write_text("before")
+    with pytest.raises(OSError, match="a.txt' and 1 more exist; overwrite=True replac"):
+        write_files(writers, overwrite=False)
+
+    (tmp_path / "a.txt").unlink()
     (tmp_path / "a.txt").mkdir()
     with pytest.raises(OSError, match="a.txt' is a folder"):
         write_files(writers)
     assert not calls
+
+
+def test_folders_are_made_or_not(tmp_path):
+    writers = {tmp_path / "new" / "a.txt": text_writer("a")}
+    with pytest.raises(OSError, match="a.txt' is in a folder that does not exist"):
+        write_files(writers, make_folders=False)
+    assert not names(tmp_path)
+    assert write_files(writers)[0].read_text() == "a"
 
 
 def test_files_that_come_with_one(tmp_path):
@@ -81,15 +94,3 @@ def test_links_stay(tmp_path):
     write_files({tmp_path / "link.txt": text_writer("after")})
     assert (tmp_path / "link.txt").is_symlink()
     assert (tmp_path / "real" / "a.txt").read_text() == "after"
-
-
-def test_figures_are_closed(tmp_path):
-    for path in (tmp_path / "a.png", tmp_path / "missing" / "a.png"):
-        figure, _ = plt.subplots()
-        if path.parent.exists():
-            save_figure(figure, path)
-        else:
-            with pytest.raises(OSError):
-                save_figure(figure, path)
-        assert not plt.get_fignums()
-    assert plt.imread(tmp_path / "a.png").ndim == 3
