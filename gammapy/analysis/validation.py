@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
+from gammapy.utils.aliases import rename_keys
 from gammapy.utils.arguments import check_type, show
 from gammapy.utils.scripts import from_yaml
 
@@ -26,6 +27,10 @@ __all__ = []
 
 # Kinds of stacking; pydantic adds them to the key that an error names.
 NOT_BINS, BINS = "<bool>", "<bins>"
+#: By the class of a section, new names of keys by old ones, which stay for a release.
+RENAMED_KEYS = {}
+RENAMED_SINCE = "2.2"
+
 ALWAYS_VALIDATE = {"validate_default": True, "validate_assignment": True}
 
 
@@ -262,6 +267,9 @@ def explain_errors(cls, value, handler):
     `~pydantic.ValidationError`
         If a value is not valid; it names the key and the allowed values.
     """
+    names = RENAMED_KEYS.get(cls.__name__, {})
+    if isinstance(value, Mapping):
+        value = rename_keys(value, names, since=RENAMED_SINCE)
     try:
         return handler(value)
     except ValidationError as error:

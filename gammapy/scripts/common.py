@@ -17,6 +17,7 @@ from gammapy.datasets import (
 )
 from gammapy.modeling.models import Models
 from gammapy.utils import atomic, pbar
+from gammapy.utils.aliases import rename_flags
 from gammapy.visualization.figures import save_figure
 
 __all__ = []
@@ -37,7 +38,28 @@ class InputError(click.ClickException):
         super().__init__(" ".join(str(message).split()))
 
 
-class OneLineCommand(click.Command):
+class AliasedCommand(click.Command):
+    """Command with flags that have old names, which stay for a release.
+
+    Parameters
+    ----------
+    old_flags : dict, optional
+        New flags by old ones. Default is None, there are none.
+    **kwargs : dict
+        Arguments of `~click.Command`.
+    """
+
+    def __init__(self, *args, old_flags=None, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.old_flags = old_flags or {}
+
+    def parse_args(self, ctx, args):
+        """Parse the arguments with the new names of flags."""
+        args = rename_flags(args, self.old_flags, since="2.2")
+        return super().parse_args(ctx, args)
+
+
+class OneLineCommand(AliasedCommand):
     """Command whose usage errors are a line, not the usage and a line."""
 
     def parse_args(self, ctx, args):

@@ -5,8 +5,9 @@ import pytest
 import yaml
 from pydantic import ValidationError
 import astropy.units as u
-from gammapy.analysis import AnalysisConfig
+from gammapy.analysis import AnalysisConfig, validation
 from gammapy.makers import ExclusionMaskMaker
+from gammapy.utils.deprecation import GammapyDeprecationWarning
 from gammapy.workflow import WorkflowConfig
 
 both = pytest.mark.parametrize("cls", [AnalysisConfig, WorkflowConfig])
@@ -293,3 +294,25 @@ def test_steps():
     steps = ["observation-groups", "exclusion-mask", "residuals", "write"]
     config = WorkflowConfig(general={"steps": steps})
     assert config.general.steps == steps
+
+
+@both
+@pytest.mark.parametrize(
+    ("section", "text", "value"),
+    [
+        ("ResidualsConfig", "residuals: {shape: gauss}", "gauss"),
+        ("FluxPointsConfig", "flux_points: {shape: gauss}", "gauss"),
+    ],
+)
+def test_old_key(cls, section, text, value, monkeypatch):
+    """Made-up names, in a section of 2.1 and in one that it did not have."""
+    new = {"ResidualsConfig": "kernel", "FluxPointsConfig": "source"}[section]
+    monkeypatch.setitem(validation.RENAMED_KEYS, section, {"shape": new})
+    with pytest.warns(GammapyDeprecationWarning, match=f"'shape'.*use '{new}'"):
+        config = cls.from_yaml(text)
+    assert getattr(getattr(config, text.split(":")[0]), new) == value
+    assert "shape" not in config.to_yaml()
+    with pytest.raises(ValidationError, match=f"expected one of '{new}' and 'shape'"):
+        cls.from_yaml(text.replace("}", f", {new}: a}}"))
+    with pytest.raises(ValidationError, match="There is no such key"):
+        cls.from_yaml("fit: {shape: gauss}")
