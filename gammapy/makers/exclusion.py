@@ -2,22 +2,18 @@
 """Exclusion masks found in the data themselves."""
 
 import logging
-from dataclasses import dataclass
 from functools import partial
 import numpy as np
 import astropy.units as u
-from astropy.io import fits
-from astropy.table import Table
 from gammapy.datasets import Datasets, MapDataset
 from gammapy.datasets.core import local_datasets
 from gammapy.datasets.residuals.checks import joint_stat_kind
 from gammapy.datasets.residuals.energies import bins_of_range
 from gammapy.datasets.residuals.grids import common_image_geom, image_slices, place
-from gammapy.datasets.residuals.io import write_hdulist
 from gammapy.datasets.residuals.kernels import make_sky_kernel
 from gammapy.datasets.residuals.planes import is_background, iter_planes, joint_alpha
 from gammapy.datasets.residuals.sky_geometry import sky_mask
-from gammapy.maps import Map, WcsNDMap
+from gammapy.maps import Map
 from gammapy.maps.energy_bins import parse_energy_range
 from gammapy.stats.residuals import compute_sqrt_ts_on_off
 from gammapy.utils.arguments import (
@@ -29,6 +25,7 @@ from gammapy.utils.arguments import (
 )
 from gammapy.utils.parallel import run_multiprocessing
 from gammapy.utils.pbar import progress_bar
+from .exclusion_result import ExclusionMaskResult, rounds_table
 from .exclusion_sky import (
     dilate,
     hysteresis,
@@ -274,7 +271,7 @@ class ExclusionMaskMaker:
         return ExclusionMaskResult(
             mask=Map.from_geom(geom, data=~excluded),
             sqrt_ts=Map.from_geom(geom, data=sqrt_ts),
-            rounds=_rounds_table(rows),
+            rounds=rounds_table(rows),
             is_stable=is_stable,
         )
 
@@ -328,78 +325,6 @@ class ExclusionMaskMaker:
         arrays = {_: np.where(has_ring, summed[_], np.nan) for _ in summed}
         alpha = joint_alpha(arrays)
         return compute_sqrt_ts_on_off(arrays["counts"], arrays["counts_off"], alpha, 0)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class ExclusionMaskResult:
-    """Exclusion mask and how it was found, from `ExclusionMaskMaker.run`.
-
-    Parameters
-    ----------
-    mask : `~gammapy.maps.WcsNDMap`
-        Exclusion mask, an image, False in the excluded regions.
-    sqrt_ts : `~gammapy.maps.WcsNDMap`
-        Significance of the excess in the last round, NaN where there is no ring.
-    rounds : `~astropy.table.Table`
-        One row per round: round, n_pixels (excluded after it), n_new, n_regions, area,
-        and mean, std and max of the significance outside them.
-    is_stable : bool
-        Whether the last round found nothing new.
-
-    Examples
-    --------
-    >>> from gammapy.datasets import Datasets
-    >>> from gammapy.makers import ExclusionMaskMaker
-    >>> path = "$GAMMAPY_DATA/fermi-3fhl-crab/Fermi-LAT-3FHL"
-    >>> datasets = Datasets.read(
-    ...     f"{path}_datasets.yaml", filename_models=f"{path}_models.yaml"
-    ... )
-    >>> result = ExclusionMaskMaker(energy_max="0.1 TeV").run(datasets)
-    >>> result.is_stable, int(result.rounds["n_new"][-1])
-    (True, 0)
-    >>> result.write("exclusion_mask.fits", overwrite=True)
-    """
-
-    mask: WcsNDMap
-    sqrt_ts: WcsNDMap
-    rounds: Table
-    is_stable: bool
-
-    def write(self, filename, *, overwrite=False):
-        """Write to a FITS file.
-
-        The mask is its first image, which is what `~gammapy.maps.Map.read` reads, as 0
-        and 1: FITS has no boolean images, so ``mask.data.astype(bool)`` makes it a mask
-        again. The extensions SQRT_TS and ROUNDS have the rest.
-
-        Parameters
-        ----------
-        filename : `pathlib.Path` or str
-            File name.
-        overwrite : bool, optional
-            Whether to replace an existing file. Default is False.
-
-        Raises
-        ------
-        OSError
-            If the file exists and is not to be replaced.
-        """
-        hdulist = self.mask.to_hdulist()
-        hdulist += self.sqrt_ts.to_hdulist(hdu="SQRT_TS")[1:]
-        hdulist.append(fits.BinTableHDU(self.rounds, name="ROUNDS"))
-        write_hdulist(hdulist, filename, overwrite)
-
-    def __str__(self):
-        last = self.rounds[-1]
-        state = "stable" if self.is_stable else "not stable"
-        return (
-            f"{self.__class__.__name__}\n\n"
-            f"  rounds       : {len(self.rounds)}, {state}\n"
-            f"  excluded     : {last['n_pixels']} pixels, {last['n_regions']} "
-            f"region(s), {last['area']:.3g} deg2\n"
-            f"  significance : {last['mean']:.3f} (mean), {last['std']:.3f} (width), "
-            f"{last['max']:.2f} (highest) outside\n"
-        )
 
 
 #: What is added of all datasets; the off counts times alpha are the background.
@@ -475,13 +400,6 @@ def _place_sums(image, off, geom):
     return place(
         sums, geom.data_shape, *image_slices(geom, image.counts.geom.to_image())
     )
-
-
-def _rounds_table(rows):
-    table = Table(rows)
-    for name in ("area", "mean", "std", "max"):
-        table[name].info.format = ".4g"
-    return table
 
 
 def _round_row(number, excluded, mask, sqrt_ts):

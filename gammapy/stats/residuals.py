@@ -22,7 +22,6 @@ import numpy as np
 from gammapy.utils.arguments import (
     check_array,
     check_broadcast,
-    check_type,
     did_you_mean,
     show,
 )
@@ -244,9 +243,9 @@ def compute_residual_errors(counts, npred, method="diff", *, variance=None, stat
     """
     check_residual_method(method)
     counts, npred, variance = _broadcast_floats(counts, npred, variance)
-    if stat is not None:
-        kinds = (CashCountsStatistic, WStatCountsStatistic)
-        check_type("stat", stat, kinds, "a statistic of counts")
+    # Of those that Gammapy has, or the profile of several alphas.
+    if stat is not None and not hasattr(stat, "compute_errn"):
+        raise TypeError(f"stat: expected a statistic of counts, got {show(stat)}.")
     valid = np.isfinite(counts) & (npred >= 0)
     if method == "significance":
         errn = errp = np.where(valid, 1.0, np.nan)

@@ -127,5 +127,5 @@ def test_errors(observations):
         group(zenith=[40, 35] * u.deg)
     with pytest.raises(ValueError, match="with units"):
         group(offset=True)
-    with pytest.raises(ValueError, match="no observations"):
+    with pytest.raises(ValueError, match="expected observations, got none"):
         ObservationGroups.from_observations(observations[:0], TARGET, zenith=2)

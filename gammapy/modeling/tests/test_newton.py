@@ -859,7 +859,7 @@ def test_confidence_ends_at_a_bound(spectra):
 
 
 def test_confidence_of_a_frozen_parameter(spectra):
-    with pytest.raises(ValueError, match="'index' is no norm of these templates"):
+    with pytest.raises(ValueError, match="'index' is frozen; free it and fit first"):
         Fit(backend="newton").confidence(spectra, "index")
 
 

@@ -124,7 +124,15 @@ def test_folders_without_locks(tmp_path, monkeypatch):
     assert names(tmp_path) == []
 
 
-def test_signal_waits_while_held(monkeypatch):
+@pytest.fixture
+def default_sigterm():
+    """No handler of SIGTERM, as ray leaves one in the process that used it."""
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_signal_waits_while_held(monkeypatch, default_sigterm):
     sent = []
     monkeypatch.setattr(os, "kill", lambda *args: sent.append(args))
     done = []
