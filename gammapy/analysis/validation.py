@@ -318,13 +318,9 @@ class SectionConfig(BaseModel):
     )
 
     def __setattr__(self, name, value):
-        before = dict(vars(self))
-        try:
-            super().__setattr__(name, value)
-        except ValidationError:
-            # Validators of a whole section come after the assignment.
-            vars(self).update(before)
-            raise
+        # Validators of a whole section run after the assignment: try it on a copy.
+        super(SectionConfig, self.model_copy()).__setattr__(name, value)
+        super().__setattr__(name, value)
 
     @model_validator(mode="wrap")
     @classmethod
