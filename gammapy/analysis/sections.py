@@ -12,12 +12,15 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 import astropy.units as u
 from gammapy.data.groups import parse_bins
+from gammapy.datasets.residuals import kernels
 from gammapy.datasets.residuals.grids import parse_region
 from gammapy.makers import ExclusionMaskMaker
 from gammapy.maps.energy_bins import parse_energy_range
+from gammapy.stats.residual_methods import METHODS
 from gammapy.utils.arguments import parse_edges
 from gammapy.utils.scripts import make_path
 from gammapy.utils.types import AngleType, EnergyType, PathType
+from gammapy.visualization.residuals.panels import PANELS
 from .validation import BINS, NOT_BINS, SectionConfig, added
 
 __all__ = ["ExclusionMakerConfig", "ResidualsConfig", "StackConfig"]
@@ -183,8 +186,9 @@ class ExclusionMakerConfig(SectionConfig):
         return self
 
 
-Method = Literal["diff", "diff/model", "diff/sqrt(model)", "significance"]
-Panel = Literal["counts", "npred", "excess", "distribution", Method]
+Method = Literal[*METHODS]
+Panel = Literal[*PANELS]
+Kernel = Literal[*kernels.choices()]
 
 
 class ResidualsConfig(SectionConfig):
@@ -223,7 +227,7 @@ class ResidualsConfig(SectionConfig):
     energy_min: EnergyType | None = added()
     energy_max: EnergyType | None = added()
     energy_edges: list[EnergyType] | None = added()
-    kernel: Literal["tophat", "gauss", "point-source", "none"] = added("tophat")
+    kernel: Kernel = added("tophat")
     correlation_radius: AngleType = added("0.1 deg")
     region: RegionType | None = added()
     panels: list[Panel] = added(["counts", "npred", "significance", "distribution"])
@@ -265,6 +269,6 @@ class ResidualsConfig(SectionConfig):
             options |= {"energy_min": None, "energy_max": None}
             options["energy_edges"] = u.Quantity(edges)
         return options | {
-            "kernel": None if self.kernel == "none" else self.kernel,
+            "kernel": kernels.from_choice(self.kernel),
             "correlation_radius": self.correlation_radius,
         }

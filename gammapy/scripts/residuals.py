@@ -14,6 +14,7 @@ from astropy.table import Table
 from regions import LineSkyRegion, PixelRegion, Regions, SkyRegion, TextSkyRegion
 import matplotlib
 from gammapy.datasets import Datasets, SpatialResiduals, SpectralResiduals
+from gammapy.datasets.residuals import kernels
 from gammapy.datasets.residuals.checks import STAT_KINDS
 from gammapy.datasets.residuals.grids import parse_region
 from gammapy.modeling.nuisance import is_at_limit, unique_parameter_names
@@ -38,7 +39,6 @@ __all__ = ["cli_residuals"]
 log = logging.getLogger(__name__)
 
 WITHOUT_AREA = (LineSkyRegion, TextSkyRegion)
-KERNELS = ("tophat", "gauss", "point-source", "none")
 
 # All that the command may write; what it does not is no longer of the same fit.
 MAPS, MAPS_FIGURE = "spatial_residuals.fits", "spatial_residuals.png"
@@ -144,7 +144,7 @@ ENERGY = QuantityType("an energy", "2 TeV")
 )
 @click.option(
     "--kernel",
-    type=click.Choice(KERNELS),
+    type=click.Choice(kernels.choices()),
     default="tophat",
     help="Sum of the pixels around each one: those within the radius, weighted with a"
     " Gaussian, or with the filter matched to a point source.",
@@ -273,7 +273,7 @@ def compute(
         if maps:
             spatial = SpatialResiduals.from_datasets(
                 Datasets(maps),
-                kernel=None if kernel == "none" else kernel,
+                kernel=kernels.from_choice(kernel),
                 correlation_radius=radius,
                 n_jobs=jobs,
                 **options,

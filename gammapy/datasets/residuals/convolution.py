@@ -4,98 +4,9 @@
 import numpy as np
 import scipy.ndimage as ndi
 from scipy.signal import fftconvolve
-import astropy.units as u
-from gammapy.maps import Map
-from gammapy.utils.arguments import parse_quantity
 from .fourier import SMALL, mend_rounding, rounding_of
 
 __all__ = []
-
-KERNELS = ("tophat", "gauss")
-
-# A Gaussian is cut where it has fallen to 4e-6 of its maximum.
-GAUSS_EXTENT = 5
-
-
-def make_kernel(kernel, radius, geom):
-    """Weights of the neighbours of a pixel.
-
-    Parameters
-    ----------
-    kernel : {"tophat", "gauss"}, `~gammapy.maps.Map` or None
-        Kernel.
-    radius : `~astropy.units.Quantity` or str
-        Radius of the top-hat or standard deviation of the Gaussian.
-    geom : `~gammapy.maps.WcsGeom`
-        Geometry that gives the size of a pixel.
-
-    Returns
-    -------
-    weights : `~numpy.ndarray` or None
-        Array with odd numbers of rows and columns, None for single pixels. The sum of
-        a Gaussian is 1, the weights of a top-hat are 1.
-    """
-    if kernel is None:
-        return None
-    if isinstance(kernel, Map):
-        _check_pixels(kernel, geom)
-        return _weights_from_map(kernel)
-    if not isinstance(kernel, str) or kernel not in KERNELS:
-        raise ValueError(
-            f"Invalid kernel: {kernel!r}. Choose from "
-            f"{', '.join(map(repr, KERNELS))}, 'point-source', a Map, a SkyModel, or "
-            "None for single pixels."
-        )
-
-    scales = u.Quantity(geom.pixel_scales).to_value("deg")
-    radius = _parse_radius(radius, scales, geom)
-    extent = radius if kernel == "tophat" else GAUSS_EXTENT * radius
-    # The last bit of radius / scale must not decide whether a pixel belongs.
-    n_x, n_y = (int(extent / scale * (1 + 1e-9)) for scale in scales)
-    y, x = np.mgrid[-n_y : n_y + 1, -n_x : n_x + 1]
-    separation = np.hypot(x * scales[0], y * scales[1])
-    if kernel == "tophat":
-        return (separation <= radius * (1 + 1e-9)).astype(float)
-    weights = np.exp(-0.5 * (separation / radius) ** 2)
-    return weights / weights.sum()
-
-
-def _parse_radius(radius, scales, geom):
-    quantity = parse_quantity("correlation_radius", radius, "deg")
-    radius = quantity.to_value("deg")
-    widths = scales * np.array(geom.data_shape[::-1])
-    if not scales.min() <= radius <= widths.max():
-        raise ValueError(
-            f"correlation_radius {quantity} is not between the size of a pixel, "
-            f"{scales.min():.4g} deg, and of the map, {widths.max():.4g} deg; "
-            "kernel=None takes single pixels."
-        )
-    return radius
-
-
-def _weights_from_map(kernel):
-    weights = np.asarray(kernel.data, dtype=float)
-    shape = weights.shape[-2:]
-    if weights.size != np.prod(shape) or not all(_ % 2 for _ in shape):
-        raise ValueError(
-            "A kernel map needs one image with odd numbers of pixels, "
-            f"got the shape {kernel.data.shape}."
-        )
-    if not np.all(weights >= 0) or not 0 < weights.max() < np.inf:
-        raise ValueError(
-            "The values of a kernel map must be finite, positive or 0, and not all 0."
-        )
-    return weights.reshape(shape)
-
-
-def _check_pixels(kernel, geom):
-    """Raise a ValueError when a kernel map has pixels of another size."""
-    sizes = [u.Quantity(_.pixel_scales).to_value("deg") for _ in (kernel.geom, geom)]
-    if not np.allclose(*sizes, rtol=1e-3):
-        raise ValueError(
-            f"The pixels of the kernel map have the sizes {sizes[0]} deg, those of the "
-            f"datasets {sizes[1]} deg."
-        )
 
 
 def convolve_images(images, weights):
@@ -106,7 +17,7 @@ def convolve_images(images, weights):
     images : `~numpy.ndarray`
         Array of shape (n, n_lat, n_lon).
     weights : `~numpy.ndarray` or None
-        Kernel from `make_kernel`, None returns the images.
+        Kernel, with odd numbers of rows and columns; None returns the images.
 
     Returns
     -------

@@ -4,6 +4,7 @@
 from itertools import chain
 import numpy as np
 from gammapy.maps import Map
+from gammapy.stats.residual_methods import METHODS
 from gammapy.stats.residuals import check_residual_method, compute_residuals
 from .checks import OFF_ARRAYS, check_data
 from .energies import bins_of_range
@@ -46,7 +47,7 @@ def residual_map(
     """
     smoothing = _check_arguments(dataset, method, smooth)
     # A single pixel has one alpha.
-    is_summed = method == "significance" and smoothing is not None
+    is_summed = METHODS[method].is_significance and smoothing is not None
     sums, levels = _masked_arrays(dataset, energy_min, energy_max, is_summed)
     residuals = _compute(sums, levels, method, smoothing)
     return Map.from_geom(dataset.counts.geom, data=residuals)
@@ -61,7 +62,7 @@ def residual_image(
     NaN where no energy bin contributes.
     """
     smoothing = _check_arguments(dataset, method, smooth)
-    is_summed = method == "significance"
+    is_summed = METHODS[method].is_significance
     cubes, levels = _masked_arrays(dataset, energy_min, energy_max, is_summed)
     sums = {name: combine(name).reduce(values) for name, values in cubes.items()}
     sums["mask"] = cubes["mask"].any(axis=0)
@@ -77,7 +78,8 @@ def _check_arguments(dataset, method, smooth):
         return None
     smoothing = Smoothing.create(dataset.counts.geom, **smooth)
     is_on_off = dataset.stat_type == "wstat"
-    if is_on_off and method == "significance" and not smoothing.is_sum:
+    is_significance = METHODS[method].is_significance
+    if is_on_off and is_significance and not smoothing.is_sum:
         raise ValueError(
             f"The significance of the on-off dataset {dataset.name!r} needs sums of "
             "counts, so equal weights: take the kernel 'box' or 'disk' and the mode "
@@ -112,7 +114,8 @@ def _compute(sums, levels, method, smoothing):
     """Residuals from sums over bins, NaN outside their mask."""
     mask = sums["mask"]
     parts = npred_parts(sums, levels)
-    if method == "significance" and "counts_off" not in sums:
+    is_significance = METHODS[method].is_significance
+    if is_significance and "counts_off" not in sums:
         if smoothing is not None:
             return smoothing.sqrt_ts(sums["counts"], sums["npred"], mask, parts)
         return sqrt_ts_of_parts(np.where(mask, sums["counts"], np.nan), parts)
@@ -121,14 +124,14 @@ def _compute(sums, levels, method, smoothing):
         sums = {name: _smooth(smoothing, name, sums[name]) for name in sums}
         sums["variance"] = variance
 
-    if method == "significance" and "counts_off" in sums:
+    if is_significance and "counts_off" in sums:
         # Counts have a likelihood, their means do not.
         n_pixels = 1 if smoothing is None else 1 / smoothing.weight
         names = {"counts", "npred", "npred_background", *OFF_ARRAYS, *HIGHER_MOMENTS}
         scaled = {name: sums[name] * n_pixels for name in names & sums.keys()}
         return on_off_significance(sums | scaled, mask)
     counts, npred = (np.where(mask, sums[_], np.nan) for _ in ("counts", "npred"))
-    if method == "diff":
+    if METHODS[method].is_in_counts:
         # A uniform difference stays uniform where the mask ends.
         with np.errstate(divide="ignore", invalid="ignore"):
             return (counts - npred) / sums["mask"]

@@ -21,6 +21,7 @@ from gammapy.utils.arguments import (
 from gammapy.utils.atomic import write_files
 from gammapy.utils.scripts import make_path
 from .grids import describe_difference
+from .kernels import KERNELS
 
 __all__ = []
 
@@ -41,7 +42,6 @@ MAPS = (
     "mask",
     "coverage",
 )
-KERNELS = ("tophat", "gauss", "point-source", "model", "map", None)
 ENTRIES = (
     "datasets_names",
     "kernel",
@@ -180,8 +180,10 @@ def _check_meta(meta):
         raise ValueError(f"unknown entries {', '.join(sorted(unknown))}.")
     check_integer("format", meta["format"])
     check_list("datasets_names", meta["datasets_names"], "names of datasets")
-    if meta["kernel"] not in KERNELS:
-        raise ValueError(f"kernel: got {show(meta['kernel'])}; known are {KERNELS}.")
+    if meta["kernel"] not in list(KERNELS):
+        raise ValueError(
+            f"kernel: got {show(meta['kernel'])}; known are {tuple(KERNELS)}."
+        )
     check_number("n_pixels_correlated", meta["n_pixels_correlated"], above=0)
     check_type("exclude", meta["exclude"], list, "names of models")
     if meta["correlation_radius"] is not None:

@@ -10,14 +10,10 @@ from ..core import local_datasets
 from .checks import joint_stat_kind, log_without_models, parse_names
 from .energies import bins_of_range, energy_groups
 from .grids import common_image_geom, image_slices, place
-from .kernels import make_sky_kernel
-from .kernels.matched_filter import source_of_kernel, warn_of_filters
-from .kernels.matched_sums import matched_sums
-from .off_counts import MAXIMA, SEVERAL_ALPHAS, has_several_alphas
-from .planes import npred_parts, weight_levels
-from .significance import summed_significance
-from .sums import JointSums, Selection, reduce_all, reduce_dataset
-from .weighted import convolve_sums
+from .kernels import check_on_off, find_kernel
+from .off_counts import SEVERAL_ALPHAS, has_several_alphas
+from .planes import weight_levels
+from .sums import Selection
 
 __all__ = []
 
@@ -49,12 +45,10 @@ def joint_maps(
     # Of a smaller geom the borders see what is beyond them.
     cut = image_slices(geom.to_image(), image_geom) if geom else (..., ...)
     edges = energy_groups(datasets, energy_min, energy_max, energy_edges)
-    source = source_of_kernel(kernel)
-    sky_kernel = None
-    if source is None:
-        sky_kernel = make_sky_kernel(kernel, correlation_radius, image_geom)
+    kernel = find_kernel(kernel, correlation_radius)
+    weights = kernel.on(image_geom, is_on_off=is_on_off)
     if is_on_off:
-        sky_kernel = _unit_kernel(sky_kernel)
+        check_on_off(weights)
 
     log_without_models(datasets)
     several_alphas = has_several_alphas(
@@ -64,26 +58,14 @@ def joint_maps(
     )
     levels = weight_levels(datasets, apply_mask)
     selection = Selection(edges, exclude, apply_mask, levels, several_alphas)
-    if source is None:
-        n_correlated = sky_kernel.n_pixels
-        joint = JointSums(image_geom, n_groups=len(edges) - 1)
-        tasks = [(_, selection) for _ in datasets]
-        for item in reduce_all(reduce_dataset, tasks, n_jobs, parallel_backend):
-            joint.add(item)
-    else:
-        joint, n_correlated = matched_sums(
-            datasets, selection, source, image_geom, n_jobs, parallel_backend
-        )
+    joint = weights.reduce(datasets, selection, n_jobs, parallel_backend)
     if not joint.energies:
         raise ValueError(
             f"All bins of the datasets are masked between {edges[0]:.4g} and "
             f"{edges[-1]:.4g}, or have no finite model."
         )
-    sums, mask = joint.images, joint.mask
-    if source is None:
-        sky_kernel.warn(image_geom, _shown(mask, cut[1]))
-    else:
-        warn_of_filters(datasets, image_geom, _shown(mask, cut[1]))
+    mask = joint.mask
+    weights.warn(datasets, _shown(mask, cut[1]))
     if geom is not None:
         # What is cut off needs no significance.
         mask = _only_within(mask, *cut)
@@ -92,14 +74,8 @@ def joint_maps(
                 "No unmasked bin of the datasets lies in the given geom: "
                 f"{', '.join(datasets.names)}."
             )
-    if source is None:
-        sums["coverage"] = joint.mask.astype(float)
-        if is_on_off:
-            sums = _convolve_on_off(sums, sky_kernel)
-            sums["sqrt_ts"] = summed_significance(sums, mask)
-        else:
-            parts = npred_parts(sums, selection.levels)
-            sums = convolve_sums(sums, sky_kernel, mask, parts)
+    sums = weights.finish(joint, mask, levels)
+    n_correlated = weights.n_correlated
     if np.ndim(n_correlated):
         sums["n_correlated"] = np.broadcast_to(n_correlated, mask.shape)
     if geom is not None:
@@ -124,13 +100,12 @@ def joint_maps(
     maps["coverage"] = Map.from_geom(maps_geom, data=coverage)
     if "n_correlated" in maps:
         n_correlated = 1 / np.mean(1 / maps["n_correlated"].data[mask])
-    has_radius = isinstance(kernel, str) and source is None
     return maps, {
         # What is fitted later must not show.
         "models": copy_models(datasets.models),
         "datasets_names": datasets.names,
-        "kernel": _kernel_name(kernel, source),
-        "correlation_radius": u.Quantity(correlation_radius) if has_radius else None,
+        "kernel": kernel.name,
+        "correlation_radius": kernel.correlation_radius,
         "n_pixels_correlated": n_correlated,
         "exclude": exclude,
     }
@@ -148,28 +123,3 @@ def _only_within(mask, into, part):
     cut = np.zeros_like(mask)
     cut[:, *part] = mask[:, *part]
     return cut
-
-
-def _convolve_on_off(sums, kernel):
-    """Sums with a kernel of equal weights."""
-    return {
-        name: kernel.maximum(image) if name in MAXIMA else kernel.apply(image)
-        for name, image in sums.items()
-    }
-
-
-def _unit_kernel(kernel):
-    """Kernel of equal weights, made 1; a ValueError for any other."""
-    if kernel is None or not kernel.is_uniform:
-        raise ValueError(
-            "On-off datasets need the kernel 'tophat' or None: off counts cannot "
-            "be weighted like on counts."
-        )
-    return kernel.as_sum()
-
-
-def _kernel_name(kernel, source):
-    """Name of a kernel: itself, or what kind of object it is."""
-    if kernel is None or isinstance(kernel, str):
-        return kernel
-    return "map" if source is None else "model"

@@ -4,6 +4,7 @@
 import numpy as np
 from astropy.table import Table
 from gammapy.maps import Map
+from gammapy.stats.residual_methods import METHODS
 from gammapy.stats.residuals import (
     check_residual_method,
     compute_residuals,
@@ -272,7 +273,7 @@ class SpatialResiduals:
             If the method is not known.
         """
         check_residual_method(method)
-        if method == "significance":
+        if METHODS[method].is_significance:
             return self.sqrt_ts.copy()
         residual = compute_residuals(
             self.counts.data,
@@ -280,7 +281,7 @@ class SpatialResiduals:
             method,
             variance=self._maps["variance"].data,
         )
-        if method == "diff":
+        if METHODS[method].is_in_counts:
             with np.errstate(invalid="ignore", divide="ignore"):
                 residual = residual / self._maps["coverage"].data
         return Map.from_geom(self.counts.geom, data=residual)

@@ -3,6 +3,7 @@
 
 import numpy as np
 from astropy.table import Table
+from gammapy.stats.residual_methods import METHODS
 from gammapy.stats.residuals import (
     check_residual_method,
     compute_residual_errors,
@@ -289,7 +290,7 @@ class SpectralResiduals:
                 table[f"npred_{name}"] = values
         counts, npred, variance = (arrays[_] for _ in ("counts", "npred", "variance"))
         sqrt_ts = self.sqrt_ts
-        if method == "significance":
+        if METHODS[method].is_significance:
             table["residual"] = sqrt_ts
         else:
             table["residual"] = compute_residuals(

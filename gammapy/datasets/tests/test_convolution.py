@@ -3,7 +3,8 @@ import pytest
 import numpy as np
 from numpy.testing import assert_allclose
 from scipy.ndimage import correlate
-from gammapy.datasets.residuals.convolution import convolve_images, make_kernel
+from gammapy.datasets.residuals.convolution import convolve_images
+from gammapy.datasets.residuals.kernels import make_kernel
 from gammapy.maps import Map, WcsGeom
 
 GEOM = WcsGeom.create(skydir=(0, 0), npix=(31, 25), binsz=0.02)

@@ -8,7 +8,7 @@ import astropy.units as u
 from astropy.io import fits
 from astropy.table import Table
 from gammapy.datasets import Datasets, MapDataset, SpatialResiduals, SpectralResiduals
-from gammapy.datasets.residuals.convolution import make_kernel
+from gammapy.datasets.residuals.kernels import make_kernel
 from gammapy.maps import Map, MapAxis, WcsGeom
 from gammapy.stats.residuals import compute_sqrt_ts
 from gammapy.stats.weighted_poisson import compute_sqrt_ts_weighted

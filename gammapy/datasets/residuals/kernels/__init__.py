@@ -1,41 +1,117 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Kernels of joint maps."""
+"""Kernels of joint maps: a new one is a class in a file here, and its entry below."""
 
-import astropy.units as u
-from ..convolution import make_kernel
-from ..sky_geometry import cylinder_of
-from .gauss_rows import GaussRowKernel
-from .plane import PlaneKernel
-from .rows import row_kernel
+from .gauss import Gauss
+from .map import MapKernel
+from .model import ModelKernel
+from .point_source import PointSource
+from .single import SinglePixels
+from .tophat import TopHat
 
 __all__ = []
+
+#: Classes of kernels by the name that results and files have of them.
+KERNELS = {
+    kernel.name: kernel
+    for kernel in (TopHat, Gauss, PointSource, ModelKernel, MapKernel, SinglePixels)
+}
+
+#: What stands for single pixels where only a text can be given.
+NONE = "none"
+
+
+def find_kernel(value, radius=None):
+    """Kernel that a value stands for.
+
+    Parameters
+    ----------
+    value : str, `~gammapy.maps.Map`, `~gammapy.modeling.models.SkyModel` or None
+        Kernel, see `~gammapy.datasets.SpatialResiduals.from_datasets`.
+    radius : `~astropy.units.Quantity` or str, optional
+        Radius of those that have one. Default is None.
+
+    Returns
+    -------
+    kernel : `~gammapy.datasets.residuals.kernels.base.Kernel`
+        Kernel.
+
+    Raises
+    ------
+    ValueError
+        If no kernel accepts the value.
+    """
+    for kernel in KERNELS.values():
+        if kernel.accepts(value):
+            return kernel(value, radius)
+    named = [repr(name) for name in choices() if name != NONE]
+    objects = sorted(item.given_as for item in KERNELS.values() if not item.is_named)
+    raise ValueError(
+        f"Invalid kernel: {value!r}. Choose from {', '.join(named + objects)}, or "
+        "None for single pixels."
+    )
+
+
+def choices():
+    """Names of kernels in settings and commands, "none" for single pixels."""
+    return [NONE if item.name is None else item.name for item in _named()]
+
+
+def from_choice(name):
+    """What a name among `choices` stands for."""
+    return None if name == NONE else name
+
+
+def make_kernel(kernel, radius, geom):
+    """Weights of the neighbours of a pixel.
+
+    Parameters
+    ----------
+    kernel : str, `~gammapy.maps.Map` or None
+        Kernel with the same weights for all datasets.
+    radius : `~astropy.units.Quantity` or str
+        Radius of the top-hat or standard deviation of the Gaussian.
+    geom : `~gammapy.maps.WcsGeom`
+        Geometry that gives the size of a pixel.
+
+    Returns
+    -------
+    weights : `~numpy.ndarray` or None
+        Array with odd numbers of rows and columns, None for single pixels. The sum of
+        a Gaussian is 1, the weights of a top-hat are 1.
+    """
+    return find_kernel(kernel, radius).weights(geom)
 
 
 def make_sky_kernel(kernel, radius, geom):
     """Kernel of an image: the same everywhere, or one for each row.
 
-    Discs and Gaussians have a shape for each row when the image has a cylindrical
-    projection and the disc in pixels is wrong somewhere by more than `TOLERANCE` in
-    solid angle: far from the equator, or where the image goes around the sky.
-
     Parameters
     ----------
     kernel, radius, geom
-        As for `~gammapy.datasets.residuals.convolution.make_kernel`.
+        As for `make_kernel`.
 
     Returns
     -------
-    kernel : `PlaneKernel` or `RowKernel`
+    kernel : `PlaneKernel`, `RowKernel` or `GaussRowKernel`
         Kernel.
     """
-    weights = make_kernel(kernel, radius, geom)
-    if not isinstance(kernel, str):
-        return PlaneKernel(weights)
-    name = {"tophat": f"Discs of {radius}", "gauss": f"Gaussians of {radius}"}[kernel]
-    radius = u.Quantity(radius).to_value("deg")
-    # A disc with most of the kernel.
-    extent = radius if kernel == "tophat" else 2 * radius
-    rows = row_kernel(geom, extent)
-    if rows is None:
-        return PlaneKernel(weights, extent, name=name)
-    return rows if kernel == "tophat" else GaussRowKernel(cylinder_of(geom), radius)
+    return find_kernel(kernel, radius).on_sky(geom)
+
+
+def label_of(residuals):
+    """Text behind a quantity of `~gammapy.datasets.SpatialResiduals`."""
+    return KERNELS[residuals.kernel].label.format(radius=residuals.correlation_radius)
+
+
+def check_on_off(weights):
+    """Raise a ValueError when off counts cannot be summed with these weights."""
+    if not weights.is_uniform:
+        names = [item.given_as for item in KERNELS.values() if item.is_for_on_off]
+        raise ValueError(
+            f"On-off datasets need the kernel {' or '.join(names)}: off counts cannot "
+            "be weighted like on counts."
+        )
+
+
+def _named():
+    return [item for item in KERNELS.values() if item.is_named]

@@ -3,10 +3,12 @@
 
 import numpy as np
 from scipy.fft import dct, irfft, next_fast_len, rfft
-from ..convolution import GAUSS_EXTENT
 from .rows import EDGE, RowKernel, half_column, half_widths, rows_within
 
 __all__ = []
+
+# A Gaussian is cut where it has fallen to 4e-6 of its maximum.
+GAUSS_EXTENT = 5
 
 
 class GaussRowKernel:

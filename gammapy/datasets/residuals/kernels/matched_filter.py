@@ -20,19 +20,14 @@ from scipy.optimize import brentq
 from gammapy.maps import Map
 from gammapy.modeling.models import (
     PointSpatialModel,
-    PowerLawSpectralModel,
     SkyModel,
-    TemplateSpatialModel,
 )
 from gammapy.stats.nodes import Nodes, SaddlepointRange
 from ...evaluator import MapEvaluator
-from ..grids import image_slices
-from ..sky_geometry import cylinder_of, worst_disc
-from .plane import warn_of_disc
+from ..sky_geometry import cylinder_of
 
 __all__ = []
 
-POINT_SOURCE = "point-source"
 ROUNDING = 1e-6
 #: Significance of the source that a filter is made for.
 THRESHOLD = 5.0
@@ -41,26 +36,6 @@ COUNTS_MIN = 0.01
 # Significances between which nodes are made, and their tolerance.
 SQRT_TS_RANGE = (-8.0, 20.0)
 TOLERANCE = 3e-5
-
-
-def source_of_kernel(kernel):
-    """Source that a kernel is matched to, None for any other kernel.
-
-    Raises a ValueError for a model that has no place on the sky.
-    """
-    if isinstance(kernel, str) and kernel == POINT_SOURCE:
-        return SkyModel(PowerLawSpectralModel(index=2), PointSpatialModel())
-    if not isinstance(kernel, SkyModel):
-        return None
-    spatial = kernel.spatial_model
-    if isinstance(spatial, TemplateSpatialModel) or (
-        spatial is not None and not hasattr(spatial, "lon_0")
-    ):
-        raise ValueError(
-            f"The kernel {kernel.name!r} has a {spatial.__class__.__name__}, which has "
-            "no position to be moved: use one with lon_0 and lat_0."
-        )
-    return kernel
 
 
 @dataclass
@@ -256,7 +231,7 @@ def source_stamps(dataset, source):
     if dataset.exposure is None:
         raise ValueError(
             f"Dataset {dataset.name!r} has no exposure, which the kernel "
-            f"{POINT_SOURCE!r} needs: use 'tophat' or 'gauss'."
+            "'point-source' needs: use 'tophat' or 'gauss'."
         )
     geom = dataset.counts.geom
     image = geom.to_image()
@@ -326,32 +301,3 @@ def wrap(images, period):
     wrapped[..., :-period] += images[..., period:]
     wrapped[..., period:] += images[..., :-period]
     return wrapped
-
-
-def warn_of_filters(datasets, geom, mask):
-    """Say in one line where sources look unlike the one that the filter is made of.
-
-    Parameters
-    ----------
-    datasets : `~gammapy.datasets.Datasets`
-        Datasets.
-    geom : `~gammapy.maps.WcsGeom`
-        Geometry of an image that holds them.
-    mask : `~numpy.ndarray` of bool
-        Pixels that count, of the shape (n_lat, n_lon).
-    """
-    found = []
-    for dataset in datasets:
-        image = dataset.counts.geom.to_image()
-        into, part = image_slices(image, geom)
-        used = np.zeros(image.data_shape, dtype=bool)
-        used[into] = mask[part]
-        if used.any():
-            radius = 2 * image.pixel_scales.to_value("deg").max()
-            options = {"period": period_of(image), "like_center": True}
-            found.append((worst_disc(image, radius, used, **options), image))
-    if found:
-        worst, image = max(found, key=lambda item: item[0].error)
-        what = "Filters matched to a source at the centre of the map"
-        advice = "take 'tophat' or 'gauss' in a CAR map"
-        warn_of_disc(worst, what, image, advice)

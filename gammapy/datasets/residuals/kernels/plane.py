@@ -17,7 +17,8 @@ class PlaneKernel:
     Parameters
     ----------
     weights : `~numpy.ndarray` or None
-        Weights from `~gammapy.datasets.residuals.convolution.make_kernel`.
+        Weights, an array with odd numbers of rows and columns; None for single
+        pixels.
     radius : float, optional
         Radius in deg of a disc with most of the kernel. Default is that of the weights.
     name : str, optional

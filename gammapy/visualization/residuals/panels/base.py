@@ -9,12 +9,6 @@ from gammapy.visualization.sky.models import plot_models
 
 __all__ = []
 
-# Unit of counts of a matched filter, which sums them to amplitudes of its source.
-MATCHED = {
-    "point-source": "amplitude of a point source",
-    "model": "amplitude of the source",
-}
-
 
 @dataclass(frozen=True)
 class DrawOptions:
@@ -98,18 +92,6 @@ class MapPanel(Panel):
 def energy_slice(map_, idx):
     """Image of one energy group."""
     return map_.slice_by_idx({"energy": idx})
-
-
-def kernel_label(residuals):
-    """What a value of the maps is the sum of, or for a matched filter its unit."""
-    kernel, radius = residuals.kernel, residuals.correlation_radius
-    labels = {
-        None: " per pixel",
-        "tophat": f" within {radius}",
-        "gauss": f" per pixel, Gaussian of {radius}",
-        "map": " weighted with the kernel",
-    }
-    return labels[kernel] if kernel not in MATCHED else f" [{MATCHED[kernel]}]"
 
 
 def within_mask(values, mask):

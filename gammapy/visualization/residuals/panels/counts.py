@@ -1,8 +1,9 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Counts and predicted counts, which share their colours."""
 
+from gammapy.datasets.residuals.kernels import label_of
 from gammapy.visualization.limits import counts_limits
-from .base import MapPanel, energy_slice, kernel_label
+from .base import MapPanel, energy_slice
 
 __all__ = []
 
@@ -22,7 +23,7 @@ class CountsPanel(MapPanel):
         return energy_slice(getattr(residuals, self.name), idx)
 
     def label(self, residuals):
-        return self.quantity + kernel_label(residuals)
+        return self.quantity + label_of(residuals)
 
     def limits(self, residuals, idx, data, options):
         both = [residuals.counts.data[idx], residuals.npred.data[idx]]

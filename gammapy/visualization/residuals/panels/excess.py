@@ -1,8 +1,9 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Counts minus predicted counts, summed with the kernel."""
 
+from gammapy.datasets.residuals.kernels import label_of
 from gammapy.visualization.limits import symmetric_limit
-from .base import MapPanel, energy_slice, kernel_label
+from .base import MapPanel, energy_slice
 
 __all__ = []
 
@@ -14,7 +15,7 @@ class ExcessPanel(MapPanel):
         return energy_slice(residuals.excess, idx)
 
     def label(self, residuals):
-        return "Excess counts" + kernel_label(residuals)
+        return "Excess counts" + label_of(residuals)
 
     def limits(self, residuals, idx, data, options):
         limit = symmetric_limit(data)

@@ -1,10 +1,11 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """A map for each residual method."""
 
+from gammapy.datasets.residuals.kernels import KERNELS, label_of
 from gammapy.stats.residual_methods import METHODS
 from gammapy.visualization.limits import symmetric_limit
 from gammapy.visualization.sky.contours import plot_contours
-from .base import MATCHED, MapPanel, energy_slice, kernel_label
+from .base import MapPanel, energy_slice
 
 __all__ = []
 
@@ -30,8 +31,8 @@ class DifferencePanel(MethodPanel):
     """Difference per pixel, or the amplitude of a matched filter."""
 
     def label(self, residuals):
-        is_matched = residuals.kernel in MATCHED
-        behind = kernel_label(residuals) if is_matched else " per pixel"
+        has_bin_weights = KERNELS[residuals.kernel].has_bin_weights
+        behind = label_of(residuals) if has_bin_weights else " per pixel"
         return super().label(residuals) + behind
 
 

@@ -1,0 +1,51 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Weights that a map gives."""
+
+import numpy as np
+import astropy.units as u
+from gammapy.maps import Map
+from .base import WeightsKernel
+
+__all__ = []
+
+
+class MapKernel(WeightsKernel):
+    """Weights of the one image of a map."""
+
+    name = "map"
+    given_as = "a Map"
+    is_named = False
+    label = " weighted with the kernel"
+
+    @classmethod
+    def accepts(cls, value):
+        return isinstance(value, Map)
+
+    def weights(self, geom):
+        _check_pixels(self.value, geom)
+        return _weights_from_map(self.value)
+
+
+def _weights_from_map(kernel):
+    weights = np.asarray(kernel.data, dtype=float)
+    shape = weights.shape[-2:]
+    if weights.size != np.prod(shape) or not all(_ % 2 for _ in shape):
+        raise ValueError(
+            "A kernel map needs one image with odd numbers of pixels, "
+            f"got the shape {kernel.data.shape}."
+        )
+    if not np.all(weights >= 0) or not 0 < weights.max() < np.inf:
+        raise ValueError(
+            "The values of a kernel map must be finite, positive or 0, and not all 0."
+        )
+    return weights.reshape(shape)
+
+
+def _check_pixels(kernel, geom):
+    """Raise a ValueError when a kernel map has pixels of another size."""
+    sizes = [u.Quantity(_.pixel_scales).to_value("deg") for _ in (kernel.geom, geom)]
+    if not np.allclose(*sizes, rtol=1e-3):
+        raise ValueError(
+            f"The pixels of the kernel map have the sizes {sizes[0]} deg, those of the "
+            f"datasets {sizes[1]} deg."
+        )
