@@ -5,11 +5,11 @@ import logging
 import numpy as np
 import astropy.units as u
 from gammapy.datasets import FluxPointsDataset, SpatialResiduals, SpectralResiduals
-from gammapy.datasets.residuals.planes import is_background
 from gammapy.estimators import FluxPointsEstimator
 from gammapy.maps import Map, RegionGeom
 from gammapy.maps.energy_bins import bins_within, find_edges
 from gammapy.modeling.models import Models
+from gammapy.modeling.models.backgrounds import is_background
 from .geometry import energy_axis
 from .validation import merge_options
 

@@ -11,10 +11,11 @@ from gammapy.datasets.residuals.checks import joint_stat_kind
 from gammapy.datasets.residuals.energies import bins_of_range
 from gammapy.datasets.residuals.grids import common_image_geom, image_slices, place
 from gammapy.datasets.residuals.kernels import make_sky_kernel
-from gammapy.datasets.residuals.planes import is_background, iter_planes, joint_alpha
+from gammapy.datasets.residuals.planes import iter_planes, joint_alpha
 from gammapy.datasets.residuals.sky_geometry import sky_mask
 from gammapy.maps import Map
 from gammapy.maps.energy_bins import parse_energy_range
+from gammapy.modeling.models.backgrounds import is_background
 from gammapy.stats.residuals import compute_sqrt_ts_on_off
 from gammapy.utils.arguments import (
     check_integer,

@@ -12,7 +12,6 @@ import numpy as np
 from gammapy.maps.energy_bins import (
     same_edges,
 )
-from gammapy.modeling.models import FoVBackgroundModel
 from .checks import OFF_ARRAYS
 from .grids import cutout_slices
 from .sky_geometry import sky_mask
@@ -397,8 +396,3 @@ def independent_copy(dataset):
     other._background_parameters_cached = None
     other.models = dataset.models
     return other
-
-
-def is_background(model):
-    """Whether a model is the background of a dataset."""
-    return isinstance(model, FoVBackgroundModel)

@@ -51,14 +51,15 @@ class Smoothing:
         Name of the kernel.
     mode : str
         How the image continues beyond its borders.
-    weights : `~numpy.ndarray`, optional
-        Kernel with odd numbers of rows and columns, which is the same at each pixel of
-        an image that is surrounded by nothing. Default is None: it is not known.
+    lines : list of tuple of `~numpy.ndarray`, optional
+        Factors of the kernel along the rows and the columns, one pair for each term,
+        with odd numbers of weights. In an image that is surrounded by nothing the
+        kernel is the same at each pixel. Default is none: it is not known.
     """
 
-    def __init__(self, terms, kernel, mode, weights=None):
+    def __init__(self, terms, kernel, mode, lines=()):
         self._terms = terms
-        self._weights = weights
+        self._lines = lines
         self._squared_terms = None
         self.kernel = kernel
         self.mode = mode
@@ -110,8 +111,7 @@ class Smoothing:
         terms = [
             tuple(_matrix(shape[axis], axis, _) for axis in (0, 1)) for _ in filters
         ]
-        weights = _kernel_image(filters, shape)
-        return cls(terms, kernel, mode, weights)
+        return cls(terms, kernel, mode, _kernel_lines(filters, shape))
 
     @property
     def is_sum(self):
@@ -140,7 +140,18 @@ class Smoothing:
         return np.reshape(result, images.shape)
 
     def apply_squared(self, images):
-        """Variance of smoothed images from their variance, of the same shape."""
+        """Variance of smoothed images from their variance, of the same shape.
+
+        Where the kernel is the same at each pixel, the images are convolved with its
+        square; else the weights of each pixel are squared.
+        """
+        if self.is_sum:
+            return self.weight * self.apply(images)
+        if self.mode == "constant" and len(self._lines) == 1:
+            images = np.asarray(images, dtype=float)
+            for axis, line in zip((-2, -1), self._lines[0], strict=True):
+                images = ndi.convolve1d(images, line**2, axis, mode="constant")
+            return images
         if self._squared_terms is None:
             self._squared_terms = list(_squared(self._terms))
         return _apply(self._squared_terms, images)
@@ -167,14 +178,15 @@ class Smoothing:
         if self.is_sum:
             images = [(level, self.apply(part) / self.weight) for level, part in parts]
             return sqrt_ts_of_parts(smoothed / self.weight, images)
-        if self.mode == "constant" and self._weights is not None:
+        if self.mode == "constant" and self._lines:
+            weights = sum(np.outer(y, x) for y, x in self._lines)
             shape = (-1, *counts.shape[-2:])
             sums = {"counts": counts, "npred": npred}
             sums["variance"] = sum(level * part for level, part in parts)
             sums = {name: np.reshape(values, shape) for name, values in sums.items()}
             parts = [(level, np.reshape(part, shape)) for level, part in parts]
             mask = np.reshape(mask, shape)
-            result = convolve_sums(sums, PlaneKernel(self._weights), mask, parts)
+            result = convolve_sums(sums, PlaneKernel(weights), mask, parts)
             return np.reshape(result["sqrt_ts"], counts.shape)
         return self._sqrt_ts_by_rows(smoothed, mask, parts)
 
@@ -198,23 +210,25 @@ class Smoothing:
         return sqrt_ts
 
 
-def _kernel_image(filters, shape):
-    """Kernel with all pixels that see each other in images of a shape."""
-    lines = []
+def _kernel_lines(filters, shape):
+    """Factors of the kernel, with all pixels that see each other in such images."""
+    lines = [[], []]
     for axis in (0, 1):
         size = 2 * shape[axis] - 1
         point = np.zeros((size, 1) if axis == 0 else (1, size))
         point.flat[shape[axis] - 1] = 1
         none = np.zeros_like(point)
         # The difference leaves out what ``cval`` adds.
-        lines.append([(f(point, axis) - f(none, axis)).ravel() for f in filters])
-    weights = sum(np.outer(y, x) for y, x in zip(*lines, strict=True))
-    used = [np.nonzero(weights.any(axis=axis))[0] for axis in (1, 0)]
-    margins = [index.size and index.min() for index in used]
-    return weights[
-        margins[0] : weights.shape[0] - margins[0],
-        margins[1] : weights.shape[1] - margins[1],
-    ]
+        lines[axis] = [(f(point, axis) - f(none, axis)).ravel() for f in filters]
+    return list(zip(*(_cropped(parts) for parts in lines), strict=True))
+
+
+def _cropped(lines):
+    """Middle part of lines, as wide on each side, outside of which all are 0."""
+    (used,) = np.nonzero(np.any(lines, axis=0))
+    size = len(lines[0])
+    margin = min(used.min(), size - 1 - used.max()) if used.size else 0
+    return [line[margin : size - margin] for line in lines]
 
 
 def parse_width(name, width, geom):

@@ -3,6 +3,7 @@
 
 import numpy as np
 from astropy.table import Table
+from gammapy.modeling.models.backgrounds import is_background
 from gammapy.stats.residual_methods import METHODS
 from gammapy.stats.residuals import (
     check_residual_method,
@@ -18,7 +19,6 @@ from .energies import bins_of_range, common_energy_axis
 from .grids import parse_region
 from .off_counts import alpha_summands, combine, has_several_alphas, on_off_statistic
 from .planes import (
-    is_background,
     iter_planes,
     npred_parts,
     weight_levels,

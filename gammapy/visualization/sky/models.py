@@ -8,11 +8,10 @@ import matplotlib.pyplot as plt
 from matplotlib.colors import is_color_like, to_rgb
 from gammapy.maps import Map
 from gammapy.modeling.models import (
-    FoVBackgroundModel,
     ModelBase,
-    TemplateNPredModel,
     TemplateSpatialModel,
 )
+from gammapy.modeling.models.backgrounds import is_on_sky
 from gammapy.utils.arguments import (
     check_integer,
     check_number,
@@ -221,7 +220,7 @@ def select_components(models, select=True, *, name="models"):
     sources = [
         _
         for _ in models
-        if getattr(_, "spatial_model", None) is not None and not _is_background(_)
+        if getattr(_, "spatial_model", None) is not None and is_on_sky(_)
     ]
     if isinstance(select, str):
         select = [select]
@@ -247,7 +246,7 @@ def _as_list(models):
 def _check_drawable(models, name):
     """Raise a ValueError that says why a model that was named cannot be drawn."""
     for model in models:
-        if _is_background(model):
+        if not is_on_sky(model):
             reason = "is a background"
         elif model.spatial_model is None:
             reason = "has no spatial model"
@@ -295,7 +294,7 @@ def select_names(known, select=True, *, name="models"):
         names = [
             _ if isinstance(_, str) else _.name
             for _ in select
-            if isinstance(_, str) or _.name in known or not _is_background(_)
+            if isinstance(_, str) or _.name in known or is_on_sky(_)
         ]
     except (AttributeError, TypeError):
         raise TypeError(
@@ -308,10 +307,6 @@ def select_names(known, select=True, *, name="models"):
             f"{did_you_mean(unknown[0], known)}; there are {known}."
         )
     return names
-
-
-def _is_background(model):
-    return isinstance(model, (FoVBackgroundModel, TemplateNPredModel))
 
 
 def _has_place(spatial_model):
