@@ -667,7 +667,7 @@ def test_flux_points_have_no_significance(method):
     path = "$GAMMAPY_DATA/estimators/crab_hess_fp/crab_hess_fp.fits"
     dataset = FluxPointsDataset(data=FluxPoints.read(path), name="points")
     dataset.models = SkyModel(PowerLawSpectralModel(), name="crab")
-    message = f"of flux points: '{method}'. .* one of 'diff', 'diff/model'"
+    message = f"of flux points: '{method}'. .* choose from 'diff', 'diff/model'"
     options = {"kwargs_residuals": {"method": method}}
     for call in (
         partial(dataset.residuals, method),

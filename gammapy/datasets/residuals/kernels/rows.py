@@ -49,7 +49,7 @@ class RowKernel:
 
     Parameters
     ----------
-    cylinder : `~gammapy.datasets.sky_geometry.Cylinder`
+    cylinder : `~gammapy.datasets.residuals.sky_geometry.Cylinder`
         Projection.
     radius : float
         Radius in deg.
