@@ -45,7 +45,7 @@ def test_only_given_settings_are_stored():
 @pytest.mark.parametrize(
     ("rc_params", "words"),
     [
-        ({"font.sise": 8}, "Invalid rc_params: .*font.sise"),
+        ({"font.seize": 8}, "Invalid rc_params: .*font.seize"),
         ({"font.size": "large"}, "Invalid rc_params: .*large"),
     ],
 )
