@@ -27,6 +27,12 @@ class ResidualMethod:
         What it computes, with the counts n and the predicted counts m.
     is_in_sigma : bool, optional
         Whether its unit is a standard deviation. Default is False.
+
+    Examples
+    --------
+    >>> from gammapy.stats.residual_methods import METHODS
+    >>> METHODS["diff/model"].formula, METHODS["diff/model"].is_in_sigma
+    ('(n - m) / m', False)
     """
 
     name: str
@@ -40,11 +46,37 @@ class ResidualMethod:
     is_significance = False
 
     def scale(self, npred, variance):
-        """What the excess is divided by; ``variance`` is that of the counts."""
+        """What the excess is divided by.
+
+        Parameters
+        ----------
+        npred : `~numpy.ndarray`
+            Predicted counts.
+        variance : `~numpy.ndarray`
+            Variance of the counts under the model, of the same shape.
+
+        Returns
+        -------
+        scale : `~numpy.ndarray` or float
+            Scale.
+        """
         raise NotImplementedError
 
     def compute(self, counts, npred, variance=None):
-        """Residuals, see `~gammapy.stats.residuals.compute_residuals`."""
+        """Residuals, see `~gammapy.stats.residuals.compute_residuals`.
+
+        Parameters
+        ----------
+        counts, npred : `~numpy.ndarray`
+            Counts and predicted counts, of the same shape.
+        variance : `~numpy.ndarray`, optional
+            Variance of the counts under the model. Default is the predicted counts.
+
+        Returns
+        -------
+        residuals : `~numpy.ndarray`
+            Residuals.
+        """
         counts, npred, variance = as_floats(counts, npred, variance)
         with np.errstate(divide="ignore", invalid="ignore"):
             scale = self.scale(npred, npred if variance is None else variance)
@@ -52,7 +84,22 @@ class ResidualMethod:
         return mend_edges(residuals, counts, npred)
 
     def errors(self, counts, npred, variance=None, stat=None):
-        """Errors, see `~gammapy.stats.residuals.compute_residual_errors`."""
+        """Errors, see `~gammapy.stats.residuals.compute_residual_errors`.
+
+        Parameters
+        ----------
+        counts, npred : `~numpy.ndarray`
+            Counts and predicted counts, of the same shape.
+        variance : `~numpy.ndarray`, optional
+            Variance of the counts under the model. Default is the predicted counts.
+        stat : object, optional
+            Statistic with ``compute_errn`` and ``compute_errp``. Default is Cash.
+
+        Returns
+        -------
+        errn, errp : tuple of `~numpy.ndarray`
+            Downward and upward error.
+        """
         valid = np.isfinite(counts) & (npred >= 0)
         with np.errstate(divide="ignore", invalid="ignore"):
             # Weighted counts are 1 / weight of plain ones.

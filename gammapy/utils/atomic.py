@@ -104,6 +104,11 @@ def check_absent(paths, overwrite=False, *, option="overwrite=True"):
         What a user says to replace them, for the message. Default is
         "overwrite=True".
 
+    Raises
+    ------
+    OSError
+        If one of them is a folder, or exists and may not be replaced.
+
     Examples
     --------
     >>> from pathlib import Path

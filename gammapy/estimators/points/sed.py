@@ -159,6 +159,7 @@ class FluxPointsEstimator:
 
     @ParallelMixin.n_jobs.getter
     def n_jobs(self):
+        """Number of processes; one where Newton's method makes the flux points."""
         # Other processes would only have to be told the templates.
         if self._run_state.norm_points is not None:
             return 1

@@ -2,10 +2,10 @@
 """Draw residuals. What is drawn is computed in `gammapy.datasets`."""
 
 from gammapy.stats.residual_methods import METHODS
-from gammapy.visualization.energies import format_energy_range
+from gammapy.visualization.energies import format_energy_range as format_energy_range
 from .dataset import MapDatasetPlotter, SpectrumDatasetPlotter
 from .datasets import DatasetsPlotter
-from .panels import PANELS
+from .panels import PANELS as PANELS
 from .spatial import (
     SpatialResidualsPlotter,
     plot_residuals_distribution,
@@ -14,13 +14,11 @@ from .spatial import (
 from .spectral import SpectralResidualsPlotter, plot_spectral_residuals
 
 __all__ = [
-    "PANELS",
     "DatasetsPlotter",
     "MapDatasetPlotter",
     "SpatialResidualsPlotter",
     "SpectralResidualsPlotter",
     "SpectrumDatasetPlotter",
-    "format_energy_range",
     "plot_residuals_distribution",
     "plot_spatial_residuals",
     "plot_spectral_residuals",

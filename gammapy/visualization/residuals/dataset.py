@@ -73,7 +73,9 @@ class MapDatasetPlotter(BasePlotter):
         ----------
         dataset : `~gammapy.datasets.MapDataset`
             Dataset.
-        ax, method, smooth_kernel, smooth_radius, energy_min, energy_max, models
+        ax, method, smooth_kernel, smooth_radius : optional
+            As in `~gammapy.datasets.MapDataset.plot_residuals_spatial`.
+        energy_min, energy_max, models : optional
             As in `~gammapy.datasets.MapDataset.plot_residuals_spatial`.
         **kwargs : dict, optional
             Arguments of `~gammapy.maps.WcsNDMap.plot`.
@@ -115,7 +117,7 @@ class MapDatasetPlotter(BasePlotter):
         ----------
         dataset : `~gammapy.datasets.MapDataset`
             Dataset.
-        ax, method, region, kwargs_fit, kwargs_safe, energy_min, energy_max
+        ax, method, region, kwargs_fit, kwargs_safe, energy_min, energy_max : optional
             As in `~gammapy.datasets.MapDataset.plot_residuals_spectral`.
         **kwargs : dict, optional
             Arguments of `~matplotlib.axes.Axes.errorbar`.
@@ -154,7 +156,7 @@ class MapDatasetPlotter(BasePlotter):
         ----------
         dataset : `~gammapy.datasets.MapDataset`
             Dataset.
-        ax_spatial, ax_spectral, kwargs_spatial, kwargs_spectral
+        ax_spatial, ax_spectral, kwargs_spatial, kwargs_spectral : optional
             As in `~gammapy.datasets.MapDataset.plot_residuals`.
         **shared : dict, optional
             Arguments of both panels; of these "models" is for the map alone.
@@ -230,7 +232,7 @@ class SpectrumDatasetPlotter(MapDatasetPlotter):
         ----------
         dataset : `~gammapy.datasets.SpectrumDataset`
             Dataset.
-        ax, kwargs_fit, kwargs_safe
+        ax, kwargs_fit, kwargs_safe : optional
             As in `~gammapy.datasets.SpectrumDataset.plot_masks`.
 
         Returns

@@ -62,10 +62,12 @@ class DatasetsPlotter(BasePlotter):
         ----------
         datasets : `~gammapy.datasets.Datasets`
             Datasets.
-        ax_spatial, ax_spectral, kwargs_spatial, kwargs_spectral, region, method
+        ax_spatial, ax_spectral, kwargs_spatial, kwargs_spectral : optional
             As in `~gammapy.datasets.Datasets.plot_residuals`.
-        energy_min, energy_max, models, **options
-            Likewise.
+        region, method, energy_min, energy_max, models : optional
+            As in `~gammapy.datasets.Datasets.plot_residuals`.
+        **options : dict, optional
+            Options of `~gammapy.datasets.SpatialResiduals.from_datasets`.
 
         Returns
         -------

@@ -61,7 +61,7 @@ class SpatialResidualsPlotter(BasePlotter):
         ----------
         residuals : `~gammapy.datasets.SpatialResiduals`
             Residuals.
-        panels, models, region, vmin, vmax, vsig, axes
+        panels, models, region, vmin, vmax, vsig, axes : optional
             As in `~gammapy.visualization.plot_spatial_residuals`.
 
         Returns
@@ -102,6 +102,11 @@ class SpatialResidualsPlotter(BasePlotter):
         -------
         ax : `~matplotlib.axes.Axes`
             The axes.
+
+        Raises
+        ------
+        ValueError
+            If there are several energy groups, or the mask leaves nothing to draw.
         """
         if residuals.energy_axis.nbin != 1:
             raise ValueError(

@@ -50,7 +50,7 @@ class SpectralResidualsPlotter(BasePlotter):
         ----------
         residuals : `~gammapy.datasets.SpectralResiduals`
             Residuals.
-        method, models, axes
+        method, models, axes : optional
             As in `~gammapy.visualization.plot_spectral_residuals`.
 
         Returns

@@ -59,13 +59,18 @@ class ModelsPlotter(BasePlotter):
         ----------
         models : `~gammapy.modeling.models.Models`
             Models.
-        ax, select, max_names, fontsize, color
+        ax, select, max_names, fontsize, color : optional
             As in `~gammapy.visualization.plot_models`.
 
         Returns
         -------
         ax : `~astropy.visualization.wcsaxes.WCSAxes`
             The axes.
+
+        Raises
+        ------
+        ValueError
+            If the colour is none, or a name is not among the models.
         """
         check_wcs_axes(ax)
         check_integer("max_names", max_names, low=0)
@@ -192,18 +197,18 @@ def select_components(models, select=True, *, name="models"):
     name : str, optional
         Argument that selects, for the errors. Default is "models".
 
+    Returns
+    -------
+    components : list of `~gammapy.modeling.models.SkyModel`
+        Components that have a spatial model, in the order of the models. Background
+        models are none.
+
     Raises
     ------
     ValueError
         If a name is not known, or that of a component without a place on the sky.
     TypeError
         If these are no models.
-
-    Returns
-    -------
-    components : list of `~gammapy.modeling.models.SkyModel`
-        Components that have a spatial model, in the order of the models. Background
-        models are none.
 
     Examples
     --------
@@ -285,6 +290,12 @@ def select_names(known, select=True, *, name="models"):
         If a name is not known.
     TypeError
         If it is something else.
+
+    Examples
+    --------
+    >>> from gammapy.visualization.sky.models import select_names
+    >>> select_names(["source", "diffuse"], "source")
+    ['source']
     """
     if select is None or isinstance(select, (bool, np.bool_)):
         return list(known) if select else []
