@@ -7,6 +7,7 @@ import numpy as np
 from numpy.testing import assert_allclose
 from scipy.stats import poisson
 from gammapy.stats import CashCountsStatistic, WStatCountsStatistic
+from gammapy.stats.on_off_profile import OnOffProfile
 from gammapy.stats.residuals import (
     RESIDUAL_METHODS,
     compute_residual_errors,
@@ -157,3 +158,13 @@ def test_negative_counts_have_no_significance(caplog):
     assert np.isnan(result[0]) and result[1] == 0
     assert "1 bins have negative counts" in caplog.text
     assert compute_residuals([-5.0], [2.0], "diff").tolist() == [-7.0]
+
+
+def test_errors_of_profiles_of_groups():
+    """Those of one group are those of WStat."""
+    counts, off, npred = np.array([9.0, 30.0]), np.array([8.0, 50.0]), [4.0, 25.0]
+    profile = OnOffProfile(counts, off[:, np.newaxis], np.full((2, 1), 0.5))
+    errors = compute_residual_errors(counts, npred, "diff", stat=profile)
+    stat = WStatCountsStatistic(counts, off, np.full(2, 0.5))
+    expected = stat.compute_errn(), stat.compute_errp()
+    assert_allclose(errors, expected, rtol=1e-3)
