@@ -103,10 +103,13 @@ def public_entries(made=None):
     for path in made.copied:
         if path.endswith(".py") and "/tests/" not in path:
             module = importlib.import_module(_module_name(path))
-            entries += [_new_entry(module, name) for name in module.__all__]
+            names = getattr(module, "__all__", ())
+            entries += [_new_entry(module, name) for name in names]
     for path, merged in made.modules.items():
         module = importlib.import_module(_module_name(path))
         entries += _merged_entries(module, merged)
+    # A package and its module export the same object.
+    entries = {entry.full_name: entry for entry in entries}.values()
     return sorted(entries, key=lambda _: (_.module, _.name))
 
 

@@ -31,8 +31,10 @@ class ResidualMethod:
     Examples
     --------
     >>> from gammapy.stats.residual_methods import METHODS
-    >>> METHODS["diff/model"].formula, METHODS["diff/model"].is_in_sigma
-    ('(n - m) / m', False)
+    >>> METHODS["diff/model"].formula
+    '(n - m) / m'
+    >>> float(METHODS["diff/model"].compute(6, 4))
+    0.5
     """
 
     name: str
@@ -50,15 +52,13 @@ class ResidualMethod:
 
         Parameters
         ----------
-        npred : `~numpy.ndarray`
-            Predicted counts.
-        variance : `~numpy.ndarray`
-            Variance of the counts under the model, of the same shape.
+        npred, variance : `~numpy.ndarray`
+            Predicted counts, and variance of the counts under the model.
 
         Returns
         -------
         scale : `~numpy.ndarray` or float
-            Scale.
+            Unit of the residual.
         """
         raise NotImplementedError
 
@@ -68,14 +68,14 @@ class ResidualMethod:
         Parameters
         ----------
         counts, npred : `~numpy.ndarray`
-            Counts and predicted counts, of the same shape.
+            Counts and predicted counts.
         variance : `~numpy.ndarray`, optional
-            Variance of the counts under the model. Default is the predicted counts.
+            Variance of ``counts`` under the model. Default is None: ``npred``.
 
         Returns
         -------
         residuals : `~numpy.ndarray`
-            Residuals.
+            Residuals, without unit.
         """
         counts, npred, variance = as_floats(counts, npred, variance)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -89,16 +89,16 @@ class ResidualMethod:
         Parameters
         ----------
         counts, npred : `~numpy.ndarray`
-            Counts and predicted counts, of the same shape.
+            Counts and predicted counts, of one shape.
         variance : `~numpy.ndarray`, optional
-            Variance of the counts under the model. Default is the predicted counts.
-        stat : object, optional
-            Statistic with ``compute_errn`` and ``compute_errp``. Default is Cash.
+            Variance of ``counts`` under the model. Default is None: ``npred``.
+        stat : object with methods ``compute_errn`` and ``compute_errp``, optional
+            Statistic of the counts. Default is Cash.
 
         Returns
         -------
         errn, errp : tuple of `~numpy.ndarray`
-            Downward and upward error.
+            Downward and upward error, both positive.
         """
         valid = np.isfinite(counts) & (npred >= 0)
         with np.errstate(divide="ignore", invalid="ignore"):
