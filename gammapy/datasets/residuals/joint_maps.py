@@ -68,12 +68,7 @@ def joint_maps(
     weights.warn(datasets, _shown(mask, cut[1]))
     if geom is not None:
         # What is cut off needs no significance.
-        mask = _only_within(mask, *cut)
-        if not mask.any():
-            raise ValueError(
-                "No unmasked bin of the datasets lies in the given geom: "
-                f"{', '.join(datasets.names)}."
-            )
+        mask = _only_within(mask, *cut, datasets.names)
     sums = weights.finish(joint, mask, levels)
     n_correlated = weights.n_correlated
     if np.ndim(n_correlated):
@@ -83,21 +78,11 @@ def joint_maps(
         shape = image_geom.data_shape
         sums = {name: place(data, shape, *cut) for name, data in sums.items()}
         mask = place(mask, shape, *cut)
-    coverage = sums.pop("coverage")
-
     if energy_edges is None:
         # The masks may end before the axes do.
         used = u.Quantity(joint.energies)
         edges = u.Quantity([used.min(), used.max()])
-    axis = MapAxis.from_energy_edges(edges, name="energy")
-    maps_geom = image_geom.to_cube([axis])
-    maps = {
-        name: Map.from_geom(maps_geom, data=np.where(mask, data, np.nan))
-        for name, data in sums.items()
-        if name not in ("acceptance", "acceptance_off", *SEVERAL_ALPHAS)
-    }
-    maps["mask"] = Map.from_geom(maps_geom, data=mask, dtype=bool)
-    maps["coverage"] = Map.from_geom(maps_geom, data=coverage)
+    maps = _as_maps(sums, mask, image_geom, edges)
     if "n_correlated" in maps:
         n_correlated = 1 / np.mean(1 / maps["n_correlated"].data[mask])
     return maps, {
@@ -118,8 +103,28 @@ def _shown(mask, part):
     return shown
 
 
-def _only_within(mask, into, part):
-    """Mask without the pixels that another geometry does not have."""
+def _only_within(mask, into, part, names):
+    """Mask without the pixels that the given geometry does not have."""
     cut = np.zeros_like(mask)
     cut[:, *part] = mask[:, *part]
+    if not cut.any():
+        raise ValueError(
+            "No unmasked bin of the datasets lies in the given geom: "
+            f"{', '.join(names)}."
+        )
     return cut
+
+
+def _as_maps(sums, mask, image_geom, edges):
+    """Maps of sums, NaN outside the mask where they need one."""
+    axis = MapAxis.from_energy_edges(edges, name="energy")
+    geom = image_geom.to_cube([axis])
+    coverage = sums.pop("coverage")
+    maps = {
+        name: Map.from_geom(geom, data=np.where(mask, data, np.nan))
+        for name, data in sums.items()
+        if name not in ("acceptance", "acceptance_off", *SEVERAL_ALPHAS)
+    }
+    maps["mask"] = Map.from_geom(geom, data=mask, dtype=bool)
+    maps["coverage"] = Map.from_geom(geom, data=coverage)
+    return maps
