@@ -195,7 +195,8 @@ class OnOffProfile:
 
         F rises by (s - s_max) x with the signal, s_max = n - sum a k. Where x maximises
         it, s - s_max = n x / (1 - x) + sum a^2 k x / (1 + a x), so that TS is a
-        function of x alone that rises on both sides of 0.
+        function of x alone that rises on both sides of 0: n h(-x) + sum k h(a x) with
+        h(y) = ln(1 + y) - y / (1 + y), which keeps its digits for large y, too.
         """
         half = n_sigma**2 / 2
 
@@ -204,9 +205,9 @@ class OnOffProfile:
             with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
                 slope = _or_zero(self._n / (1 - x) ** 2)
                 slope += np.sum(self._k * (self._a / above) ** 2, axis=-1)
-                distance = x * _or_zero(self._n / (1 - x))
-                distance += np.sum(self._k * self._a**2 / above, axis=-1) * x
-                value = x * distance + self._curved(x) - half
+                value = _or_zero(self._n * _log1p_minus_ratio(-x)) - half
+                off = self._k * _log1p_minus_ratio(self._a * np.expand_dims(x, -1))
+                value += np.sum(_or_zero(off), axis=-1)
             sign = np.sign(low + high)
             return sign * value, np.abs(slope * x)
 
@@ -301,6 +302,15 @@ def _log1p_minus(y):
     series = series * y
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(small, series, np.log1p(np.maximum(y, Y_MIN)) - y)
+
+
+def _log1p_minus_ratio(y):
+    """ln(1 + y) - y / (1 + y) without loss of digits near 0."""
+    above = np.maximum(1 + y, 1e-300)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        near = _log1p_minus(y) + y**2 / above
+        far = np.log1p(np.maximum(y, Y_MIN)) - y / above
+    return np.where(np.abs(y) < SERIES_MAX, near, far)
 
 
 def _root_of_rising(function, low, high, start):

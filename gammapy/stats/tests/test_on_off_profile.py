@@ -2,7 +2,7 @@
 import pytest
 import numpy as np
 from numpy.testing import assert_allclose
-from scipy.optimize import minimize
+from scipy.optimize import brentq, minimize
 from scipy.special import xlogy
 from scipy.stats import norm, poisson
 from gammapy.stats import WStatCountsStatistic
@@ -87,6 +87,26 @@ def test_errors():
         best = n - alpha @ k
         for end in (best - profile.compute_errn(), best + profile.compute_errp()):
             assert_allclose(minimised_ts(n, k, alpha, float(end)), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 1e-12])
+@pytest.mark.parametrize("n_sigma", [1, 3, 5])
+def test_errors_without_background(alpha, n_sigma):
+    """Where the off counts say nothing the errors are those of Poisson counts."""
+    n = np.array([1.0, 9.0, 400.0])
+    profile = OnOffProfile(n, np.zeros((3, 1)), np.full((3, 1), alpha))
+
+    def difference(signal, counts):
+        return 2 * (signal - counts - counts * np.log(signal / counts)) - n_sigma**2
+
+    for sign, errors in (
+        (-1, profile.compute_errn(n_sigma)),
+        (1, profile.compute_errp(n_sigma)),
+    ):
+        for counts, error in zip(n, errors, strict=True):
+            end = 1e-12 if sign < 0 else 10 * counts + 100
+            signal = brentq(difference, end, counts, args=(counts,), xtol=1e-14)
+            assert_allclose(error, sign * (signal - counts), rtol=1e-8)
 
 
 def test_no_off_counts_of_the_largest_alpha():
