@@ -1,9 +1,10 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 from gammapy.modeling import Parameters
-from gammapy.modeling.linearity import unique_models
+from gammapy.modeling.automatic import replaced_method
 from gammapy.utils.arguments import show
 from gammapy.utils.plotter import LazyPlotter
 from .filenames import check_filenames, file_stem
+from .norm_templates import make_norm_templates, why_not_linear
 
 
 class Dataset:
@@ -39,7 +40,101 @@ class Datasets:
         Not from self.models: each access makes the joint models and their covariance,
         which took as long as the statistic of a small dataset.
         """
-        return Parameters.from_stack([_.parameters for _ in unique_models(self)])
+        return Parameters.from_stack([_.parameters for _ in self.unique_models])
+
+    @property
+    def unique_models(self):
+        """Models of the datasets, each one once, a list.
+
+        Unlike `Datasets.models` it makes no joint models, which takes a while.
+
+        Examples
+        --------
+        >>> from gammapy.datasets import Datasets, SpectrumDataset
+        >>> from gammapy.modeling.models import FoVBackgroundModel
+        >>> datasets = Datasets([SpectrumDataset(name="run")])
+        >>> datasets.models = [FoVBackgroundModel(dataset_name="run")]
+        >>> [model.name for model in datasets.unique_models]
+        ['run-bkg']
+        """
+        models = {id(model): model for data in self for model in data.models or []}
+        return list(models.values())
+
+    def why_not_linear(self, parameters=None):
+        """Say why the predicted counts are not linear in parameters.
+
+        Parameters
+        ----------
+        parameters : list of `~gammapy.modeling.Parameter`, optional
+            Parameters to vary. Default is the free ones.
+
+        Returns
+        -------
+        reason : str
+            The first reason, see `gammapy.modeling.linearity.why_not_linear`; empty
+            when they are linear.
+
+        Examples
+        --------
+        >>> from gammapy.datasets import Datasets, SpectrumDataset
+        >>> Datasets([SpectrumDataset(name="run")]).why_not_linear()
+        "dataset 'run' has no counts"
+        """
+        from .map import MapDataset
+
+        if replaced_method(self, Datasets, ["stat_sum"]):
+            return f"{type(self).__name__} has a statistic of its own"
+        if parameters is None:
+            parameters = self.parameters.free_parameters
+        return why_not_linear(self, parameters, MapDataset)
+
+    def norm_templates(self, parameters=None, *, scales=None, reuse=None, changed=()):
+        """Templates of norms, with which `gammapy.modeling.newton` fits them.
+
+        Parameters
+        ----------
+        parameters : list of `~gammapy.modeling.Parameter`, optional
+            Norms to make templates of, free or frozen. Default is the free ones.
+        scales : dict, optional
+            Norms of whole components, by name: each multiplies the counts that the
+            component has now. Default is None.
+        reuse : `~gammapy.modeling.templates.NormTemplates`, optional
+            Templates of the same datasets and norms, made before other parameters
+            changed. Default is None.
+        changed : list of str
+            Names of the models that changed since then; all others are taken from
+            ``reuse``.
+
+        Returns
+        -------
+        templates : `~gammapy.modeling.templates.NormTemplates`
+            Templates.
+
+        Raises
+        ------
+        NotLinearError
+            If the model is not linear in these parameters, or not finite.
+        ValueError
+            If there is nothing to fit, or counts or bounds make no sense.
+
+        Examples
+        --------
+        >>> from gammapy.datasets import Datasets, SpectrumDataset
+        >>> from gammapy.maps import MapAxis, RegionNDMap
+        >>> from gammapy.modeling.models import FoVBackgroundModel
+        >>> axis = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=4)
+        >>> bkg = RegionNDMap.create("icrs;circle(0, 0, 1)", axes=[axis], data=10)
+        >>> dataset = SpectrumDataset(name="run", counts=bkg * 1.2, background=bkg)
+        >>> datasets = Datasets([dataset])
+        >>> datasets.models = [FoVBackgroundModel(dataset_name="run")]
+        >>> datasets.norm_templates().names
+        ["'norm' of 'run-bkg'"]
+        """
+        if parameters is None:
+            parameters = self.parameters.free_parameters
+        return make_norm_templates(
+            self, parameters, scales=scales, reuse=reuse, changed=changed
+        )
 
     def stat_sum(self):
         """Returns

@@ -2,8 +2,8 @@
 import logging
 import numpy as np
 from gammapy.modeling.fit import result_without_fit
+from gammapy.modeling.fit_table import fit_row
 from gammapy.modeling.measured_background import measured_background
-from gammapy.modeling.nuisance import fit_row
 from gammapy.utils.roots import find_root_above
 from .notes import limit_note
 
@@ -23,7 +23,7 @@ class ParameterEstimator:
         The error is that of the covariance times ``n_sigma``. Where no dataset
         contributes, value and error are NaN, "stat" is 0 and "success" is False. With
         ``debug`` there is also "nuisance_fit", the row of the fit, see
-        `gammapy.modeling.nuisance`.
+        `gammapy.modeling.fit_table`.
         """
         name = parameter.name
         row = None

@@ -1,7 +1,4 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-import contextlib
-import numpy as np
-from astropy.table import Table
 from gammapy.modeling.utils import _parse_datasets, check_counts, find_parameter
 from gammapy.utils.arguments import (
     check_bool,
@@ -9,20 +6,11 @@ from gammapy.utils.arguments import (
     check_mapping,
     check_number,
 )
-from .covariance import Covariance
-from .newton_backend import (
-    ModelsAtNorms,
-    fit_datasets,
-    reusing_newton,
-    with_newton,
-)
-from .nuisance import (
-    factor_covariance,
-    fit_row,
-    log_row,
-    unique_parameter_names,
-    with_unit,
-)
+from .automatic import is_automatic, settings_of
+from .fit_table import fit_row, log_row
+from .interval_ends import log_ends
+from .newton_backend import covariance_from_result, fit_datasets, with_newton
+from .result_fields import ResultFields, set_own_errors, unfitted_result
 from .scans import Scan
 
 
@@ -96,7 +84,7 @@ class Fit:
         )
         self.debug = check_bool("debug", debug)
         if backend is None and not store_trace and all(_ is None for _ in options):
-            self._settings_not_asked = self._settings()
+            self._settings_not_asked = settings_of(self)
 
     @classmethod
     def not_asked_for(cls, **options):
@@ -119,7 +107,7 @@ class Fit:
         True
         """
         fit = cls(**options)
-        fit._settings_not_asked = fit._settings()
+        fit._settings_not_asked = settings_of(fit)
         return fit
 
     @property
@@ -135,22 +123,7 @@ class Fit:
         >>> Fit().is_automatic, Fit("minuit").is_automatic
         (True, False)
         """
-        steps = ("run", "optimize", "covariance", "confidence", "stat_profile")
-        is_own = any(
-            step in vars(self) or getattr(type(self), step) is not getattr(Fit, step)
-            for step in steps
-        )
-        minuit = registry.register["optimize"].get("minuit")
-        is_own = is_own or minuit is not optimize_iminuit
-        return not is_own and self._settings_not_asked == self._settings()
-
-    def _settings(self):
-        """Backends and their options, a dict."""
-        steps = ("optimize", "covariance", "confidence")
-        options = {step: dict(getattr(self, f"{step}_opts")) for step in steps}
-        # A trace is that of an optimiser.
-        is_traced = {"store_trace": self.store_trace}
-        return {"backend": self.backend, **options, **is_traced}
+        return is_automatic(self, Fit, registry.register["optimize"])
 
     def step_backend(self, step):
         """Backend of a step.
@@ -177,7 +150,9 @@ class Fit:
     def optimize(self, datasets):
         check_counts(_parse_datasets(datasets)[0])
         if self.step_backend("optimize") == "newton":
-            result = fit_datasets(datasets, self.store_trace, **self.optimize_opts)
+            result = fit_datasets(
+                datasets, OptimizeResult, self.store_trace, **self.optimize_opts
+            )
         else:
             result = self._upstream_Fit_optimize(datasets)
         if self.debug:
@@ -241,33 +216,18 @@ class Fit:
             raise ValueError(f"parameter: {name!r} is frozen; free it and fit first.")
         result = self._upstream_Fit_confidence(datasets, parameter, sigma, reoptimize)
         if self.debug:
-            datasets, parameters = _parse_datasets(datasets=datasets)
             refit = reoptimize or self.step_backend("confidence") == "minuit"
-            for end, key, sign in [("lower", "errn", -1), ("upper", "errp", 1)]:
-                with _restored(datasets.parameters, self):
-                    par = parameters[parameter]
-                    par.value, par.frozen = par.value + sign * result[key], True
-                    message = result.get("message", result.get(f"message_{key}", ""))
-                    self._log_end(datasets, par, end, refit, message)
+            log_ends(log, self, datasets, parameter, result, refit, OptimizeResult)
         return result
 
-    def _log_end(self, datasets, parameter, end, refit, message):
-        """Log one end of a confidence interval; the parameter is there and frozen."""
-        models = datasets.models
-        if not np.isfinite(parameter.value):
-            row = fit_row(models, message=message, errors={}, skip=models.parameters)
-        elif refit:
-            row = fit_row(models, self.fit_nuisance(datasets))
-        else:
-            kept = "The other parameters were kept."
-            row = fit_row(models, result_without_fit(datasets, self.backend, kept))
-        name = unique_parameter_names(models)[id(parameter)]
-        identify = {"end": end, name: with_unit(parameter.value, parameter.unit)}
-        log_row(log, "confidence", row, identify=identify)
-
     def covariance(self, datasets, optimize_result=None):
-        with reusing_newton(self, optimize_result):
+        is_newton = self.step_backend("covariance") == "newton"
+        if not is_newton or getattr(optimize_result, "norm_fit", None) is None:
             return self._upstream_Fit_covariance(datasets, optimize_result)
+        method = "hesse" if self.backend == "minuit" else ""
+        return covariance_from_result(
+            datasets, optimize_result, CovarianceResult, method, **self.covariance_opts
+        )
 
     def stat_profile(
         self,
@@ -342,7 +302,8 @@ class Fit:
         datasets, parameters = _parse_datasets(datasets=datasets)
         scanned = [find_parameter(parameters, parameter)]
         debug = self.debug if debug is None else check_bool("debug", debug)
-        scan = Scan(self, datasets, scanned, reoptimize, debug, "stat_profile")
+        label = "stat_profile"
+        scan = Scan(self, datasets, scanned, reoptimize, debug, label, OptimizeResult)
         return scan.run(n_jobs, parallel_backend)
 
     def stat_surface(
@@ -396,7 +357,8 @@ class Fit:
         datasets, parameters = _parse_datasets(datasets=datasets)
         scanned = [find_parameter(parameters, *_) for _ in ((x, "x"), (y, "y"))]
         debug = self.debug if debug is None else check_bool("debug", debug)
-        scan = Scan(self, datasets, scanned, reoptimize, debug, "stat_surface")
+        label = "stat_surface"
+        scan = Scan(self, datasets, scanned, reoptimize, debug, label, OptimizeResult)
         return scan.run(n_jobs, parallel_backend)
 
     def fit_nuisance(self, datasets):
@@ -440,51 +402,37 @@ class Fit:
             result = self.optimize(datasets)
         finally:
             self.debug = debug
-        _set_own_errors(result)
+        set_own_errors(result)
         return result
 
 
 class OptimizeResult:
-    # Names of the norms that a fit by Newton's method did not determine.
+    # What a fit by Newton's method leaves, and a fit in another process.
     _undetermined = ()
+    _norm_fit = None
+    _used_bins = None
+    _factor_covariance = None
 
-    @property
-    def undetermined(self):
-        """Unique names of norms that neither data nor priors determine, list of str.
-
-        They kept their values and have no errors. Newton's method finds them; the list
-        is empty for other backends.
-
-        Examples
-        --------
-        A background outside the mask of its dataset:
-
-        >>> from gammapy.datasets import SpectrumDataset
-        >>> from gammapy.maps import MapAxis, RegionNDMap
-        >>> from gammapy.modeling import Fit
-        >>> from gammapy.modeling.models import FoVBackgroundModel
-        >>> axis = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=4)
-        >>> bkg = RegionNDMap.create("icrs;circle(0, 0, 1)", axes=[axis], data=10)
-        >>> datasets = [
-        ...     SpectrumDataset(name=name, counts=bkg * 1.2, background=bkg)
-        ...     for name in ("one", "two")
-        ... ]
-        >>> for dataset in datasets:
-        ...     dataset.models = FoVBackgroundModel(dataset_name=dataset.name)
-        >>> datasets[1].mask_safe = bkg.copy(data=False)
-        >>> Fit("newton").optimize(datasets).undetermined
-        ['two-bkg.spectral.norm']
-        """
-        return list(self._undetermined)
-
-    @property
-    def models(self):
-        if isinstance(self._models, ModelsAtNorms):
-            self._models = self._models.copy()
-        return self._models
+    covariance = ResultFields.covariance
+    factor_covariance = ResultFields.factor_covariance
+    minuit = ResultFields.minuit
+    models = ResultFields.models
+    norm_fit = ResultFields.norm_fit
+    undetermined = ResultFields.undetermined
+    used_bins = ResultFields.used_bins
 
 
 class FitResult:
+    @property
+    def used_bins(self):
+        """What was fitted of each dataset, see `OptimizeResult`."""
+        return self.optimize_result.used_bins
+
+    @property
+    def factor_covariance(self):
+        """Covariance of the factors of the optimiser, see `OptimizeResult`."""
+        return self.optimize_result.factor_covariance
+
     @property
     def undetermined(self):
         """Unique names of norms that are not determined, see `OptimizeResult`.
@@ -506,51 +454,5 @@ class FitResult:
 
 
 def result_without_fit(datasets, backend, message="No free parameters."):
-    """Result where nothing is to be fitted: the statistic is that of the models.
-
-    Parameters
-    ----------
-    datasets : `~gammapy.datasets.Datasets`
-        Datasets.
-    backend : str
-        Backend that a fit would have used.
-    message : str, optional
-        Why nothing is fitted. Default is "No free parameters.".
-
-    Returns
-    -------
-    result : `OptimizeResult`
-        A successful result with one evaluation.
-    """
-    return OptimizeResult(
-        models=datasets.models.copy(),
-        nfev=1,
-        total_stat=datasets.stat_sum(),
-        trace=Table(),
-        backend=backend,
-        method="",
-        success=True,
-        message=message,
-    )
-
-
-@contextlib.contextmanager
-def _restored(parameters, fit):
-    """Put back all that a fit changes, to the last bit, whatever happens."""
-    states = [(par, vars(par).copy()) for par in parameters]
-    minuit = fit._minuit
-    try:
-        yield
-    finally:
-        fit._minuit = minuit
-        for par, state in states:
-            vars(par).update(state)
-
-
-def _set_own_errors(result):
-    """Give the models of a result the errors of its own fit, not of an earlier one."""
-    parameters = result.models.parameters
-    n_free = len(parameters.free_unique_parameters)
-    result.models.covariance = Covariance.from_factor_matrix(
-        parameters, factor_covariance(result.minuit, n_free)
-    )
+    """Result where nothing is to be fitted: the statistic is that of the models."""
+    return unfitted_result(OptimizeResult, datasets, backend, message)

@@ -79,29 +79,11 @@ def why_not_linear(datasets, parameters=None):
     "'tilt' of 'run-bkg' is free and not a norm"
     """
     datasets, known = _parse_datasets(datasets)
-    if parameters is None:
-        parameters = known.free_parameters
-    selected = {id(par) for par in parameters}
-    reasons = [
-        _why_not_datasets(datasets),
-        *(_why_not_dataset(dataset) for dataset in datasets),
-    ]
-    models = unique_models(datasets)
-    reasons += [_why_not_model(model, selected) for model in models]
-    reasons += [why_not_prior(par, parameter_name(models, par)) for par in parameters]
-    known = {id(par) for par in known}
-    reasons += [
-        f"{par.name!r} is no parameter of the models of the datasets"
-        for par in parameters
-        if id(par) not in known
-    ]
-    return next((reason for reason in reasons if reason), "")
-
-
-def unique_models(datasets):
-    """Models of the datasets, each one once."""
-    models = {id(_): _ for dataset in datasets for _ in dataset.models or []}
-    return list(models.values())
+    if not hasattr(datasets, "why_not_linear"):
+        return f"{type(datasets).__name__} has a statistic of its own"
+    return datasets.why_not_linear(
+        known.free_parameters if parameters is None else parameters
+    )
 
 
 def parameter_name(models, parameter):
@@ -112,36 +94,8 @@ def parameter_name(models, parameter):
     return repr(parameter.name)
 
 
-def _why_not_datasets(datasets):
-    from gammapy.datasets import Datasets
-
-    if type(datasets).stat_sum is not Datasets.stat_sum:
-        return f"{type(datasets).__name__} has a statistic of its own"
-    if datasets._penalties:
-        return "the datasets have penalties"
-    return ""
-
-
-def _why_not_dataset(dataset):
-    from gammapy.datasets import MapDataset
-
-    name = getattr(dataset, "name", dataset)
-    if not isinstance(dataset, MapDataset):
-        return f"dataset {name!r} is a {type(dataset).__name__}, not a MapDataset"
-    if dataset.stat_type not in ("cash", "cash_weighted"):
-        return f"dataset {name!r} has the statistic {dataset.stat_type!r}"
-    for method in ("npred", "npred_signal", "npred_background", "stat_sum"):
-        if getattr(type(dataset), method) is not getattr(MapDataset, method):
-            return f"dataset {name!r} has its own {method}()"
-    if dataset.counts is None:
-        return f"dataset {name!r} has no counts"
-    geom = dataset.counts.geom
-    if geom.is_hpx or geom.axes.names != ["energy"]:
-        return f"dataset {name!r} is not on a map or region with an energy axis alone"
-    return ""
-
-
-def _why_not_model(model, selected):
+def why_not_model(model, selected):
+    """Say why a model is not linear in the selected parameters; "" when it is."""
     occurrences = [par for par in model.parameters if id(par) in selected]
     spectrum = getattr(model, "spectral_model", None)
     for par in _hidden_parameters(spectrum):

@@ -8,17 +8,8 @@ import numpy as np
 from gammapy.utils import parallel
 from gammapy.utils.arguments import check_bool, check_n_jobs, show
 from gammapy.utils.pbar import progress_bar
-from .linearity import why_not_linear
-from .measured_background import measured_background
-from .newton import fit_norms
-from .newton_backend import (
-    NormResults,
-    log_backend,
-    takes_newton,
-    templates_for,
-    warn_undetermined,
-)
-from .nuisance import (
+from .automatic import Choice, choose, choose_for_scan
+from .fit_table import (
     add_pulls,
     best_fit_values,
     fit_row,
@@ -29,6 +20,9 @@ from .nuisance import (
     unique_parameter_names,
     with_unit,
 )
+from .measured_background import measured_background
+from .newton.minimise import fit_norms
+from .norm_results import NormResults, warn_undetermined
 from .utils import check_counts
 
 __all__ = []
@@ -59,6 +53,8 @@ class Scan:
         Whether to keep and log the fitted values.
     label : str
         What was called, for the log.
+    result_class : type, optional
+        `~gammapy.modeling.OptimizeResult`, for norm fits. Default is None.
     """
 
     fit: object
@@ -67,6 +63,7 @@ class Scan:
     reoptimize: bool
     debug: bool
     label: str
+    result_class: type = None
 
     def __post_init__(self):
         self.reoptimize = check_bool("reoptimize", self.reoptimize)
@@ -159,24 +156,18 @@ class Scan:
     def _iter_points(self, n_jobs, parallel_backend):
         """Iterate over scanned values, statistic, fit result and row of each point."""
         free = self.free if self.reoptimize else []
-        varied = [*self.scanned, *free]
-        reason, templates = "the backend or options were given", None
-        if takes_newton(self.fit):
-            reason = why_not_linear(self.datasets, varied)
-            if not reason:
-                templates, reason = templates_for(self.fit, self.datasets, varied)
+        choice = choose_for_scan(self.fit, self.datasets, self.scanned, free)
         if self.reoptimize:
             for par in self.scanned:
                 par.frozen = True
-        if templates is not None:
-            log_backend(self.label, "newton", "all that varies is norms")
-            return self._from_templates(templates)
+        if self.reoptimize or choice.templates is not None:
+            choice.log(self.label)
+        if choice.templates is not None:
+            return self._from_templates(choice.templates)
         if not self.reoptimize:
             return self._without_fit()
-        if free and takes_newton(self.fit) and not why_not_linear(self.datasets, free):
-            log_backend(self.label, "newton", f"at each value, for {reason}")
+        if choice.at_each_value:
             return self._from_new_templates()
-        log_backend(self.label, self.fit.backend, reason)
         if n_jobs > 1:
             return self._from_processes(n_jobs, parallel_backend)
         return self._from_fits(self._progress(self.points))
@@ -196,32 +187,34 @@ class Scan:
     def _from_templates(self, templates):
         if not self.reoptimize:
             for point in self._progress(self.points):
+                templates = templates.extended(np.array(point))
                 yield point, templates.stat_sum(np.array(point)), None, None
             return
-        results = NormResults(self.models)
+        results = NormResults(self.models, self.result_class)
         start = templates.values
         for point in self._progress(self.points):
             fixed = dict(zip(self.scanned, point, strict=True))
             fit = fit_norms(templates, start=start, fixed=fixed)
+            templates = fit.templates
             if fit.success:
                 start = fit.values
             kept = slice(len(self.scanned), None)
             yield from self._norm_point(point, fit.select(kept), results)
 
     def _from_new_templates(self):
-        results = NormResults(self.models)
+        results = NormResults(self.models, self.result_class)
         changed, last = self._scanned_models(), None
         for point in self._progress(self.points):
             self._set(point)
-            templates, reason = templates_for(
+            choice = choose(
                 self.fit, self.datasets, self.free, reuse=last, changed=changed
             )
-            last = templates
-            if templates is None:
-                log_backend(self.label, self.fit.backend, reason)
+            last = choice.templates
+            if last is None:
+                choice.log(self.label)
                 yield from self._from_fits([point])
             else:
-                yield from self._norm_point(point, fit_norms(templates), results)
+                yield from self._norm_point(point, fit_norms(last), results)
 
     def _scanned_models(self):
         """Names of the models that change from point to point."""
@@ -240,7 +233,8 @@ class Scan:
         # Where no norms give all counts a model, others would find a false minimum.
         is_possible = not np.isposinf(fit.stat)
         if not fit.success and is_possible and self.fit.is_automatic:
-            log_backend(self.label, self.fit.backend, f"at {point}: {fit.message}")
+            reason = f"at {point}: {fit.message}"
+            Choice(self.fit.backend, reason=reason).log(self.label)
             yield from self._from_fits([point])
             return
         unknown = undetermined_names(fit, self.free, self.names)
@@ -302,9 +296,14 @@ def fit_points(fit, datasets, indices, points, debug):
     scan = Scan(fit, datasets, scanned, True, debug, "")
     results = []
     for point, stat, result, row in scan._from_fits(points):
+        result._factor_covariance = _array_or_none(result.factor_covariance)
         result._minuit = None
         results.append((tuple(point), stat, result, row))
     return results
+
+
+def _array_or_none(matrix):
+    return None if matrix is None else np.array(matrix)
 
 
 def _check_values(name, values):

@@ -17,7 +17,7 @@ from gammapy.datasets import Datasets, SpatialResiduals, SpectralResiduals
 from gammapy.datasets.residuals import kernels
 from gammapy.datasets.residuals.checks import STAT_KINDS
 from gammapy.datasets.residuals.grids import parse_region
-from gammapy.modeling.nuisance import is_at_limit, unique_parameter_names
+from gammapy.modeling.fit_table import is_at_limit, unique_parameter_names
 from gammapy.stats.residuals import RESIDUAL_METHODS
 from gammapy.visualization import plot_spatial_residuals, plot_spectral_residuals
 from gammapy.visualization.residuals import PANELS, format_energy_range

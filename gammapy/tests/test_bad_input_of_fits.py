@@ -15,14 +15,14 @@ from gammapy.makers import (
     stack_groups,
 )
 from gammapy.modeling import Fit
-from gammapy.modeling.linearity import why_not_linear
-from gammapy.modeling.newton import confidence_norm, fit_norms
-from gammapy.modeling.nuisance import (
+from gammapy.modeling.fit_table import (
     best_fit_values,
     fit_row,
     stack_rows,
     unique_parameter_names,
 )
+from gammapy.modeling.linearity import why_not_linear
+from gammapy.modeling.newton import confidence_norm, fit_norms
 from gammapy.modeling.templates import NormTemplates
 from gammapy.utils.testing import check_bad_input, given
 

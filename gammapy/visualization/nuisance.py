@@ -6,8 +6,8 @@ import astropy.units as u
 from astropy.table import Table
 import matplotlib.pyplot as plt
 from matplotlib.ticker import ScalarFormatter
+from gammapy.modeling.fit_table import unique_parameter_names
 from gammapy.modeling.models import DatasetModels
-from gammapy.modeling.nuisance import unique_parameter_names
 from gammapy.utils.arguments import check_list, did_you_mean, show
 from .axes import check_plain_axes
 from .energies import format_energy_axis

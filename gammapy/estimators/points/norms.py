@@ -11,13 +11,19 @@ import numpy as np
 import astropy.units as u
 from gammapy.datasets import Datasets
 from gammapy.maps import MapAxis
-from gammapy.modeling.newton import confidence_norm, fit_norms
-from gammapy.modeling.newton_backend import log_backend, takes_newton, templates_for
-from gammapy.modeling.nuisance import (
+from gammapy.modeling.automatic import (
+    STEPS,
+    Choice,
+    choose,
+    replaced_method,
+    why_not_asked,
+)
+from gammapy.modeling.fit_table import (
     norm_row,
     undetermined_names,
     unique_parameter_names,
 )
+from gammapy.modeling.newton import confidence_norm, fit_norms
 from ..notes import limit_note, undetermined_notes
 
 __all__ = []
@@ -67,7 +73,7 @@ class NormFluxPoints:
         self._groups = {}
 
     @classmethod
-    def from_estimator(cls, estimator, datasets):
+    def from_estimator(cls, estimator, datasets, base):
         """Make the templates.
 
         Parameters
@@ -76,6 +82,9 @@ class NormFluxPoints:
             The options.
         datasets : `~gammapy.datasets.Datasets`
             Datasets.
+        base : type
+            `~gammapy.estimators.FluxPointsEstimator`, of which the estimator may be a
+            subclass.
 
         Returns
         -------
@@ -83,29 +92,17 @@ class NormFluxPoints:
             None when these options, datasets or models need the optimiser. A message
             at level DEBUG says which way is taken and why.
         """
-        points, reason = cls._make(estimator, datasets)
-        backend = "newton" if points is not None else estimator.fit.backend
-        log_backend(estimator.tag, backend, reason or "all that is fitted is norms")
-        return points
-
-    @classmethod
-    def _make(cls, estimator, datasets):
-        reason = _why_not(estimator, datasets)
-        if reason:
-            return None, reason
-        models = datasets.models
-        source = models[estimator.source]
-        # A parameter that is linked to one of the source is frozen with it.
-        own = {id(par) for par in source.parameters}
-        free = datasets.parameters.free_parameters if estimator.reoptimize else []
-        others = [par for par in free if id(par) not in own]
-        norm = estimator.norm.copy()
-        templates, reason = templates_for(
-            estimator.fit, _copies(datasets, models), others, scales={source.name: norm}
-        )
-        if templates is None:
-            return None, reason
-        return cls(estimator, models, norm, templates), ""
+        fit, norm = estimator.fit, estimator.norm.copy()
+        reason = why_not_asked(fit, STEPS) or _why_not(estimator, datasets, base)
+        choice = Choice(fit.backend, reason=reason)
+        if not reason:
+            source, others = _norms(estimator, datasets)
+            new = _copies(datasets, datasets.models)
+            choice = choose(fit, new, others, steps=STEPS, scales={source.name: norm})
+        choice.log(estimator.tag)
+        if choice.templates is None:
+            return None
+        return cls(estimator, datasets.models, norm, choice.templates)
 
     def estimate(self, datasets, energy_min, energy_max):
         """Estimate a flux point.
@@ -128,9 +125,11 @@ class NormFluxPoints:
         if not templates.planes.n_bins.any():
             return None
         fit = fit_norms(templates)
+        templates = fit.templates
         is_known = fit.success and not fit.undetermined[0]
         if not is_known and self.estimator.fit.is_automatic:
-            log_backend(self.estimator.tag, self.estimator.fit.backend, fit.message)
+            choice = Choice(self.estimator.fit.backend, reason=fit.message)
+            choice.log(self.estimator.tag)
             return None
         unknown = undetermined_names(fit, templates.parameters, self._all_names)
         for note in undetermined_notes(unknown):
@@ -144,8 +143,9 @@ class NormFluxPoints:
             "norm_err": fit.errors[0] * self.estimator.n_sigma,
         }
         npred = templates.npred_sums(fit.values)
-        result |= self._test(templates, fit) | {"npred": npred[used]}
-        result |= self._selected(templates, fit)
+        null = self._fit_at(templates, fit, self.estimator.null_value)
+        result |= self._test(null, fit) | {"npred": npred[used]}
+        result |= self._selected(null.templates, fit)
         if "sensitivity" in self.estimator.selection_optional:
             sliced = self._sliced_datasets(datasets, energy_min, energy_max, fit)
             norm = sliced.models[self.estimator.source].spectral_model.norm
@@ -212,13 +212,12 @@ class NormFluxPoints:
         """Fit of the others with the norm at a value."""
         return fit_norms(templates, start=fit.values, fixed={self.norm: value})
 
-    def _test(self, templates, fit):
-        """Test statistic against the null hypothesis."""
-        null = self._fit_at(templates, fit, self.estimator.null_value)
+    def _test(self, null, fit):
+        """Test statistic against the null hypothesis, from the fits of both."""
         stat = null.stat
         if np.isposinf(stat):
             # Counts without a background: finite, as Gammapy truncates the logarithm.
-            stat = templates.stat_sum(null.values)
+            stat = null.templates.stat_sum(null.values)
         result = {"ts": stat - fit.stat, "stat_null": stat}
         if self.estimator.debug and self.estimator.reoptimize:
             row = norm_row(null.select(slice(1, None)), self.others, self.names)
@@ -249,7 +248,11 @@ class NormFluxPoints:
             norm = self.estimator.norm.copy()
             norm.value, norm.error = fit.values[0], fit.errors[0]
             values = norm.scan_values
-            stats = [self._fit_at(templates, fit, value).stat for value in values]
+            stats = []
+            for value in values:
+                held = self._fit_at(templates, fit, value)
+                templates = held.templates
+                stats.append(held.stat)
             result |= {"norm_scan": values, "stat_scan": np.array(stats)}
         return result
 
@@ -275,19 +278,20 @@ class NormFluxPoints:
         return sliced
 
 
-def _why_not(estimator, datasets):
-    """Why the optimiser has to make the flux points; "" when it need not."""
-    from .sed import FluxPointsEstimator
+def _norms(estimator, datasets):
+    """Source of flux points, and the norms that are fitted with it."""
+    source = datasets.models[estimator.source]
+    # A parameter that is linked to one of the source is frozen with it.
+    own = {id(par) for par in source.parameters}
+    free = datasets.parameters.free_parameters if estimator.reoptimize else []
+    return source, [par for par in free if id(par) not in own]
 
-    fit = estimator.fit
-    steps = ("optimize", "covariance", "confidence")
-    if not takes_newton(fit):
-        return "the backend or options were given"
-    if not fit.is_automatic and {fit.step_backend(_) for _ in steps} != {"newton"}:
-        return "another backend was given for some of its steps"
-    for name in REPLACED:
-        if getattr(type(estimator), name) is not getattr(FluxPointsEstimator, name):
-            return f"{type(estimator).__name__} has its own {name}()"
+
+def _why_not(estimator, datasets, base):
+    """Why the optimiser has to make the flux points; "" when it need not."""
+    own = replaced_method(estimator, base, REPLACED)
+    if own:
+        return f"{type(estimator).__name__} has its own {own}()"
     if not isinstance(datasets, Datasets):
         return f"the datasets are in a {type(datasets).__name__}"
     if not datasets.models or not datasets.energy_axes_are_aligned:

@@ -5,7 +5,7 @@ import numpy as np
 import astropy.units as u
 from astropy.table import Column, Table, vstack
 from gammapy.maps import TimeMapAxis
-from gammapy.modeling.nuisance import fill_masked, format_table, stack_rows
+from gammapy.modeling.fit_table import fill_masked, format_table, stack_rows
 
 __all__ = []
 

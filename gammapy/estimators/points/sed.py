@@ -5,7 +5,7 @@ import astropy.units as u
 from gammapy.datasets import Datasets
 from gammapy.datasets.actors import DatasetsActor
 from gammapy.modeling import Fit
-from gammapy.modeling.nuisance import add_pulls, best_fit_values, log_row
+from gammapy.modeling.fit_table import add_pulls, best_fit_values, log_row
 from gammapy.modeling.utils import _parse_datasets
 from gammapy.utils.arguments import check_bool, did_you_mean, listed, parse_edges
 from gammapy.utils.parallel import ParallelMixin
@@ -41,7 +41,9 @@ class RunState:
         """State of a run of an estimator on datasets."""
         is_local = isinstance(datasets, Datasets)
         return cls(
-            norm_points=NormFluxPoints.from_estimator(estimator, datasets),
+            norm_points=NormFluxPoints.from_estimator(
+                estimator, datasets, FluxPointsEstimator
+            ),
             best_fit=best_fit_values(datasets.models) if estimator.debug else None,
             used_energies=UsedEnergies(datasets) if is_local else None,
         )

@@ -5,9 +5,9 @@ import numpy as np
 from gammapy.datasets import Datasets, MapDataset
 from gammapy.maps import Map, RegionGeom
 from gammapy.modeling import Fit
+from gammapy.modeling.automatic import run_fit
+from gammapy.modeling.fit_table import fit_row, log_row, unique_parameter_names
 from gammapy.modeling.models import Models
-from gammapy.modeling.newton_backend import run_fit
-from gammapy.modeling.nuisance import fit_row, log_row, unique_parameter_names
 from gammapy.utils.arguments import check_number, check_type
 from .nuisance import (
     bins_in_range,
@@ -256,7 +256,7 @@ class FoVBackgroundMaker:
         others = Models([_ for _ in dataset.models if _ is not background_model])
         with others.restore_status(restore_values=False):
             others.freeze()
-            self._fit_result = run_fit(self.fit, Datasets([dataset]), self.tag)
+            self._fit_result = run_fit(self.fit, Datasets([dataset]), self.tag, Fit)
         if not self._fit_result.success:
             self._reject(dataset, "Fit did not converge")
         return dataset
@@ -277,7 +277,7 @@ class FoVBackgroundMaker:
 
     def _used_bins(self, dataset, masks):
         """Counts, prediction, number and energies of the bins that were used."""
-        used = getattr(getattr(self._fit_result, "minuit", None), "used", None)
+        used = getattr(self._fit_result, "used_bins", None)
         if used is not None:
             # The fit has them at hand; the model need not be evaluated again.
             return used[0]

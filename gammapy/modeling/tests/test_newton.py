@@ -6,10 +6,10 @@ from numpy.testing import assert_allclose
 from scipy.optimize import minimize_scalar
 import astropy.units as u
 from gammapy.data import GTI
-from gammapy.datasets import Datasets, MapDataset, SpectrumDataset
+from gammapy.datasets import Datasets, MapDataset, SpectrumDataset, norm_templates
 from gammapy.estimators import FluxPointsEstimator
 from gammapy.maps import Map, MapAxis, RegionNDMap, WcsGeom
-from gammapy.modeling import Fit, Parameter, templates
+from gammapy.modeling import Fit, Parameter
 from gammapy.modeling.linearity import NotLinearError, linear_norms, why_not_linear
 from gammapy.modeling.models import (
     SPECTRAL_MODEL_REGISTRY,
@@ -29,7 +29,7 @@ from gammapy.modeling.models import (
     UniformPrior,
 )
 from gammapy.modeling.newton import confidence_norm, fit_norms
-from gammapy.modeling.quadratic import minimise_quadratic
+from gammapy.modeling.newton.quadratic import minimise_quadratic
 from gammapy.modeling.templates import NormTemplates
 from gammapy.stats import GaussianPriorPenalty
 
@@ -130,7 +130,7 @@ def maps():
 def summed(request, monkeypatch):
     """Empty bins of the maps as sums, or each one for itself."""
     limit = {"summed": 0, "kept": 10**9}[request.param]
-    monkeypatch.setattr(templates, "N_BINS_SUMMED", limit)
+    monkeypatch.setattr(norm_templates, "N_BINS_SUMMED", limit)
     return request.param
 
 
@@ -201,14 +201,20 @@ def test_prior_of_a_linked_norm_counts_once_for_each_model(spectra):
 
 
 def test_only_bins_with_counts_are_kept(maps, monkeypatch):
-    monkeypatch.setattr(templates, "N_BINS_SUMMED", 0)
+    monkeypatch.setattr(norm_templates, "N_BINS_SUMMED", 0)
     made = NormTemplates.from_datasets(maps)
     n_counts = sum(np.sum((_.counts.data > 0) & _.mask.data) for _ in maps)
     assert made.counts.size == n_counts
     made.stat_sum([1e-12, 1e-13, 1, 1])
     assert made.counts.size == n_counts
-    made.stat_sum([-1e-12, 1e-13, 1, 1])
-    assert made.counts.size > n_counts
+    negative = [-1e-12, 1e-13, 1, 1]
+    made.stat_sum(negative)
+    made.used_bins(np.array(negative))
+    # A query changes nothing; extended templates are others.
+    assert made.counts.size == n_counts
+    assert made.extended(negative).counts.size > n_counts
+    with pytest.raises(AttributeError):
+        made.counts = None
 
 
 def test_templates_leave_the_datasets_as_they_are(maps):
@@ -247,7 +253,7 @@ def test_chosen_parameters(maps):
 def test_slice_by_energy(maps, summed):
     made = NormTemplates.from_datasets(maps)
     # Bins that were looked at before stay in the slice.
-    made.stat_sum(POINTS[3])
+    made = made.extended(POINTS[3])
     edges = maps[0].counts.geom.axes["energy"].edges
     part = made.slice_by_energy(edges[1], edges[3])
     sliced = maps.slice_by_energy(edges[1], edges[3])
@@ -446,7 +452,7 @@ def test_fit_of_maps(maps, amplitude, monkeypatch):
         point.frozen = True
     fits = []
     for limit in (0, 10**9):
-        monkeypatch.setattr(templates, "N_BINS_SUMMED", limit)
+        monkeypatch.setattr(norm_templates, "N_BINS_SUMMED", limit)
         fits.append(fit_norms(NormTemplates.from_datasets(maps)))
     summed, kept = fits
     assert summed.success

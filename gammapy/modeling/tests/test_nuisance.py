@@ -10,18 +10,18 @@ from gammapy.datasets import Datasets, SpectrumDataset
 from gammapy.estimators import FluxPoints, FluxPointsEstimator
 from gammapy.maps import MapAxis, RegionNDMap
 from gammapy.modeling import Fit
+from gammapy.modeling.fit_table import (
+    add_pulls,
+    fit_row,
+    stack_rows,
+    unique_parameter_names,
+)
 from gammapy.modeling.models import (
     CompoundSpectralModel,
     FoVBackgroundModel,
     Models,
     PowerLawSpectralModel,
     SkyModel,
-)
-from gammapy.modeling.nuisance import (
-    add_pulls,
-    fit_row,
-    stack_rows,
-    unique_parameter_names,
 )
 from gammapy.utils.testing import requires_dependency
 from gammapy.visualization import plot_nuisance

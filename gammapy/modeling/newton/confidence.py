@@ -1,132 +1,18 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-r"""Exact maximum of the Cash likelihood over norms, by Newton's method.
-
-With the predicted counts :math:`m_i = F_i + \sum_k \theta_k T_{ki}`, the statistic of
-[1]_,
-
-.. math::
-    C = 2 \sum_i w_i (m_i - n_i \ln m_i) + \sum_k p_k (\theta_k - \mu_k)^2
-
-is convex in the norms :math:`\theta` while all :math:`m_i` are positive. Its gradient
-and its Hessian matrix are
-
-.. math::
-    g_k = 2 \sum_i w_i T_{ki} (1 - n_i / m_i) + 2 p_k (\theta_k - \mu_k),\quad
-    H_{kl} = 2 \sum_i w_i n_i T_{ki} T_{li} / m_i^2 + 2 p_k \delta_{kl}
-
-Each step minimises the quadratic model inside the bounds with an active set
-(algorithm 16.3 in [2]_) and goes along it as far as the statistic falls (algorithm 3.1
-there). The covariance is :math:`2 H^{-1}`.
-
-The minimum is that on the set of norms where each bin with counts has a model. Gammapy
-truncates the logarithm, as if the model were 1e-25, and outside of this set has false
-minima. A start inside is found by scaling the norms or by a linear program, and
-no step goes more than 99 percent of the way to where a bin with counts loses its model
-(the fraction-to-the-boundary rule, section 19.2 in [2]_). Where there is no such set,
-as at a value of a profile that the other norms cannot follow, the statistic is infinite
-and the fit no success. Bins that no norm changes are constants and do not matter.
-
-For Gammapy, an empty bin whose model is not positive counts as if it were 1e-25, too.
-It bends the statistic where its model gets zero, and the minimum may lie on such a
-bend. There, the bend is rounded off within a fraction of the errors, and the fraction
-made smaller until it does not matter.
-
-Norms that the null space of the Hessian touches are not determined: no used bin depends
-on them, or only on their sum. Steps do not go along it, and the covariance of the other
-norms is that without them.
-
-References
-----------
-.. [1] Cash (1979), ApJ 228, 939
-.. [2] Nocedal & Wright (2006), "Numerical Optimization", 2nd edition, Springer
-"""
+"""Asymmetric errors of norms, see `gammapy.modeling.newton`."""
 
 import numpy as np
 from gammapy.utils.arguments import (
     check_bool,
     check_choice,
-    check_integer,
     check_number,
     check_type,
 )
-from .norm_minimum import NormFit, Problem, no_norm
+from .minimise import Problem, no_norm
+from .result import NormFit
+from .templates import NormTemplates
 
-__all__ = ["NormFit", "confidence_norm", "fit_norms"]
-
-
-def fit_norms(templates, *, start=None, fixed=None, max_iter=200, store_trace=False):
-    """Minimise the statistic over norms.
-
-    Parameters
-    ----------
-    templates : `~gammapy.modeling.templates.NormTemplates`
-        Templates. No parameter is changed.
-    start : `~numpy.ndarray`, optional
-        Norms to start from, shape (n_norms,). Default is those with which the
-        templates were made.
-    fixed : dict, optional
-        Value of each norm that is not fitted, by `~gammapy.modeling.Parameter`. It may
-        lie outside its bounds. Default is None.
-    max_iter : int, optional
-        Largest number of steps. Default is 200.
-    store_trace : bool, optional
-        Whether to keep the norms after each step. Default is False.
-
-    Returns
-    -------
-    fit : `NormFit`
-        Values, covariance, statistic and whether it worked.
-
-    Raises
-    ------
-    ValueError
-        If a norm to start from or a fixed one is not a finite number, or no norm of
-        the templates.
-    TypeError
-        If an argument is of the wrong kind.
-
-    Examples
-    --------
-    The statistic along a norm, with all others fitted:
-
-    >>> from gammapy.datasets import Datasets, SpectrumDataset
-    >>> from gammapy.maps import MapAxis, RegionNDMap
-    >>> from gammapy.modeling.models import FoVBackgroundModel
-    >>> from gammapy.modeling.newton import fit_norms
-    >>> from gammapy.modeling.templates import NormTemplates
-    >>> axis = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=4)
-    >>> bkg = RegionNDMap.create("icrs;circle(0, 0, 1)", axes=[axis], data=10)
-    >>> dataset = SpectrumDataset(name="run", counts=bkg * 1.2, background=bkg)
-    >>> dataset.models = FoVBackgroundModel(dataset_name="run")
-    >>> templates = NormTemplates.from_datasets(Datasets([dataset]))
-    >>> fit_norms(templates).values.round(6).tolist()
-    [1.2]
-    >>> norm = templates.parameters[0]
-    >>> fits = [fit_norms(templates, fixed={norm: _}) for _ in (1.1, 1.2, 1.3)]
-    >>> " ".join(f"{fit.stat - fits[1].stat:.2f}" for fit in fits)
-    '0.35 0.00 0.32'
-    """
-    _check_templates(templates)
-    max_iter = check_integer("max_iter", max_iter, low=0)
-    store_trace = check_bool("store_trace", store_trace)
-    problem = Problem.from_templates(templates, start, fixed, max_iter, store_trace)
-    problem.minimise()
-    return problem.result()
-
-
-def norms_as_they_are(templates):
-    """Result of a fit that ends at the values with which the templates were made."""
-    return Problem.from_templates(templates, None, None, 0, False).result()
-
-
-def _check_templates(templates):
-    # A module that needs this one.
-    from .templates import NormTemplates
-
-    check_type("templates", templates, NormTemplates, "NormTemplates")
-
-
-# --- confidence ------------------------------------------------------------
+__all__ = []
 
 UPPER, LOWER = ("errp", 1), ("errn", -1)
 
@@ -198,7 +84,7 @@ def confidence_norm(
     >>> print(f"+{interval['errp']:.3f} -{interval['errn']:.3f}")
     +0.182 -0.165
     """
-    _check_templates(templates)
+    check_type("templates", templates, NormTemplates, "NormTemplates")
     check_type("fit", fit, NormFit, "a NormFit, as fit_norms gives it")
     check_number("sigma", sigma, above=0)
     reoptimize = check_bool("reoptimize", reoptimize)
@@ -210,6 +96,7 @@ def confidence_norm(
     for key, sign in ENDS[ends]:
         profile = _Profile(templates, fit, index, sigma, reoptimize)
         result[key], problem = profile.crossing(sign)
+        templates = profile.templates
         nfev += profile.nfev
         if profile.is_beyond_bound:
             result["beyond_bound"].append(key)
@@ -251,6 +138,8 @@ class _Profile:
         start[self.index] = value
         problem = Problem(self.templates, start, low, high, 200, False)
         problem.minimise()
+        # What this one followed need not be looked for again.
+        self.templates = problem.templates
         statistic = problem.statistic
         self.failure = problem.failure
         if problem.impossible.size:
@@ -261,6 +150,7 @@ class _Profile:
         minimum = statistic.point(self.fit.values)
         rise = statistic.difference(problem.best, minimum) - self.rise
         self.nfev += statistic.n_calls
+        self.templates = statistic.templates
         return rise, statistic.derivatives(problem.best)[0][self.index]
 
     def crossing(self, sign):
