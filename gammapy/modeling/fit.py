@@ -7,7 +7,8 @@ from gammapy.utils.arguments import (
     check_number,
 )
 from .automatic import is_automatic, settings_of
-from .fit_table import fit_row, log_row
+from .fit_log import log_row
+from .fit_table import fit_row
 from .interval_ends import log_ends
 from .newton_backend import covariance_from_result, fit_datasets, with_newton
 from .result_fields import ResultFields, set_own_errors, unfitted_result

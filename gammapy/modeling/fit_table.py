@@ -17,7 +17,6 @@ __all__ = [
     "add_pulls",
     "best_fit_values",
     "fit_row",
-    "log_row",
     "stack_rows",
     "unique_parameter_names",
 ]
@@ -156,6 +155,11 @@ def fit_row(models, result=None, *, message="", names=None, errors=None, skip=()
         that the data do not determine), and for each free parameter its value by its
         unique name and its error by the name with "_err", as quantities where they
         have a unit.
+
+    Raises
+    ------
+    TypeError
+        If these are no models.
 
     Examples
     --------
@@ -321,6 +325,11 @@ def add_pulls(row, best_fit, *, is_part=False):
         The row with an entry "NAME_pull" behind "NAME_err" for each parameter of the
         best fit, NaN where one of the two has no error.
 
+    Raises
+    ------
+    ValueError
+        If an entry of the best fit is not a value and an error.
+
     References
     ----------
     .. [1] Hausman (1978), Econometrica 46, 1251
@@ -390,6 +399,11 @@ def stack_rows(rows, meta=None):
     table : `~astropy.table.Table`
         One row per fit, in order. What a row lacks is NaN, 0, False or "".
 
+    Raises
+    ------
+    TypeError
+        If this is no list of rows.
+
     Examples
     --------
     >>> from gammapy.modeling.fit_table import stack_rows
@@ -433,58 +447,3 @@ def fill_masked(table):
             fill = MISSING.get(column.dtype.kind)
             table[name] = column.filled(fill)
     return table
-
-
-def log_row(logger, label, row, *, identify=None):
-    """Log a row as one line at level INFO.
-
-    The line reads ``LABEL NAME=VALUE ... stat=... success=... PARAMETER=VALUE+-ERROR``,
-    and the record has the row as its attribute ``nuisance``.
-
-    Parameters
-    ----------
-    logger : `~logging.Logger`
-        Logger of the calling module.
-    label : str
-        What was run, such as "stat_profile".
-    row : dict
-        Row from `fit_row`.
-    identify : dict, optional
-        What identifies the row, such as the scanned value. Default is None.
-
-    Examples
-    --------
-    >>> import logging
-    >>> from gammapy.modeling.fit_table import log_row
-    >>> logging.basicConfig(level="INFO")
-    >>> row = {"stat": 12.3, "success": True, "at_limit": ""}
-    >>> row |= {"norm": 1.1, "norm_err": 0.02}
-    >>> log_row(logging.getLogger("mine"), "stat_profile", row, identify={"index": 2.0})
-    """
-    identify = identify or {}
-    missing = {"stat", "success", "at_limit"} - set(check_mapping("row", row))
-    if missing:
-        raise ValueError(
-            f"row: expected a row as fit_row makes it, this lacks {min(missing)!r}."
-        )
-    words = [
-        label,
-        *(f"{name}={show_value(value)}" for name, value in identify.items()),
-    ]
-    words += [f"stat={row['stat']:.2f}", f"success={row['success']}"]
-    for name, value in row.items():
-        if f"{name}_err" in row:
-            error = show_value(row[f"{name}_err"], digits=2)
-            words.append(f"{name}={show_value(value)}+-{error}")
-    if row["at_limit"]:
-        words.append(f"at_limit={row['at_limit']}")
-    if row.get("undetermined"):
-        words.append(f"undetermined={row['undetermined']}")
-    logger.info(" ".join(words), extra={"nuisance": {**identify, **row}})
-
-
-def show_value(value, digits=4):
-    """Text of a value for the log, without its unit."""
-    if isinstance(value, u.Quantity):
-        value = float(value.value)
-    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)

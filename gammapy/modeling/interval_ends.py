@@ -3,7 +3,8 @@
 
 from contextlib import contextmanager
 import numpy as np
-from .fit_table import fit_row, log_row, unique_parameter_names, with_unit
+from .fit_log import log_row
+from .fit_table import fit_row, unique_parameter_names, with_unit
 from .result_fields import unfitted_result
 from .utils import _parse_datasets
 

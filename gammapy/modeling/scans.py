@@ -9,11 +9,11 @@ from gammapy.utils import parallel
 from gammapy.utils.arguments import check_bool, check_n_jobs, show
 from gammapy.utils.pbar import progress_bar
 from .automatic import Choice, choose, choose_for_scan
+from .fit_log import log_row
 from .fit_table import (
     add_pulls,
     best_fit_values,
     fit_row,
-    log_row,
     norm_row,
     stack_rows,
     undetermined_names,

@@ -5,7 +5,8 @@ import astropy.units as u
 from gammapy.datasets import Datasets
 from gammapy.datasets.actors import DatasetsActor
 from gammapy.modeling import Fit
-from gammapy.modeling.fit_table import add_pulls, best_fit_values, log_row
+from gammapy.modeling.fit_log import log_row
+from gammapy.modeling.fit_table import add_pulls, best_fit_values
 from gammapy.modeling.utils import _parse_datasets
 from gammapy.utils.arguments import check_bool, did_you_mean, listed, parse_edges
 from gammapy.utils.parallel import ParallelMixin

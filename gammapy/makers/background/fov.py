@@ -6,7 +6,8 @@ from gammapy.datasets import Datasets, MapDataset
 from gammapy.maps import Map, RegionGeom
 from gammapy.modeling import Fit
 from gammapy.modeling.automatic import run_fit
-from gammapy.modeling.fit_table import fit_row, log_row, unique_parameter_names
+from gammapy.modeling.fit_log import log_row
+from gammapy.modeling.fit_table import fit_row, unique_parameter_names
 from gammapy.modeling.models import Models
 from gammapy.utils.arguments import check_number, check_type
 from .nuisance import (

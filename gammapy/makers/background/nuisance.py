@@ -11,7 +11,8 @@ import numpy as np
 import astropy.units as u
 from astropy.table import Table
 from gammapy.maps.energy_bins import bins_within
-from gammapy.modeling.fit_table import show_value, stack_rows
+from gammapy.modeling.fit_log import show_value
+from gammapy.modeling.fit_table import stack_rows
 
 __all__ = []
 

@@ -12,17 +12,19 @@ and bin by bin only the bins with counts.
 """
 
 import math
+import warnings
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 import numpy as np
 from scipy.sparse import csr_matrix
 from gammapy.maps.energy_bins import bins_within, parse_energy_range
-from gammapy.utils.deprecation import deprecated
+from gammapy.utils.deprecation import GammapyDeprecationWarning
 from ..linearity import NotLinearError, why_not_linear
 from ..utils import _parse_datasets
 from .cash import cash_truncation
 from .collected import Planes
 from .negative_bins import with_negative_bins
+from .used_bins import used_bins
 
 __all__ = []
 
@@ -233,9 +235,21 @@ class NormTemplates:
         """
         return with_negative_bins(self, np.asarray(norms, dtype=float), reach)
 
-    @deprecated("2.2", alternative="extended")
     def watch(self, norms, reach=None):
-        """Number of bins that `extended` would keep besides."""
+        """Number of bins that `extended`, which is to be taken instead, keeps besides.
+
+        Parameters
+        ----------
+        norms, reach : `~numpy.ndarray`
+            As for `extended`.
+
+        Returns
+        -------
+        n_new : int
+            Number of bins.
+        """
+        text = "NormTemplates.watch is deprecated since 2.2: use extended."
+        warnings.warn(text, GammapyDeprecationWarning, stacklevel=2)
         return self.extended(norms, reach).counts.size - self.counts.size
 
     def counts_sums(self):
@@ -285,25 +299,7 @@ class NormTemplates:
             "energy_min" and "energy_max" (of the energy bins that are not masked
             altogether; NaN when all are).
         """
-        counts, npred = self.counts_sums(), self.npred_sums(norms)
-        used = []
-        for idx, dataset in enumerate(self.datasets):
-            n_bins = self.planes.n_bins[self.planes.dataset == idx]
-            energies = self.planes.energy[self.planes.dataset == idx][n_bins > 0]
-            edges = dataset.axis.edges
-            ends = np.full(2, np.nan) * edges.unit
-            if energies.size:
-                ends = edges[[energies[0], energies[-1] + 1]]
-            used.append(
-                {
-                    "energy_min": ends[0],
-                    "energy_max": ends[1],
-                    "counts": float(counts[idx]),
-                    "npred": float(npred[idx]),
-                    "n_bins": int(n_bins.sum()),
-                }
-            )
-        return used
+        return used_bins(self, norms)
 
     def template_sums(self, index):
         """Sums of the template of a norm, weighted.
