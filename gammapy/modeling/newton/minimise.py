@@ -48,7 +48,7 @@ SMALLEST_SLOPE = 1e-12
 LARGEST_NOISE = 1e-7
 
 #: Widths within which bends are rounded off, in errors.
-ROUNDINGS = 10.0 ** -np.arange(2, 9, 2)
+ROUNDINGS = 10.0 ** -np.arange(0, 9, 2)
 
 #: Distance from a bound at which slopes are taken, in errors.
 ASIDE = 1e-6
@@ -156,9 +156,10 @@ class Problem:
         self.failure = ""
         # Bins with counts that no norms give a model.
         self.impossible = np.zeros(0, dtype=int)
-        n_counts = np.sum(templates.weights * templates.counts)
-        self.noise = min(SMALLEST_SLOPE * (1 + n_counts), LARGEST_NOISE)
+        self.n_counts = np.sum(templates.weights * templates.counts)
+        self.noise = min(SMALLEST_SLOPE * (1 + self.n_counts), LARGEST_NOISE)
         self.statistic = Statistic(templates)
+        self.largest_errors = self._largest_errors()
         self.best = self.statistic.point(np.clip(start, low, high))
         if max_iter > 0:
             self.best = self._first_point(self.best)
@@ -194,8 +195,7 @@ class Problem:
     def _first_point(self, point):
         """The start, or another one when it is far from all counts or not allowed."""
         without = self._possible(self.statistic.without_model(point))
-        t = self.templates
-        n_counts = np.sum(t.weights * t.counts)
+        t, n_counts = self.templates, self.n_counts
         with np.errstate(over="ignore", invalid="ignore"):
             excess = t.sums @ point.norms + t.planes.sums_fixed.sum() - n_counts
         is_far = not abs(excess) <= 10 * (n_counts + 1)
@@ -237,7 +237,7 @@ class Problem:
         # Norms that take all counts, or, where sums cancel, the brightest bin.
         size = np.maximum(abs(t.sums[free]), abs(matrix).max(axis=0).toarray()[0])
         scales = np.ones(free.size)
-        np.divide(np.sum(t.weights * t.counts) + 1, size, out=scales, where=size > 0)
+        np.divide(self.n_counts + 1, size, out=scales, where=size > 0)
         norms = find_feasible(
             matrix @ diags(scales),
             fixed,
@@ -281,7 +281,7 @@ class Problem:
         # The curvature of bends does not count, it is as high as one wants.
         self.statistic.rounding = 0.0
         hessian = self.statistic.derivatives(self.best)[1]
-        largest = self._largest_errors()
+        largest = self.largest_errors
         self.statistic.set_reach(np.minimum(self._scales(hessian), largest))
 
     def _largest_errors(self):
@@ -293,13 +293,13 @@ class Problem:
         t = self.templates
         sums = abs(t.sums)
         errors = np.ones(sums.shape)
-        total = np.sqrt(1 + np.sum(t.weights * t.counts))
+        total = np.sqrt(1 + self.n_counts)
         return np.divide(total, sums, out=errors, where=sums > 0)
 
     def _scales(self, hessian):
         """Errors from the curvature, where there is any."""
         curvature = np.diag(hessian) / 2
-        scales = self._largest_errors()
+        scales = self.largest_errors.copy()
         return np.power(curvature, -0.5, out=scales, where=curvature > 0)
 
     def _iterate(self):
@@ -380,7 +380,7 @@ class Problem:
         """Result at the best point."""
         self.statistic.rounding = 0.0
         gradient, hessian = self.statistic.derivatives(self._inside())
-        scales = np.minimum(self._scales(hessian), self._largest_errors())
+        scales = np.minimum(self._scales(hessian), self.largest_errors)
         at_bound = self._at_bound(gradient)
         inner = self.is_free & ~at_bound
         covariance, unknown, n_unknown = self._covariance(hessian, scales, inner)
@@ -424,7 +424,7 @@ class Problem:
 
     def _at_bound(self, gradient):
         # A slope that rounding leaves keeps no norm at its bound.
-        is_steep = abs(gradient) * self._largest_errors() > NOISE
+        is_steep = abs(gradient) * self.largest_errors > NOISE
         gradient = np.where(is_steep, gradient, 0.0)
         is_low = (self.best.norms <= self.low) & (gradient > 0)
         is_high = (self.best.norms >= self.high) & (gradient < 0)
