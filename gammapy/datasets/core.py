@@ -186,6 +186,19 @@ class Datasets:
             checksum=checksum,
         )
 
+    def _why_not_smooth(self, parameters):
+        """Why `_smooth_statistic` cannot be made, "" when it can."""
+        # This module is loaded before those of the shapes.
+        from .shape_conditions import why_not_shapes
+
+        return why_not_shapes(self, parameters)
+
+    def _smooth_statistic(self, parameters):
+        """Statistic with its derivatives, for the backend "newton" of `Fit`."""
+        from .shape_terms import SmoothStatistic
+
+        return SmoothStatistic(self, parameters)
+
     def plot_residuals(
         self,
         ax_spatial=None,

@@ -180,7 +180,9 @@ def run_fit(fit, datasets, label, fit_class):
         Result.
     """
     reason = GIVEN
-    if fit.is_automatic:
+    if fit.is_automatic and (why := datasets.why_not_linear()):
+        reason = f"Not linear in norms: {why}."
+    elif fit.is_automatic:
         start = [(par, par.value) for par in datasets.parameters.free_parameters]
         try:
             result = fit_class("newton", debug=fit.debug).run(datasets)

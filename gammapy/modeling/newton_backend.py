@@ -21,12 +21,13 @@ from .norm_results import (
     warn_undetermined,
 )
 from .norm_results import NormResults as NormResults
+from .smooth_backend import check_form, fit_as_it_is, fit_smooth
 
 __all__ = []
 
 
 def fit_datasets(datasets, result_class, store_trace=False, backend=None, **kwargs):
-    """Fit the free norms of datasets.
+    """Fit the free parameters of datasets: norms alone, or shapes and spectra, too.
 
     The statistic comes from the templates: `Datasets.stat_sum` would take as long as
     the fit.
@@ -52,7 +53,8 @@ def fit_datasets(datasets, result_class, store_trace=False, backend=None, **kwar
     Raises
     ------
     NotLinearError
-        If the model is not linear in its free parameters; it says why.
+        If the model is not linear in its free parameters, nor of the form of
+        `~gammapy.modeling.why_not_smooth`; it says why.
     """
     from gammapy.modeling.models.copies import copy_models
 
@@ -62,24 +64,30 @@ def fit_datasets(datasets, result_class, store_trace=False, backend=None, **kwar
     free = list(parameters.free_parameters)
     if not free:
         raise ValueError("No free parameters for fitting")
+    is_linear = not check_form(datasets, free)
     parameters.autoscale()
-    templates = NormTemplates.from_datasets(datasets, free)
-    fit = fit_norms(templates, store_trace=store_trace, **kwargs)
+    if is_linear:
+        templates = NormTemplates.from_datasets(datasets, free)
+        fit = fit_norms(templates, store_trace=store_trace, **kwargs)
+        used = fit.templates.used_bins(fit.values)
+    else:
+        fit = fit_smooth(datasets, parameters.free_parameters, **kwargs)
+        used = None
     for par, value in zip(free, fit.values, strict=True):
         par.factor = _factor(par, value)
     models = datasets.models
     names = unique_parameter_names(models)
     warn_undetermined(undetermined_names(fit, free, names))
-    trace = Table(_trace(fit, [names[id(par)] for par in free]))
-    used = fit.templates.used_bins(fit.values)
+    steps = fit.trace if store_trace else []
+    trace = Table(_trace(steps, [names[id(par)] for par in free]))
     models = copy_models(models)
     return make_result(result_class, models, fit, free, names, trace, used)
 
 
-def _trace(fit, names):
+def _trace(steps, names):
     return [
         {"total_stat": stat, **dict(zip(names, norms, strict=True))}
-        for stat, norms in fit.trace
+        for stat, norms in steps
     ]
 
 
@@ -117,7 +125,7 @@ def optimize_newton(parameters, function, store_trace=False, **kwargs):
         "success": fit.success,
         "message": fit.message,
         "nfev": fit.nfev,
-        "trace": _trace(fit, [f"par-{idx}" for idx in range(len(free))]),
+        "trace": _trace(fit.trace, [f"par-{idx}" for idx in range(len(free))]),
     }
     return factors, info, NewtonOptimizer(fit, covariance_of_factors(fit, free))
 
@@ -141,10 +149,7 @@ def covariance_newton(parameters, function, *, minuit=None):
         Covariance of the factors of the free parameters, and information.
     """
     if not isinstance(minuit, NewtonOptimizer):
-        templates = _templates_of(function, parameters)
-        fit = norms_as_they_are(templates)
-        covariance = covariance_of_factors(fit, templates.parameters)
-        minuit = NewtonOptimizer(fit, covariance)
+        minuit = _as_it_is(function, parameters)
     return minuit.covariance, _covariance_info(minuit.fit, minuit.covariance)
 
 
@@ -247,14 +252,30 @@ def with_newton(register):
     }
 
 
+def _as_it_is(function, parameters):
+    """Covariance at the present values."""
+    free = parameters.free_parameters
+    datasets = _datasets_of(function)
+    if check_form(datasets, list(free)):
+        fit = fit_as_it_is(datasets, free)
+    else:
+        fit = norms_as_they_are(datasets.norm_templates(list(free)))
+    return NewtonOptimizer(fit, covariance_of_factors(fit, list(free)))
+
+
 def _templates_of(function, parameters):
+    datasets = _datasets_of(function)
+    return datasets.norm_templates(list(parameters.free_parameters))
+
+
+def _datasets_of(function):
     datasets = getattr(function, "__self__", None)
     if not hasattr(datasets, "norm_templates") or function.__name__ != "stat_sum":
         raise NotLinearError(
             "The backend 'newton' fits the statistic of datasets, so the function must "
             f"be their method stat_sum, not {function!r}."
         )
-    return datasets.norm_templates(list(parameters.free_parameters))
+    return datasets
 
 
 def _factor(parameter, value):

@@ -1,0 +1,130 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""For which datasets and models the statistic of free shapes is known."""
+
+from gammapy.modeling.linearity import (
+    linear_norms,
+    parameter_name,
+    why_not_prior,
+)
+from gammapy.modeling.models import (
+    BrokenPowerLawSpectralModel,
+    CompoundSpectralModel,
+    FoVBackgroundModel,
+    ScaleSpectralModel,
+    SkyModel,
+)
+from .shape_images import SHAPES
+
+__all__ = []
+
+
+def why_not_shapes(datasets, parameters):
+    """Say why the statistic of datasets is not of the form of `SmoothStatistic`.
+
+    Parameters
+    ----------
+    datasets : `~gammapy.datasets.Datasets`
+        Datasets with models.
+    parameters : list of `~gammapy.modeling.Parameter`
+        Free parameters.
+
+    Returns
+    -------
+    reason : str
+        The first reason found; empty when there is none.
+    """
+    # What it says of the datasets alone goes for any shape, too.
+    reason = datasets.why_not_linear([])
+    if reason:
+        return reason
+    models = datasets.unique_models
+    known = {id(par) for model in models for par in model.parameters}
+    free = {id(par) for par in parameters}
+    reasons = [_why_not_dataset(dataset) for dataset in datasets]
+    reasons += [_why_not_model(model, free) for model in models]
+    for par in parameters:
+        reasons.append(why_not_prior(par, parameter_name(models, par)))
+        if id(par) not in known:
+            reasons.append(f"{par.name!r} is no parameter of the models")
+    return next((reason for reason in reasons if reason), "")
+
+
+def _why_not_dataset(dataset):
+    name = dataset.name
+    if dataset.counts.geom.is_region:
+        return f"dataset {name!r} is a spectrum, not a map"
+    if dataset.psf is not None and dataset.psf.energy_name != "energy_true":
+        return f"dataset {name!r} has a PSF in reconstructed energy"
+    return ""
+
+
+def _why_not_model(model, free):
+    own = {id(par) for par in _all_parameters(model)} & free
+    if not own:
+        return ""
+    if type(model) is FoVBackgroundModel:
+        return _why_not_background(model, free)
+    if type(model) is not SkyModel:
+        return f"{model.name!r} is a {type(model).__name__}"
+    if model.spatial_model is None:
+        return f"{model.name!r} has no spatial model"
+    if model.temporal_model is not None:
+        return f"{model.name!r} has a temporal model"
+    if not all(model.apply_irf.values()):
+        return f"{model.name!r} does not have all of the response applied"
+    spectrum = model.spectral_model
+    return _why_not_spectrum(model, spectrum, free) or _why_not_shape(model, free)
+
+
+def _why_not_background(model, free):
+    if model.spatial_model is not None:
+        return f"{model.name!r} has a spatial model"
+    return _why_not_spectrum(model, model.spectral_model, free)
+
+
+def _why_not_spectrum(model, spectrum, free):
+    own = [par for par in _spectral_parameters(spectrum) if id(par) in free]
+    if not own:
+        return ""
+    if type(spectrum) is CompoundSpectralModel:
+        return _why_not_spectrum(model, spectrum.model1, free) or _why_not_spectrum(
+            model, spectrum.model2, free
+        )
+    kind = type(spectrum).__name__
+    if type(spectrum) not in linear_norms():
+        return f"{own[0].name!r} of {model.name!r} is free, of a {kind}"
+    if isinstance(spectrum, ScaleSpectralModel) and own != [spectrum.norm]:
+        return f"{own[-1].name!r} is free and {model.name!r} is scaled with it"
+    if (
+        isinstance(spectrum, BrokenPowerLawSpectralModel)
+        and id(spectrum.ebreak) in free
+    ):
+        return f"'ebreak' of {model.name!r} is free, where the spectrum has a kink"
+    return ""
+
+
+def _why_not_shape(model, free):
+    shape = model.spatial_model
+    kind = type(shape).__name__
+    if shape.is_energy_dependent:
+        return f"the shape of {model.name!r} depends on energy ({kind})"
+    own = [par for par in shape.parameters if id(par) in free]
+    if own and type(shape) not in SHAPES:
+        return f"{own[0].name!r} of {model.name!r} is free, of a {kind}"
+    return ""
+
+
+def _all_parameters(model):
+    """Parameters of a model, and those that its spectrum has without listing them."""
+    spectrum = getattr(model, "spectral_model", None)
+    hidden = [] if spectrum is None else _spectral_parameters(spectrum)
+    return [*model.parameters, *hidden]
+
+
+def _spectral_parameters(spectrum):
+    if isinstance(spectrum, CompoundSpectralModel):
+        parts = (spectrum.model1, spectrum.model2)
+        return [par for part in parts for par in _spectral_parameters(part)]
+    if isinstance(spectrum, ScaleSpectralModel):
+        return [*spectrum.parameters, *_spectral_parameters(spectrum.model)]
+    return list(spectrum.parameters)

@@ -1,0 +1,270 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Images of spatial models and their derivatives with respect to the shape."""
+
+from contextlib import contextmanager
+import numpy as np
+import astropy.units as u
+from astropy.nddata import NoOverlapError
+from gammapy.modeling.models import GaussianSpatialModel, PointSpatialModel
+from gammapy.modeling.models.spatial import MAX_OVERSAMPLING
+from gammapy.modeling.smooth.differences import derivatives
+from .residuals.grids import cutout_slices
+
+__all__ = []
+
+#: Spatial models whose derivatives are known to be right.
+SHAPES = (GaussianSpatialModel, PointSpatialModel)
+
+#: Step of the differences, in units of the scale on which a shape changes.
+STEP = 5e-3
+
+#: Smallest size of a source, in pixels: 2.1 draws smaller ones as one pixel.
+SMALLEST_SIZE = 0.05
+
+# Grids that are kept: one in use, and others that steps go back and forth to.
+N_GRIDS = 4
+
+
+@contextmanager
+def values_restored(parameters):
+    """Put back the values of parameters."""
+    values = [par.value for par in parameters]
+    try:
+        yield
+    finally:
+        set_values(parameters, values)
+
+
+def set_values(parameters, values):
+    """Set the values of parameters."""
+    for par, value in zip(parameters, values, strict=True):
+        par.value = value
+
+
+def shape_image(model, parameters, geom):
+    """Image of a spatial model on a geometry.
+
+    Parameters
+    ----------
+    model : `~gammapy.modeling.models.SpatialModel`
+        Spatial model.
+    parameters : list of `~gammapy.modeling.Parameter`
+        Its parameters that are free.
+    geom : `~gammapy.maps.WcsGeom`
+        Geometry of an image.
+
+    Returns
+    -------
+    image : `ShapeImage`
+        The image.
+    """
+    kind = PointImage if isinstance(model, PointSpatialModel) else ShapeImage
+    return kind(model, parameters, geom)
+
+
+class ShapeImage:
+    """Image of a spatial model on a geometry, as an evaluator makes it.
+
+    Parameters are as for `shape_image`.
+    """
+
+    def __init__(self, model, parameters, geom):
+        self.model = model
+        self.parameters = parameters
+        self.geom = geom
+        self._solid_angle = geom.solid_angle().to_value("sr")
+        self._grids = {}
+
+    def value(self):
+        """Integral over each pixel; the sum is 1 where all of the source is inside."""
+        return self.model.integrate_geom(self.geom).quantity.to_value("")
+
+    def derivatives(self, *, second=False):
+        """Derivatives with respect to the free parameters.
+
+        They are differences of images on the very same fine grid, which
+        `SpatialModel.integrate_geom` chooses anew as soon as the size changes.
+
+        Parameters
+        ----------
+        second : bool, optional
+            Whether to give second derivatives. Default is False.
+
+        Returns
+        -------
+        first, pairs : tuple
+            See `~gammapy.modeling.smooth.differences.derivatives`.
+        """
+        grid = self._grid()
+
+        def evaluate(values):
+            set_values(self.parameters, values)
+            return grid(self.model) * self._solid_angle
+
+        with values_restored(self.parameters):
+            return derivatives(
+                evaluate,
+                [par.value for par in self.parameters],
+                np.array(shape_steps(self.model, self.parameters)),
+                *domain(self.parameters),
+                second=second,
+            )
+
+    def _grid(self):
+        part, factor = self.geom, 1
+        pixel = np.max(self.geom.pixel_scales.to_value("deg"))
+        radius = self.model.evaluation_radius.to_value("deg")
+        try:
+            cut = self.geom.cutout(self.model.position, 2 * max(radius, pixel))
+            fine = self.model.evaluation_bin_size_min.to_value("deg")
+            factor = MAX_OVERSAMPLING
+            if fine > 0:
+                factor = min(int(np.ceil(pixel / fine)), MAX_OVERSAMPLING)
+            part = cut if factor > 1 else self.geom
+        except (NoOverlapError, ValueError):
+            factor = 1
+        into, inside = cutout_slices(self.geom, part)
+        key = (str(into), str(inside), factor)
+        if key not in self._grids:
+            if len(self._grids) >= N_GRIDS:
+                self._grids.pop(next(iter(self._grids)))
+            self._grids[key] = FineGrid(self.geom, part, factor, self.model.frame)
+        return self._grids[key]
+
+
+class FineGrid:
+    """Pixels of a part of a geometry, divided into smaller ones.
+
+    Parameters
+    ----------
+    geom : `~gammapy.maps.WcsGeom`
+        Geometry of the image.
+    part : `~gammapy.maps.WcsGeom`
+        Part of it.
+    factor : int
+        Smaller pixels per side.
+    frame : str
+        Frame of the model.
+    """
+
+    def __init__(self, geom, part, factor, frame):
+        self.shape = geom.data_shape
+        self.into, self.inside = cutout_slices(geom, part)
+        self.factor = factor
+        fine = part.upsample(factor, axis_name=None) if factor > 1 else part
+        self.coords = fine.get_coord(frame=frame, sparse=True)
+
+    def __call__(self, model):
+        """Mean of a model in each pixel, per sr, shape of the image."""
+        values = model(self.coords.lon, self.coords.lat).to_value("sr-1")
+        n_lat, n_lon = (size // self.factor for size in values.shape)
+        blocks = values.reshape(n_lat, self.factor, n_lon, self.factor)
+        image = np.zeros(self.shape)
+        image[self.into] = blocks.mean(axis=(1, 3))[self.inside]
+        return image
+
+
+class PointImage(ShapeImage):
+    """Image of a point source: the four pixels around it share it.
+
+    The image is linear in the position between the centres of the pixels and has bends
+    there. At a bend these are the derivatives towards larger pixel numbers.
+    """
+
+    def derivatives(self, *, second=False):
+        position = self._position()
+        cell = np.floor(position).astype(int)
+        inside = position - cell
+        n_lat, n_lon = self.geom.data_shape
+        weights = [
+            _spread(axis, number, size)
+            for axis, number, size in zip(inside, cell, (n_lon, n_lat), strict=True)
+        ]
+        (x, dx), (y, dy) = weights
+        along = (np.outer(y, dx), np.outer(dy, x))
+        both = np.outer(dy, dx)
+        slopes, bends = self._slopes(second)
+        first = [along[0] * lon + along[1] * lat for lon, lat in slopes]
+        pairs = {}
+        for (i, j), bend in bends.items():
+            cross = slopes[i][0] * slopes[j][1] + slopes[i][1] * slopes[j][0]
+            pairs[i, j] = both * cross + along[0] * bend[0] + along[1] * bend[1]
+        return first, pairs
+
+    def _position(self):
+        return np.array(self.model.position.to_pixel(self.geom.wcs))
+
+    def _slopes(self, second):
+        """Derivatives of the position in pixels."""
+
+        def evaluate(values):
+            set_values(self.parameters, values)
+            return self._position()
+
+        values = [par.value for par in self.parameters]
+        # Half a pixel: the map is nearly flat.
+        pixel = np.max(self.geom.pixel_scales)
+        steps = [0.5 * pixel.to_value(par.unit) for par in self.parameters]
+        with values_restored(self.parameters):
+            return derivatives(
+                evaluate,
+                values,
+                np.array(steps),
+                *domain(self.parameters),
+                second=second,
+            )
+
+
+def _spread(inside, number, size):
+    """Weights of the pixels along one axis, and their derivative."""
+    weights = np.zeros((2, size))
+    for idx, weight, slope in (
+        (number, 1 - inside, -1.0),
+        (number + 1, inside, 1.0),
+    ):
+        if 0 <= idx < size:
+            weights[:, idx] = weight, slope
+    return weights
+
+
+def period(parameter):
+    """Period of a parameter in its unit; NaN when it has none or a narrow range.
+
+    Ellipses are the same after half a turn.
+    """
+    turn = u.Quantity(180, "deg")
+    if parameter.name != "phi" or not parameter.unit.is_equivalent("deg"):
+        return np.nan
+    turn = turn.to_value(parameter.unit)
+    return np.nan if parameter.max - parameter.min < turn else turn
+
+
+def domain(parameters):
+    """Bounds of parameters, infinite where there are none or an angle goes on."""
+    low = np.array([par.min for par in parameters], dtype=float)
+    high = np.array([par.max for par in parameters], dtype=float)
+    goes_on = np.isfinite([period(par) for par in parameters])
+    low = np.where(np.isnan(low) | goes_on, -np.inf, low)
+    high = np.where(np.isnan(high) | goes_on, np.inf, high)
+    return low, high
+
+
+def shape_size(model):
+    """Smallest scale of a shape; None for a point."""
+    if isinstance(model, PointSpatialModel):
+        return None
+    return model.sigma.quantity * np.sqrt(1 - min(model.e.value, 0.999) ** 2)
+
+
+def shape_steps(model, parameters):
+    """Steps of the differences for the parameters of a shape, in their units."""
+    size = shape_size(model)
+    thin = (size / model.sigma.quantity).to_value("")
+    steps = {
+        "lon_0": size / max(np.cos(model.lat_0.quantity), 0.01),
+        "lat_0": size,
+        "sigma": model.sigma.quantity,
+        "e": u.Quantity(thin**2),
+        "phi": u.Quantity(thin, "rad"),
+    }
+    return [STEP * steps[par.name].to_value(par.unit) for par in parameters]

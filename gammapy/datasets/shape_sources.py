@@ -1,0 +1,303 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""A source in all datasets, as a product of spectrum, response and shape.
+
+In bin i the source has the counts sum_t F_t R_te X_t (S * K_t), where t runs over true
+energies: flux F, energy dispersion R, exposure X, image S of its shape, kernel K of the
+PSF. Only F depends on the spectrum and only S on the shape.
+"""
+
+from dataclasses import dataclass
+import numpy as np
+from gammapy.modeling.smooth.basis import KernelBasis
+from gammapy.modeling.smooth.differences import derivatives
+from .residuals.grids import cutout_slices
+from .shape_images import domain, set_values, shape_image, values_restored
+
+__all__ = []
+
+# Change of the flux that a step of the differences is to make.
+CHANGE_MIN, CHANGE, CHANGE_MAX = 1e-4, 1e-3, 1e-2
+
+
+@dataclass
+class SourcePart:
+    """What a source needs to know of one dataset."""
+
+    number: int  # of the dataset
+    energies: np.ndarray  # where its true energies are in those of the source
+    amounts: np.ndarray  # of the basis in its kernels, (n_energy, n_images)
+    inside: np.ndarray  # which bins with counts are in the cutout, (n_bin,)
+    pixel: np.ndarray  # flat index of each in the cutout
+    at: np.ndarray  # the same, among the pixels that are looked at
+    response: np.ndarray  # exposure times energy dispersion, (n_bin, n_energy)
+    sums: np.ndarray  # weighted sum of the counts of each pixel, (n_energy, n_pixel)
+
+
+class SourceGrid:
+    """Datasets in which a source has the same cutout.
+
+    Parameters
+    ----------
+    source : `SourceTerms`
+        Source.
+    members : list of tuple
+        Bins of each dataset, its evaluator, and where its true energies are.
+    """
+
+    def __init__(self, source, members):
+        geom = members[0][1].geom.to_image()
+        self.image = shape_image(source.model.spatial_model, source.shape, geom)
+        self.shape = geom.data_shape
+        kernels = [_kernels(evaluator) for _bins, evaluator, _energies in members]
+        self.basis = KernelBasis(kernels, self.shape)
+        self.parts = [
+            self._part(*member, amounts)
+            for member, amounts in zip(members, self.basis.amounts, strict=True)
+        ]
+        self.pixels = np.unique(np.concatenate([part.pixel for part in self.parts]))
+        for part in self.parts:
+            part.at = np.searchsorted(self.pixels, part.pixel)
+
+    def _part(self, bins, evaluator, energies, amounts):
+        into, inside = cutout_slices(bins.geom, evaluator.geom.to_image())
+        redistribution = _redistribution(evaluator)
+        exposure = evaluator.exposure.quantity.to_value("cm2 s")
+        weights = bins.weights[(slice(None), *into)]
+        # True energies that no bin in use can see need no work.
+        is_seen = redistribution[:, weights.any(axis=(1, 2))].any(axis=1)
+        use = np.flatnonzero(is_seen)
+        redistribution, exposure = redistribution[use], exposure[use]
+        idx, energy, lat, lon = bins.inside(into, inside)
+        response = exposure[:, lat, lon] * redistribution[:, energy]
+        weighted = np.tensordot(redistribution, weights, axes=1)
+        # Outside the masks an exposure may be anything.
+        visible = np.zeros((len(use), *self.shape))
+        part = exposure[(slice(None), *inside)]
+        np.multiply(part, weighted, out=weighted, where=weighted != 0)
+        visible[(slice(None), *inside)] = weighted
+        sums = [
+            self.basis.correlate(image, amount).ravel()
+            for image, amount in zip(visible, amounts[use], strict=True)
+        ]
+        return SourcePart(
+            number=bins.number,
+            energies=energies[use],
+            amounts=amounts[use],
+            inside=idx,
+            pixel=lat * self.shape[1] + lon,
+            at=np.array([], dtype=int),
+            response=np.ascontiguousarray(response.T),
+            sums=np.array(sums).reshape(len(use), -1),
+        )
+
+    def counts(self, image):
+        """Counts per flux: at the bins with counts, and their weighted sums.
+
+        Parameters
+        ----------
+        image : `~numpy.ndarray`
+            Image of the shape.
+
+        Returns
+        -------
+        counts : list of tuple
+            For each part its arrays of shape (n_bin, n_energy) and (n_energy,).
+        """
+        convolved = self.basis.convolve(image, self.pixels)
+        counts = []
+        for part in self.parts:
+            blurred = (part.amounts @ convolved)[:, part.at]
+            counts.append((part.response * blurred.T, part.sums @ image.ravel()))
+        return counts
+
+    def change(self, image, flux):
+        """Change of the counts at bins with counts when the shape changes."""
+        convolved = self.basis.convolve(image, self.pixels, coarse=True)
+        n_images = len(convolved)
+        for part in self.parts:
+            mixed = (part.response * flux[part.energies]) @ part.amounts[:, :n_images]
+            yield part, np.einsum("br,rb->b", mixed, convolved[:, part.at])
+
+    def pull(self, flux, ratios, *, coarse=False):
+        """Derivative of half the statistic with respect to each pixel of the image.
+
+        Parameters
+        ----------
+        flux : `~numpy.ndarray`
+            Flux, or a derivative of it.
+        ratios : list of `~numpy.ndarray`
+            Weighted counts over model at the bins with counts of each dataset.
+        coarse : bool, optional
+            Whether three digits are enough. Default is False.
+
+        Returns
+        -------
+        pull : `~numpy.ndarray`
+            Image.
+        """
+        n_images = self.basis.n_coarse if coarse else self.basis.n_images
+        n_pixels = self.shape[0] * self.shape[1]
+        images = np.zeros((n_images, n_pixels))
+        total = np.zeros(n_pixels)
+        for part in self.parts:
+            own = flux[part.energies]
+            total += own @ part.sums
+            mixed = (part.response * own) @ part.amounts[:, :n_images]
+            mixed *= ratios[part.number][part.inside, np.newaxis]
+            for image, weights in zip(images, mixed.T, strict=True):
+                image += np.bincount(part.pixel, weights, minlength=n_pixels)
+        images = images.reshape(n_images, *self.shape)
+        return total.reshape(self.shape) - self.basis.correlate_each(images)
+
+
+class SourceTerms:
+    """A source with free parameters in all datasets.
+
+    Parameters
+    ----------
+    model : `~gammapy.modeling.models.SkyModel`
+        Source.
+    indices : dict
+        Index of each free parameter by its id.
+    members : list of tuple
+        Bins of each dataset that the source contributes to, and its evaluator there.
+
+    Attributes
+    ----------
+    spectrum, shape : list of `~gammapy.modeling.Parameter`
+        Free parameters, each one once.
+    grids : list of `SourceGrid`
+        Datasets by their cutouts.
+    """
+
+    def __init__(self, model, indices, members):
+        self.model = model
+        self.spectrum = _free(model.spectral_model, indices)
+        self.shape = _free(model.spatial_model, indices)
+        self.idx_spectrum = np.array([indices[id(_)] for _ in self.spectrum], dtype=int)
+        self.idx_shape = np.array([indices[id(_)] for _ in self.shape], dtype=int)
+        self._axes = []
+        groups = {}
+        for bins, evaluator in members:
+            image = evaluator.geom.to_image()
+            key = (image.data_shape, *np.round(image.wcs.wcs.crpix, 3))
+            groups.setdefault(key, []).append(
+                (bins, evaluator, self._energies(evaluator))
+            )
+        self.grids = [SourceGrid(self, group) for group in groups.values()]
+        self._known = None
+
+    def _energies(self, evaluator):
+        """Where the true energies of a dataset are in the flux of the source."""
+        edges = evaluator.geom.axes["energy_true"].edges
+        start = 0
+        for known in self._axes:
+            if np.array_equal(known, edges):
+                break
+            start += len(known) - 1
+        else:
+            self._axes.append(edges)
+        return start + np.arange(len(edges) - 1)
+
+    def flux(self):
+        """Integral flux in all true energy bins, in cm-2 s-1."""
+        parts = [
+            self.model.spectral_model.integral(edges[:-1], edges[1:])
+            for edges in self._axes
+        ]
+        return np.concatenate([part.to_value("cm-2 s-1") for part in parts])
+
+    def flux_derivatives(self, *, second=False):
+        """Derivatives of the flux, see `derivatives`."""
+
+        def evaluate(values):
+            set_values(self.spectrum, values)
+            return self.flux()
+
+        with values_restored(self.spectrum):
+            values = np.array([par.value for par in self.spectrum])
+            low, high = domain(self.spectrum)
+            errors = [par.error for par in self.spectrum]
+            steps = flux_steps(evaluate, values, errors, low, high)
+            return derivatives(evaluate, values, steps, low, high, second=second)
+
+    def counts(self):
+        """Counts per flux of the present shape, see `SourceGrid.counts`.
+
+        Returns
+        -------
+        counts : list of tuple
+            Part, counts and sums.
+        """
+        key = tuple(par.value for par in self.model.spatial_model.parameters)
+        if self._known is None or self._known[0] != key:
+            counts = []
+            for grid in self.grids:
+                for part, found in zip(
+                    grid.parts, grid.counts(grid.image.value()), strict=True
+                ):
+                    counts.append((part, *found))
+            self._known = key, counts
+        return self._known[1]
+
+
+def flux_steps(evaluate, values, errors, low, high):
+    """Steps that change an array by a thousandth of its largest value.
+
+    Parameters
+    ----------
+    evaluate : callable
+        Gives the array at some values.
+    values, errors : `~numpy.ndarray`
+        Values and their errors; an error that is not known is 0 or NaN.
+    low, high : `~numpy.ndarray`
+        Bounds.
+
+    Returns
+    -------
+    steps : `~numpy.ndarray`
+        Steps.
+    """
+    centre = evaluate(values)
+    largest = np.max(abs(centre), initial=0)
+    steps = []
+    for idx, (value, error) in enumerate(zip(values, errors, strict=True)):
+        step = 1e-2 * abs(value) or np.nan_to_num(0.1 * error) or 1e-3
+        for _attempt in range(6):
+            moved = values.copy()
+            # Towards the side that has more room.
+            sign = 1 if high[idx] - value >= value - low[idx] else -1
+            moved[idx] += sign * step
+            with np.errstate(all="ignore"):
+                change = np.max(abs(evaluate(moved) - centre), initial=0)
+            if largest == 0:
+                break
+            if not np.isfinite(change):
+                step /= 10
+                continue
+            change /= largest
+            if change == 0 or CHANGE_MIN < change < CHANGE_MAX:
+                break
+            step *= np.clip(CHANGE / change, 1e-3, 1e3)
+        steps.append(step)
+    return np.array(steps)
+
+
+def _free(model, indices):
+    """Free parameters of a model, each one once."""
+    return list({id(_): _ for _ in model.parameters if id(_) in indices}.values())
+
+
+def _kernels(evaluator):
+    """Kernels of the PSF, as 2.1 convolves with them."""
+    if evaluator.psf is None:
+        n_energy = len(evaluator.geom.axes["energy_true"].center)
+        return np.ones((n_energy, 1, 1))
+    return evaluator.psf.psf_kernel_map.data.astype(np.float32)
+
+
+def _redistribution(evaluator):
+    """Energy dispersion, shape (n_energy_true, n_energy)."""
+    if evaluator.edisp is None:
+        return evaluator._edisp_diagonal.pdf_matrix
+    return evaluator.edisp.pdf_matrix

@@ -1,0 +1,456 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Joint Cash statistic of datasets with free shapes, spectra and backgrounds."""
+
+from collections import Counter
+import numpy as np
+import astropy.units as u
+from gammapy.modeling.linearity import parameter_name
+from gammapy.modeling.models import SkyModel
+from gammapy.modeling.smooth.statistic import Derivatives
+from .shape_bins import BackgroundTerms, CountedBins
+from .shape_images import SMALLEST_SIZE, period, set_values, shape_size
+from .shape_sources import SourceTerms
+
+__all__ = []
+
+#: Smallest model of a bin with counts, as in `~gammapy.stats.cash`.
+TRUNCATION = 1e-25
+
+#: Share of the evaluation radius that must be in a cutout: 4 sigma of a Gaussian.
+REACH_INSIDE = 0.8
+
+#: Names of the parameters in which spectra are linear.
+NORMS = ("amplitude", "norm", "const")
+
+# Where a shape that is symmetric has no slope, the fit starts from one that is not.
+SMALLEST_ECCENTRICITY, ECCENTRICITY = 0.1, 0.3
+SMALL_SIZE = 0.25
+
+
+class SmoothStatistic:
+    r"""Cash statistic with its derivatives.
+
+    With the weights w, the counts n and the model m of each bin it is
+    :math:`2 \sum w (m - n \ln m)` (Cash 1979, ApJ 228, 939) plus the priors. Its second
+    derivatives are :math:`2 \sum w n m_i m_j / m^2 + 2 \sum w (1 - n / m) m_{ij}`; the
+    first sum alone is what is called the Fisher matrix here. The bins without counts
+    enter as sums that are linear in the flux and in the image of each source.
+
+    It keeps the responses that the evaluators have when it is made.
+
+    Parameters
+    ----------
+    datasets : `~gammapy.datasets.Datasets`
+        Datasets for which there is no reason in `why_not_shapes`.
+    parameters : list of `~gammapy.modeling.Parameter`
+        Free parameters. The methods set their values.
+
+    Raises
+    ------
+    ValueError
+        If counts, background or the model are not finite inside the masks.
+    """
+
+    def __init__(self, datasets, parameters):
+        self.datasets = datasets
+        self.parameters = list(parameters)
+        self.models = datasets.unique_models
+        self.names = [parameter_name(self.models, par) for par in self.parameters]
+        indices = {id(par): idx for idx, par in enumerate(self.parameters)}
+        sources = [
+            model
+            for model in self.models
+            if isinstance(model, SkyModel)
+            and any(id(par) in indices for par in model.parameters)
+        ]
+        self.bins, self.backgrounds, members = [], [], {}
+        for number, dataset in enumerate(datasets):
+            bins = CountedBins(number, dataset)
+            bins.add_fixed(dataset, [model.name for model in sources])
+            self._add_background(bins, dataset, indices)
+            for name, evaluator in own_evaluators(dataset, sources):
+                members.setdefault(name, []).append((bins, evaluator))
+            self.bins.append(bins)
+        self.sources = [
+            SourceTerms(model, indices, members[model.name])
+            for model in sources
+            if model.name in members
+        ]
+        for bins in self.bins:
+            bins.finish()
+        self._set_priors(indices)
+
+    def _add_background(self, bins, dataset, indices):
+        if dataset.background is None:
+            return
+        if dataset.background_model is not None:
+            self.backgrounds.append(BackgroundTerms(bins, dataset, indices))
+            return
+        everything = (slice(None), slice(None))
+        data = dataset.background.quantity.to_value("")
+        bins.add(f"background of {dataset.name}", data, everything, everything)
+
+    def _set_priors(self, indices):
+        """Priors count once for each model to which a parameter is linked."""
+        stacked = [par for model in self.models for par in model.parameters]
+        self.precision, self.mean = np.zeros((2, len(self.parameters)))
+        self._constant = 0.0
+        for key, number in Counter(id(par) for par in stacked).items():
+            par = next(par for par in stacked if id(par) == key)
+            if par.prior is None:
+                continue
+            if key not in indices:
+                self._constant += number * par.prior_stat_sum()
+                continue
+            sigma, weight = par.prior.sigma.value, number * par.prior.weight
+            idx = indices[key]
+            self.precision[idx] = weight / sigma**2
+            self.mean[idx] = par.prior.mu.value
+            self._constant += weight * np.log(2 * np.pi * sigma**2)
+
+    # --- what the minimiser asks -------------------------------------------
+
+    @property
+    def is_shape(self):
+        """Which parameters change an image, shape (n,)."""
+        known = np.zeros(len(self.parameters), dtype=bool)
+        for source in self.sources:
+            known[source.idx_shape] = True
+        return known
+
+    @property
+    def periods(self):
+        """Period of each parameter, NaN for most, shape (n,)."""
+        return np.array([period(par) for par in self.parameters])
+
+    @property
+    def values(self):
+        """Values, shape (n,)."""
+        return np.array([par.value for par in self.parameters], dtype=float)
+
+    @property
+    def bounds(self):
+        """Lower and upper bounds, infinite where there are none, shapes (n,)."""
+        low = np.nan_to_num([par.min for par in self.parameters], nan=-np.inf)
+        high = np.nan_to_num([par.max for par in self.parameters], nan=np.inf)
+        for source in self.sources:
+            for idx, par in zip(source.idx_shape, source.shape, strict=True):
+                if par.name == "sigma":
+                    smallest = SMALLEST_SIZE * self._pixel(source, par)
+                    low[idx] = min(max(low[idx], smallest), high[idx])
+        return low, high
+
+    @property
+    def resolution(self):
+        """Values at which a size is no longer resolved, NaN for others, shape (n,)."""
+        own = np.nan_to_num([par.min for par in self.parameters], nan=-np.inf)
+        low = self.bounds[0]
+        return np.where(low > own, low, np.nan)
+
+    @staticmethod
+    def _pixel(source, parameter):
+        scales = [grid.image.geom.pixel_scales for grid in source.grids]
+        return max(np.max(_.to_value(parameter.unit)) for _ in scales)
+
+    def reach(self, values):
+        """How far one step may go, shape (n,): a shape not farther than its size."""
+        self._set(values)
+        # An index that is not known yet must not run away; a norm is free to.
+        is_norm = [par.name in NORMS for par in self.parameters]
+        reach = np.where(is_norm, np.inf, np.maximum(1, abs(values)))
+        for source in self.sources:
+            model = source.model.spatial_model
+            for idx, par in zip(source.idx_shape, source.shape, strict=True):
+                pixel = 2 * self._pixel(source, par) if par.name != "e" else 0
+                size = shape_size(model)
+                if par.name in ("lon_0", "lat_0"):
+                    size = 0 if size is None else size.to_value(par.unit)
+                    reach[idx] = max(size, pixel)
+                elif par.name == "sigma":
+                    reach[idx] = max(0.7 * par.value, 0.5 * pixel)
+                elif par.name == "e":
+                    reach[idx] = 0.3
+                elif par.name == "phi":
+                    reach[idx] = u.Quantity(30, "deg").to_value(par.unit)
+        return reach
+
+    def start(self):
+        """Values to start from, away from those where a shape has no slope."""
+        values = self.values
+        low, high = self.bounds
+        index = {id(par): idx for idx, par in enumerate(self.parameters)}
+        for source in self.sources:
+            own = {par.name: index[id(par)] for par in source.shape}
+            if "sigma" in own:
+                idx = own["sigma"]
+                small = SMALL_SIZE * self._pixel(source, self.parameters[idx])
+                values[idx] = np.clip(max(values[idx], small), low[idx], high[idx])
+            if "e" in own and "phi" in own and values[own["e"]] < SMALLEST_ECCENTRICITY:
+                values = self._lean(values, own["e"], own["phi"])
+        return values
+
+    def _lean(self, values, idx_e, idx_phi):
+        """The best of a few ellipses in place of a circle."""
+        high = self.bounds[1][idx_e]
+        tries = []
+        turn = u.Quantity(45, "deg").to_value(self.parameters[idx_phi].unit)
+        for number in range(4):
+            other = values.copy()
+            other[idx_e] = min(ECCENTRICITY, high)
+            other[idx_phi] += number * turn
+            tries.append(other)
+        return min(tries, key=self.stat)
+
+    def is_outgrown(self):
+        """Whether a source reaches out of its cutout, which is to be made anew."""
+        names = {source.model.name for source in self.sources}
+        evaluators = [
+            _ for dataset in self.datasets for _ in dataset.evaluators.items()
+        ]
+        return any(name in names and is_outgrown(_) for name, _ in evaluators)
+
+    # --- values ------------------------------------------------------------
+
+    def _set(self, values):
+        set_values(self.parameters, values)
+
+    def stat(self, values=None):
+        """Statistic at some values, or at those of the parameters.
+
+        Parameters
+        ----------
+        values : `~numpy.ndarray`, optional
+            Values. Default is None.
+
+        Returns
+        -------
+        stat : float
+            Statistic, to compare with `Datasets.stat_sum`.
+        """
+        if values is not None:
+            self._set(values)
+        npred, totals = self._npred()
+        if np.any(totals < 0):
+            # Without counts, 2.1 takes a model below 0 as 0; here it would be no end.
+            return np.inf
+        total = np.sum(totals)
+        for bins, model in zip(self.bins, npred, strict=True):
+            total -= bins.counts @ np.log(np.maximum(model, TRUNCATION))
+        return 2 * total + self._prior()
+
+    def _prior(self):
+        return self.precision @ (self.values - self.mean) ** 2 + self._constant
+
+    def n_truncated(self, values):
+        """Number of bins with counts and no model."""
+        self._set(values)
+        return sum(int(np.sum(model <= TRUNCATION)) for model in self._npred()[0])
+
+    def _npred(self):
+        """Model at the bins with counts, and its weighted sums over all bins."""
+        npred = [bins.fixed.copy() for bins in self.bins]
+        totals = np.array([bins.sum_fixed for bins in self.bins])
+        for term in self.backgrounds:
+            norms = term.norms()
+            npred[term.number] += term.values * norms[term.energy]
+            totals[term.number] += term.sums @ norms
+        for source in self.sources:
+            flux = source.flux()
+            for part, counts, sums in source.counts():
+                own = flux[part.energies]
+                npred[part.number][part.inside] += counts @ own
+                totals[part.number] += sums @ own
+        return npred, totals
+
+    def broken(self):
+        """Name of a component that is not a number, "" when there is none."""
+        for source in self.sources:
+            flux = source.flux()
+            for _part, counts, _sums in source.counts():
+                if not (np.isfinite(flux).all() and np.isfinite(counts).all()):
+                    return source.model.name
+        for term in self.backgrounds:
+            if not np.isfinite(term.norms()).all():
+                return term.model.name
+        return ""
+
+    # --- derivatives -------------------------------------------------------
+
+    def derivatives(self, values, *, second=False, shapes=True):
+        """Statistic, gradient and matrices of second derivatives.
+
+        Parameters
+        ----------
+        values : `~numpy.ndarray`
+            Values.
+        second : bool, optional
+            Whether to give the full Hessian. Default is False.
+        shapes : bool, optional
+            Whether to take derivatives with respect to shapes, which cost nearly all of
+            the time; else they are 0. Default is True.
+
+        Returns
+        -------
+        derivatives : `~gammapy.modeling.smooth.statistic.Derivatives`
+            The result.
+        """
+        self._set(values)
+        npred, totals = self._npred()
+        stat = np.sum(totals)
+        ratios = []
+        for bins, model in zip(self.bins, npred, strict=True):
+            stat -= bins.counts @ np.log(np.maximum(model, TRUNCATION))
+            is_cut = model <= TRUNCATION
+            ratios.append(np.where(is_cut, 0, bins.counts / np.where(is_cut, 1, model)))
+        table = _Table(self, npred, ratios)
+        for term in self.backgrounds:
+            if term.parameters:
+                table.add_background(term, second)
+        for source in self.sources:
+            table.add_source(source, second, shapes)
+        fisher = table.fisher()
+        hessian = fisher + table.rest if second else None
+        diagonal = np.diag(self.precision)
+        gradient = table.gradient + self.precision * (values - self.mean)
+        return Derivatives(
+            stat=2 * stat + self._prior(),
+            gradient=2 * gradient,
+            fisher=2 * (fisher + diagonal),
+            hessian=2 * (hessian + diagonal) if second else None,
+        )
+
+
+class _Table:
+    """Derivatives of half the statistic, component by component.
+
+    Parameters
+    ----------
+    statistic : `SmoothStatistic`
+        Statistic.
+    npred, ratios : list of `~numpy.ndarray`
+        Model, and weighted counts over model, at the bins with counts.
+    """
+
+    def __init__(self, statistic, npred, ratios):
+        self.bins = statistic.bins
+        self.npred = npred
+        self.ratios = ratios
+        number = len(statistic.parameters)
+        self.gradient = np.zeros(number)
+        self.rest = np.zeros((number, number))
+        self.jacobian = [np.zeros((len(_), number)) for _ in npred]
+
+    def fisher(self):
+        """Part of the Hessian that has no second derivatives of the model."""
+        total = np.zeros(self.rest.shape)
+        for npred, ratios, jacobian in zip(
+            self.npred, self.ratios, self.jacobian, strict=True
+        ):
+            is_cut = npred <= TRUNCATION
+            weights = np.where(is_cut, 0, ratios / np.where(is_cut, 1, npred))
+            total += (jacobian * weights[:, np.newaxis]).T @ jacobian
+        return total
+
+    def _add_rest(self, i, j, value):
+        """Add to an element and, where there are two, to its mirror image."""
+        self.rest[i, j] += value
+        if i != j:
+            self.rest[j, i] += value
+
+    def _add_pairs(self, idx, pairs, pull):
+        """Second derivatives of one factor, whose derivative is a pull."""
+        for (first, other), change in pairs.items():
+            self._add_rest(idx[first], idx[other], np.vdot(pull, change))
+
+    def add_background(self, term, second):
+        """Background of a dataset."""
+        first, pairs = term.derivatives(second=second)
+        ratios = self.ratios[term.number]
+        for idx, change in zip(term.idx, first, strict=True):
+            change_npred = term.values * change[term.energy]
+            self.jacobian[term.number][:, idx] += change_npred
+            self.gradient[idx] += term.sums @ change - ratios @ change_npred
+        if second:
+            seen = np.bincount(
+                term.energy, ratios * term.values, minlength=len(term.sums)
+            )
+            self._add_pairs(term.idx, pairs, term.sums - seen)
+
+    def add_source(self, source, second, shapes):
+        """Source: its spectrum and, where it is asked for, its shape."""
+        if not source.spectrum and not (shapes and source.shape):
+            return
+        flux = source.flux()
+        changes, pairs = source.flux_derivatives(second=second)
+        pull = np.zeros(len(flux))
+        for part, counts, sums in source.counts():
+            ratios = self.ratios[part.number][part.inside]
+            np.add.at(pull, part.energies, sums - ratios @ counts)
+            for idx, change in zip(source.idx_spectrum, changes, strict=True):
+                own = counts @ change[part.energies]
+                self.jacobian[part.number][part.inside, idx] += own
+        for idx, change in zip(source.idx_spectrum, changes, strict=True):
+            self.gradient[idx] += pull @ change
+        self._add_pairs(source.idx_spectrum, pairs, pull)
+        if shapes and source.shape:
+            for grid in source.grids:
+                self._add_shape(source, grid, flux, changes, second)
+
+    def _add_shape(self, source, grid, flux, changes, second):
+        images, pairs = grid.image.derivatives(second=second)
+        pull = grid.pull(flux, self.ratios)
+        for idx, image in zip(source.idx_shape, images, strict=True):
+            self.gradient[idx] += np.vdot(pull, image)
+            for part, change in grid.change(image, flux):
+                self.jacobian[part.number][part.inside, idx] += change
+        if not second:
+            return
+        self._add_pairs(source.idx_shape, pairs, pull)
+        for idx, change in zip(source.idx_spectrum, changes, strict=True):
+            both = grid.pull(change, self.ratios, coarse=True)
+            for other, image in zip(source.idx_shape, images, strict=True):
+                self._add_rest(idx, other, np.vdot(both, image))
+
+
+def own_evaluators(dataset, sources):
+    """Evaluators of sources in a dataset, with their responses looked up.
+
+    Parameters
+    ----------
+    dataset : `~gammapy.datasets.MapDataset`
+        Dataset.
+    sources : list of `~gammapy.modeling.models.SkyModel`
+        Sources.
+
+    Yields
+    ------
+    name, evaluator : tuple
+        Those that contribute.
+    """
+    names = {model.name for model in sources}
+    for name, evaluator in dataset.evaluators.items():
+        if name not in names:
+            continue
+        if evaluator.needs_update or is_outgrown(evaluator):
+            evaluator.update(
+                dataset.exposure,
+                dataset.psf,
+                dataset.edisp,
+                dataset.counts.geom,
+                dataset.mask_image,
+            )
+        if evaluator.contributes:
+            yield name, evaluator
+
+
+def is_outgrown(evaluator):
+    """Whether a source reaches out of the cutout that its evaluator once made.
+
+    2.1 makes a new one only for a source that moves, and cuts off one that grows.
+    """
+    if evaluator.evaluation_mode != "local" or not evaluator.contributes:
+        return False
+    model = evaluator.model
+    half = (evaluator.cutout_width - evaluator.psf_width) / 2
+    moved = evaluator.position.separation(model.position)
+    return bool(moved + REACH_INSIDE * model.evaluation_radius > half)

@@ -1,0 +1,166 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Common basis of many convolution kernels."""
+
+import numpy as np
+from scipy import fft
+
+__all__ = []
+
+#: Largest error of a kernel, relative, both in the norm of its squares.
+TOLERANCE = 1e-6
+
+#: The same where three digits are enough: for matrices of second derivatives.
+TOLERANCE_COARSE = 1e-4
+
+
+class KernelBasis:
+    """Kernels as sums of a few images, K_t = sum_r amounts[t, r] U_r.
+
+    The images are the right singular vectors of the matrix of all kernels, each scaled
+    to a sum of squares of 1 (Eckart & Young 1936, Psychometrika 1, 211). What is left
+    out has a sum of squares below ``tolerance**2``, so no kernel is off by more than
+    that, and with the inequality of Cauchy and Schwarz no pixel of the convolution of
+    an image S with the kernel K by more than ``tolerance * |S| * |K|``.
+
+    Parameters
+    ----------
+    kernels : list of `~numpy.ndarray`
+        Kernels, shapes (n_energy, n_lat, n_lon) with odd sizes.
+    shape : tuple of int
+        Shape of the images that are to be convolved.
+    tolerance, tolerance_coarse : float, optional
+        Error bounds. Default is 1e-6 and 1e-4.
+
+    Attributes
+    ----------
+    amounts : list of `~numpy.ndarray`
+        How much of each image is in the kernels, shapes (n_energy, n_images).
+    n_images, n_coarse : int
+        Number of images, and of those that the coarse tolerance needs.
+    """
+
+    def __init__(
+        self,
+        kernels,
+        shape,
+        *,
+        tolerance=TOLERANCE,
+        tolerance_coarse=TOLERANCE_COARSE,
+    ):
+        self.shape = tuple(shape)
+        half = np.max([np.array(_.shape[1:]) // 2 for _ in kernels], axis=0)
+        # Pixels of a kernel farther out than the image is wide never matter.
+        self.half = np.minimum(half, np.array(shape) - 1)
+        rows = [_centred(_, self.half).reshape(len(_), -1) for _ in kernels]
+        matrix = np.concatenate(rows).astype(float)
+        lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
+        lengths[lengths == 0] = 1
+        left, values, right = np.linalg.svd(matrix / lengths, full_matrices=False)
+        # What is left out with each number of images.
+        rest = np.sqrt(np.append(np.cumsum(values[::-1] ** 2)[::-1], 0))
+        self.n_images = max(1, int(np.argmax(rest <= tolerance)))
+        self.n_coarse = max(1, int(np.argmax(rest <= tolerance_coarse)))
+        amounts = left[:, : self.n_images] * values[: self.n_images] * lengths
+        ends = np.cumsum([len(_) for _ in kernels])[:-1]
+        self.amounts = np.split(amounts, ends)
+        self._set_transforms(right[: self.n_images])
+
+    def _set_transforms(self, images):
+        sizes = [fft.next_fast_len(int(_), real=True) for _ in self.shape + self.half]
+        self.fft_shape = tuple(sizes)
+        images = images.reshape(-1, *(2 * self.half + 1))
+        large = np.zeros((len(images), *sizes))
+        rows, columns = (
+            np.arange(-half, half + 1) % size
+            for half, size in zip(self.half, sizes, strict=True)
+        )
+        large[:, rows[:, np.newaxis], columns] = images
+        self.transforms = fft.rfft2(large)
+        self.transforms_coarse = self.transforms[: self.n_coarse].astype(np.complex64)
+
+    def convolve(self, image, pixels, *, coarse=False):
+        """Convolution with each image of the basis, at some pixels.
+
+        Parameters
+        ----------
+        image : `~numpy.ndarray`
+            Image.
+        pixels : `~numpy.ndarray` of int
+            Flat indices of pixels.
+        coarse : bool, optional
+            Whether the coarse tolerance is enough. Default is False.
+
+        Returns
+        -------
+        values : `~numpy.ndarray`
+            Shape (n_images, n_pixels).
+        """
+        transforms = self.transforms
+        scale = 1.0
+        if coarse:
+            transforms = self.transforms_coarse
+            # Derivatives may be larger or smaller than a float32 can be.
+            scale = np.max(abs(image)) or 1.0
+            image = (image / scale).astype(np.float32)
+        spectrum = fft.rfft2(image, self.fft_shape)
+        values = np.empty((len(transforms), len(pixels)))
+        for row, transform in zip(values, transforms, strict=True):
+            row[:] = self._inverse(spectrum * transform).ravel()[pixels]
+        return values * scale
+
+    def correlate(self, image, amounts):
+        """Correlation with one kernel, the adjoint of the convolution.
+
+        Parameters
+        ----------
+        image : `~numpy.ndarray`
+            Image.
+        amounts : `~numpy.ndarray`
+            How much of each image of the basis is in the kernel, shape (n_images,).
+
+        Returns
+        -------
+        image : `~numpy.ndarray`
+            The correlation.
+        """
+        kernel = np.tensordot(amounts, self.transforms, axes=1)
+        return self._inverse(fft.rfft2(image, self.fft_shape) * kernel.conj())
+
+    def correlate_each(self, images):
+        """Sum of the correlations with each image of the basis.
+
+        Parameters
+        ----------
+        images : `~numpy.ndarray`
+            One for each image of the basis; or for its first ones, whose number is that
+            of the coarse tolerance, which is then enough.
+
+        Returns
+        -------
+        image : `~numpy.ndarray`
+            The sum.
+        """
+        transforms, scale = self.transforms, 1.0
+        if len(images) < self.n_images:
+            transforms = self.transforms_coarse
+            scale = np.max(abs(images)) or 1.0
+            images = (images / scale).astype(np.float32)
+        total = 0
+        for image, transform in zip(images, transforms, strict=True):
+            total = total + fft.rfft2(image, self.fft_shape) * transform.conj()
+        return scale * self._inverse(total)
+
+    def _inverse(self, spectrum):
+        n_lat, n_lon = self.shape
+        return fft.irfft2(spectrum, self.fft_shape)[:n_lat, :n_lon]
+
+
+def _centred(kernel, half):
+    """Kernel cut or padded to a half width."""
+    out = np.zeros((len(kernel), *(2 * half + 1)))
+    own = np.array(kernel.shape[1:]) // 2
+    common = np.minimum(own, half)
+    into = tuple(slice(h - c, h + c + 1) for h, c in zip(half, common, strict=True))
+    part = tuple(slice(h - c, h + c + 1) for h, c in zip(own, common, strict=True))
+    out[(slice(None), *into)] = kernel[(slice(None), *part)]
+    return out

@@ -1,0 +1,122 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Whether the end of a fit is a minimum, and its covariance."""
+
+from dataclasses import dataclass
+import numpy as np
+from .minimise import POSITIVE, scaled_matrix
+
+__all__ = []
+
+#: Largest expected distance of the statistic from its minimum.
+EDM = 1e-4
+
+#: Largest difference from the statistic of the datasets.
+DIFFERENCE = 1e-3
+
+# Share of a parameter in a direction without curvature, from which on it is named.
+SHARE = 0.3
+
+
+@dataclass
+class Judgement:
+    """What is known of the end of a fit.
+
+    Attributes
+    ----------
+    covariance : `~numpy.ndarray`
+        Inverse of half the Hessian, shape (n, n), NaN when it is not positive. A
+        parameter at a bound is not correlated; its error is how far the statistic takes
+        to rise by 1.
+    at_bound : `~numpy.ndarray` of bool
+        Parameters that a bound keeps from a lower statistic.
+    edm : float
+        Expected distance of the statistic from its minimum.
+    undetermined : `~numpy.ndarray` of bool
+        Parameters along which the Hessian is not positive.
+    reasons : list of str
+        Why this is no minimum; empty when it is one.
+    """
+
+    covariance: np.ndarray
+    at_bound: np.ndarray
+    edm: float
+    undetermined: np.ndarray
+    reasons: list
+
+
+def judge(statistic, values, found, stat_sum):
+    """Judge the end of a fit.
+
+    Parameters
+    ----------
+    statistic : object
+        Statistic, see `~gammapy.modeling.smooth.minimise.Minimiser`.
+    values : `~numpy.ndarray`
+        Where the fit ended.
+    found : `~gammapy.modeling.smooth.statistic.Derivatives`
+        Derivatives there, with the Hessian.
+    stat_sum : float
+        Statistic of the datasets there, computed apart.
+
+    Returns
+    -------
+    judgement : `Judgement`
+        The result.
+    """
+    low, high = statistic.bounds
+    at_low, at_high = values <= low, values >= high
+    periodic = np.isfinite(statistic.periods)
+    at_bound = (at_low & (found.gradient > 0)) | (at_high & (found.gradient < 0))
+    at_bound &= ~periodic
+    names = np.array(statistic.names, dtype=object)
+    inner = np.flatnonzero(~at_bound)
+    covariance = np.zeros(found.hessian.shape)
+    undetermined = np.zeros(len(values), dtype=bool)
+    inverse, flat = _inverse(found.hessian[np.ix_(inner, inner)])
+    covariance[np.ix_(inner, inner)] = inverse
+    undetermined[inner[flat]] = True
+    covariance[np.diag_indices(len(values))] += np.where(at_bound, _rises(found), 0)
+    slopes = found.gradient[inner]
+    edm = slopes @ inverse @ slopes / 4
+    reasons = []
+    if len(flat):
+        named = ", ".join(names[undetermined])
+        reasons.append(
+            f"the statistic has no minimum along {named}: freeze, bound or constrain "
+            "some of them"
+        )
+    elif not edm < EDM:
+        reasons.append(f"the statistic may be lower by {edm:.2g} (edm)")
+    unresolved = values <= np.nan_to_num(statistic.resolution, nan=-np.inf)
+    reasons += [
+        f"{name} is below the resolution of the map" for name in names[unresolved]
+    ]
+    n_truncated = statistic.n_truncated(values)
+    if n_truncated:
+        reasons.append(f"the model is 0 in {n_truncated} bins with counts")
+    if not abs(found.stat - stat_sum) < DIFFERENCE:
+        reasons.append(
+            f"the statistic of the datasets is {stat_sum:.4f}, not {found.stat:.4f}"
+        )
+    return Judgement(covariance, at_bound, edm, undetermined, reasons)
+
+
+def _rises(found):
+    """Squares of the distances at which parabolas have risen by 1."""
+    slope, curvature = abs(found.gradient), np.maximum(np.diag(found.hessian), 0)
+    with np.errstate(divide="ignore"):
+        return (2 / (slope + np.sqrt(slope**2 + 2 * curvature))) ** 2
+
+
+def _inverse(hessian):
+    """Inverse of half a matrix, and the parameters that it leaves open."""
+    if not np.isfinite(hessian).all():
+        return np.full(hessian.shape, np.nan), np.arange(len(hessian))
+    scaled, scales = scaled_matrix(hessian)
+    eigenvalues, vectors = np.linalg.eigh(scaled)
+    is_flat = eigenvalues <= POSITIVE
+    if is_flat.any():
+        flat = np.any(abs(vectors[:, is_flat]) > SHARE, axis=1)
+        return np.full(hessian.shape, np.nan), np.flatnonzero(flat)
+    inverse = (vectors / eigenvalues) @ vectors.T
+    return 2 * inverse * np.outer(scales, scales), np.array([], dtype=int)

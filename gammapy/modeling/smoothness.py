@@ -1,0 +1,52 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Which fits of shapes and spectra have exact derivatives, and why others have not."""
+
+from .utils import _parse_datasets
+
+__all__ = ["why_not_smooth"]
+
+
+def why_not_smooth(datasets):
+    """Say why the backend "newton" cannot fit the shapes and spectra of datasets.
+
+    It can when the datasets are maps with a Cash statistic ("cash" or "cash_weighted")
+    and a PSF in true energy, and what is free are parameters of sources with a
+    `~gammapy.modeling.models.GaussianSpatialModel` or
+    `~gammapy.modeling.models.PointSpatialModel`, spectra of any sources and norms and
+    tilts of backgrounds. Spectra are those on the list of
+    `~gammapy.modeling.linearity.linear_norms`, their sums and their products. Priors
+    are Gaussian.
+
+    Parameters
+    ----------
+    datasets : `~gammapy.datasets.Datasets` or list of `~gammapy.datasets.Dataset`
+        Datasets with models.
+
+    Returns
+    -------
+    reason : str
+        The first reason found, such as "dataset 'run' is a spectrum, not a map"; empty
+        when there is none.
+
+    Examples
+    --------
+    >>> from gammapy.datasets import MapDataset
+    >>> from gammapy.maps import Map, MapAxis
+    >>> from gammapy.modeling import why_not_smooth
+    >>> from gammapy.modeling.models import DiskSpatialModel, FoVBackgroundModel
+    >>> from gammapy.modeling.models import PowerLawSpectralModel, SkyModel
+    >>> axis = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=4)
+    >>> counts = Map.create(npix=5, axes=[axis])
+    >>> dataset = MapDataset(name="run", counts=counts, background=counts + 1.0)
+    >>> dataset.models = FoVBackgroundModel(dataset_name="run")
+    >>> dataset.models.parameters["tilt"].frozen = False
+    >>> why_not_smooth([dataset])
+    ''
+    >>> spectrum, shape = PowerLawSpectralModel(), DiskSpatialModel()
+    >>> model = SkyModel(spectral_model=spectrum, spatial_model=shape, name="src")
+    >>> dataset.models = [model]
+    >>> why_not_smooth([dataset])
+    "'lon_0' of 'src' is free, of a DiskSpatialModel"
+    """
+    datasets, parameters = _parse_datasets(datasets)
+    return datasets._why_not_smooth(list(parameters.free_parameters))
