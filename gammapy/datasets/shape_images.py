@@ -83,7 +83,7 @@ class ShapeImage:
         """Derivatives with respect to the free parameters.
 
         They are differences of images on the very same fine grid, which
-        `SpatialModel.integrate_geom` chooses anew as soon as the size changes.
+        `SpatialModel.integrate_geom` chooses again as soon as the size changes.
 
         Parameters
         ----------

@@ -202,7 +202,7 @@ class SmoothStatistic:
         return min(tries, key=self.stat)
 
     def is_outgrown(self):
-        """Whether a source reaches out of its cutout, which is to be made anew."""
+        """Whether a source reaches out of its cutout, which is to be made again."""
         names = {source.model.name for source in self.sources}
         evaluators = [
             _ for dataset in self.datasets for _ in dataset.evaluators.items()

@@ -14,7 +14,7 @@ __all__ = []
 
 log = logging.getLogger(__name__)
 
-# How often the responses are looked up anew because a source moved far.
+# How often the responses are looked up again because a source moved far.
 N_LOOKUPS = 4
 
 # What Minuit leaves is not the exact minimum: its own limit is 2e-4 for a tolerance

@@ -208,7 +208,7 @@ def test_trace():
 
 
 def test_source_that_moves_out_of_its_cutout():
-    """The responses are looked up anew where the source is."""
+    """The responses are looked up again where the source is."""
     datasets = Datasets([make_dataset("one", n_pixels=40)])
     shape = make_gauss(lon_0="0.8 deg", lat_0="0.3 deg", sigma="0.15 deg")
     datasets.models = Models([make_source("src", shape)])
