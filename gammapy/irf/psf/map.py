@@ -26,11 +26,11 @@ class PSFMap:
         >>> kernel.data.shape
         (2, 17, 17)
         """
-        if geom.is_region or geom.is_hpx:
-            geom = geom.to_wcs_geom()
-        if position is None:
-            position = self.psf_map.geom.center_skydir
-        position = self._get_nearest_valid_position(position)
+        wcs_geom = geom.to_wcs_geom() if geom.is_region or geom.is_hpx else geom
+        center = self.psf_map.geom.center_skydir
+        position = self._get_nearest_valid_position(
+            center if position is None else position
+        )
         energy = {self.energy_name: self.psf_map.geom.axes[self.energy_name].center}
         radii = self.containment_radius(
             fraction=containment, position=position, **energy
@@ -40,8 +40,8 @@ class PSFMap:
             largest = u.Quantity(max_radius)
             radii = np.minimum(radii, largest)
         factors = _psf_upsampling_factor(
-            self, geom, position, precision_factor=precision_factor
+            self, wcs_geom, position, precision_factor=precision_factor
         )
-        odd = geom.to_odd_npix(max_radius=largest)
+        odd = wcs_geom.to_odd_npix(max_radius=largest)
         kernel = radial_kernel(self, odd, position, radii, factors)
         return PSFKernel(kernel, normalize=True)
