@@ -256,7 +256,9 @@ def page(entry):
     lines += [f".. currentmodule:: {entry.module}", ""]
     if entry.members is None:
         lines += [f".. auto{entry.kind}:: {entry.name}"]
-        lines += ["   :members:"] * (entry.kind == "class")
+        if entry.kind == "class":
+            # What pydantic says of its own setting is not for readers of these pages.
+            lines += ["   :members:", "   :exclude-members: model_config"]
         return "\n".join([*lines, ""])
     directive = "autoclass" if entry.has_own_docstring else "py:class"
     lines += [f".. {directive}:: {entry.name}", ""]

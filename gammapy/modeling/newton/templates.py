@@ -66,7 +66,7 @@ class NormTemplates:
         Gaussian priors, the precision is :math:`w/\sigma^2`. Shape (n_norms,).
     constant : float
         What priors add to the statistic, whatever the norms are.
-    datasets : list of `DatasetTerms`
+    datasets : list of `~gammapy.modeling.newton.terms.DatasetTerms`
         The terms of the model of each dataset.
     planes : `Planes`
         Sums for each energy bin of each dataset.
