@@ -120,6 +120,7 @@ both = pytest.mark.parametrize("which", ["analysis", "workflow"])
 @requires_data()
 @both
 def test_from_runs_to_files(which, tmp_path):
+    figures_before = plt.get_fignums()
     session = make_session(which, MAPS, tmp_path / "out")
     session.get_observations()
     groups = session.get_observation_groups()
@@ -133,7 +134,7 @@ def test_from_runs_to_files(which, tmp_path):
     session.get_flux_points()
     paths = session.write()
     assert all(_.exists() for _ in paths)
-    assert not plt.get_fignums()
+    assert plt.get_fignums() == figures_before
 
     # background: the range and the mask of the regions reached the maker
     out = tmp_path / "out"

@@ -18,6 +18,13 @@ from gammapy.visualization.residuals.panels import PANELS
 from gammapy.visualization.residuals.panels.base import MapPanel, energy_slice
 
 
+@pytest.fixture(autouse=True)
+def close_figures():
+    """Other tests look for figures that were left open."""
+    yield
+    plt.close("all")
+
+
 @pytest.fixture
 def dataset():
     axis = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=2)
@@ -88,7 +95,6 @@ def test_style_sheet_is_kept(dataset):
     with plt.style.context({"axes.facecolor": "yellow"}):
         _, ax = dataset.plot_residuals()
     assert ax.get_facecolor() == (1.0, 1.0, 0.0, 1.0)
-    plt.close("all")
 
 
 class VariancePanel(MapPanel):
