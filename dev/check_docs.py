@@ -66,13 +66,16 @@ def check_entry(entry):
     if entry.kind in ("command", "data"):
         return []
     objects = {
-        f"{entry.full_name}.{_}": inspect.getattr_static(entry.obj, _)
-        for _ in entry.own_members()
-        if _ not in entry.undocumented
+        f"{entry.full_name}.{member}": inspect.getattr_static(entry.obj, member)
+        for member in entry.own_members()
+        if member not in entry.undocumented
     }
     if entry.has_own_docstring:
         objects = {entry.full_name: entry.obj} | objects
-    extended = {f"{entry.full_name}.{name}": _ for name, _ in entry.extended.items()}
+    extended = {
+        f"{entry.full_name}.{name}": extension
+        for name, extension in entry.extended.items()
+    }
     if "__doc__" in entry.extended:
         extended[entry.full_name] = entry.extended["__doc__"]
     problems = []
@@ -80,7 +83,9 @@ def check_entry(entry):
         extension = extended.get(name)
         found = check_form(name, obj, extension) + check_raises(obj)
         text = extension.overlay if extension else None
-        problems += [f"{name}: {_}" for _ in found + check_example(obj, text)]
+        problems += [
+            f"{name}: {problem}" for problem in found + check_example(obj, text)
+        ]
     if not entry.has_own_docstring and "__init__" in (entry.members or ()):
         problems.append(f"{entry.full_name}: its __init__ differs, its docstring not")
     if entry.has_own_docstring and not _has_example(entry):
@@ -93,7 +98,7 @@ def check_form(name, obj, extension=None):
 
     Of a docstring that extends the base's, what is wrong with that one does not count.
     """
-    problems = [_ for _ in validate(name)["errors"] if _[0] in CODES]
+    problems = [error for error in validate(name)["errors"] if error[0] in CODES]
     if extension:
         problems = _new_problems(name, problems, extension)
     return [
@@ -107,7 +112,7 @@ def _new_problems(name, problems, extension):
     """Leave out the problems of a docstring that the base's has as well."""
     obj = Validator._load_obj(name)
     base = get_doc_object(obj, doc=extension.base)
-    theirs = [_ for _ in validate(base)["errors"] if _[0] in CODES]
+    theirs = [error for error in validate(base)["errors"] if error[0] in CODES]
     of_all = {code for code, _ in theirs} - {"PR01", "PR02", "PR04", "PR07"}
     problems = [
         (code, text)
@@ -117,8 +122,8 @@ def _new_problems(name, problems, extension):
     doc = get_doc_object(obj)
     # the base lists parameters of some classes as attributes
     described = [*Validator(doc).doc_all_parameters, *_attributes(doc)]
-    known = {_.strip("\\*") for _ in [*described, *extension.parameters]}
-    missing = {_.strip("*") for _ in Validator(doc).signature_parameters} - known
+    known = {name.strip("\\*") for name in [*described, *extension.parameters]}
+    missing = {par.strip("*") for par in Validator(doc).signature_parameters} - known
     if missing:
         names = ", ".join(sorted(missing))
         problems.append(("PR01", f"Parameters {names} not documented"))
@@ -134,7 +139,7 @@ def _has_all_attributes(obj):
 
 def _attributes(doc):
     """Names in the section Attributes of a docstring that was parsed."""
-    return set(", ".join(_.name for _ in doc["Attributes"]).split(", "))
+    return set(", ".join(attribute.name for attribute in doc["Attributes"]).split(", "))
 
 
 def check_raises(obj):
@@ -143,8 +148,8 @@ def check_raises(obj):
     if not inspect.isfunction(function):
         return []
     section = (inspect.getdoc(function) or "").partition("\nRaises\n")[2]
-    missing = [_ for _ in sorted(raised_by(function)) if _ not in section]
-    return [f"raises {_}, which is in no section Raises" for _ in missing]
+    missing = [error for error in sorted(raised_by(function)) if error not in section]
+    return [f"raises {name}, which is in no section Raises" for name in missing]
 
 
 def check_example(obj, text=None):
@@ -155,7 +160,7 @@ def check_example(obj, text=None):
     """
     text = inspect.cleandoc(text) if text else inspect.getdoc(_function(obj)) or ""
     examples = doctest.DocTestParser().get_examples(text)
-    if any(doctest.SKIP in _.options for _ in examples):
+    if any(doctest.SKIP in example.options for example in examples):
         return ["a part of its example does not run"]
     if "$GAMMAPY_DATA" in text and not has_data():
         return []
@@ -213,8 +218,8 @@ def _has_example(entry):
     if entry.kind == "exception":
         return True
     objects = [entry.obj]
-    objects += [getattr(entry.obj, _) for _ in entry.own_members()]
-    return any(">>> " in (inspect.getdoc(_) or "") for _ in objects)
+    objects += [getattr(entry.obj, member) for member in entry.own_members()]
+    return any(">>> " in (inspect.getdoc(member) or "") for member in objects)
 
 
 def main():
@@ -222,7 +227,7 @@ def main():
     matplotlib.use("agg")
     # the base prints underlined names in examples, which numpydoc takes for sections
     warnings.filterwarnings("ignore", "Unknown section", UserWarning)
-    problems = [_ for entry in public_entries() for _ in check_entry(entry)]
+    problems = [problem for entry in public_entries() for problem in check_entry(entry)]
     for problem in problems:
         print(problem)
     return int(bool(problems))

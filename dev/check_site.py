@@ -59,7 +59,9 @@ class _Reader(HTMLParser):
     def handle_starttag(self, tag, attrs):
         attrs = {name: value or "" for name, value in attrs}
         page = self.page
-        page.anchors |= {attrs[_] for _ in ("id", "name") if attrs.get(_)}
+        page.anchors |= {
+            attrs[attribute] for attribute in ("id", "name") if attrs.get(attribute)
+        }
         if tag == "a" and "href" in attrs:
             page.links.append(attrs["href"])
         # An empty text is for decoration; Sphinx takes the file where there is none.
@@ -104,7 +106,9 @@ def check_site(folder):
         One line each, with the page.
     """
     folder = Path(folder).resolve()
-    files = [_ for _ in sorted(folder.rglob("*.html")) if "_static" not in _.parts]
+    files = [
+        path for path in sorted(folder.rglob("*.html")) if "_static" not in path.parts
+    ]
     pages = {path: read_page(path.read_text(encoding="utf-8")) for path in files}
     if folder / "index.html" not in pages:
         return [f"{folder}: there is no index.html"]
@@ -114,7 +118,9 @@ def check_site(folder):
         found = [_link_problem(pages, path, url) for url in page.links]
         found += [_load_problem(folder, path, url) for url in page.loaded]
         found += [f"no text for the picture {url}" for url in page.silent]
-        problems += [f"{where}: {_}" for _ in dict.fromkeys(found) if _]
+        problems += [
+            f"{where}: {problem}" for problem in dict.fromkeys(found) if problem
+        ]
     unreached = set(pages) - _reached(pages, folder / "index.html")
     for path in sorted(unreached):
         if path.name not in UNLINKED:
@@ -162,7 +168,7 @@ def _reached(pages, start):
     reached, waiting = {start}, [start]
     while waiting:
         path = waiting.pop()
-        urls = [_ for _ in pages[path].links if not _is_outside(_)]
+        urls = [link for link in pages[path].links if not _is_outside(link)]
         new = {_target(path, url) for url in urls} & set(pages) - reached
         reached |= new
         waiting += new

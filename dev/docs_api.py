@@ -69,7 +69,7 @@ class Entry:
         """Names of its public functions and properties that come from the overlay."""
         if self.kind == "class":
             names = vars(self.obj) if self.members is None else self.members
-            return [_ for _ in names if _is_public_member(self.obj, _)]
+            return [name for name in names if _is_public_member(self.obj, name)]
         return []
 
 
@@ -110,7 +110,7 @@ def public_entries(made=None):
         entries += _merged_entries(module, merged)
     # A package and its module export the same object.
     entries = {entry.full_name: entry for entry in entries}.values()
-    return sorted(entries, key=lambda _: (_.module, _.name))
+    return sorted(entries, key=lambda entry: (entry.module, entry.name))
 
 
 def _module_name(path):
@@ -234,7 +234,10 @@ def index(entries):
 
 def _row(entry):
     link = f":doc:`{entry.title} <{entry.full_name}>`"
-    names = [f":py:obj:`{_} <{entry.full_name}.{_}>`" for _ in entry.own_members()]
+    names = [
+        f":py:obj:`{member} <{entry.full_name}.{member}>`"
+        for member in entry.own_members()
+    ]
     is_changed = entry.members is not None and names
     text = f"changed: {', '.join(names)}" if is_changed else summary(entry)
     return [f"   * - {link}", f"     - {text}"]
@@ -273,7 +276,7 @@ def _help(entry):
     """What a command prints with `--help`."""
     context = click.Context(entry.obj, info_name=entry.title, max_content_width=88)
     lines = entry.obj.get_help(context).splitlines()
-    return [".. code-block:: text", "", *(f"    {_}".rstrip() for _ in lines)]
+    return [".. code-block:: text", "", *(f"    {line}".rstrip() for line in lines)]
 
 
 def link(entry):

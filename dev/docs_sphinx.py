@@ -194,7 +194,11 @@ def resolve_elsewhere(app, env, node, contnode):
 def subpackages():
     """Names of the subpackages of Gammapy."""
     modules = pkgutil.iter_modules(gammapy.__path__, "gammapy.")
-    names = [_.name for _ in modules if _.ispkg and not _.name.endswith(".tests")]
+    names = [
+        module.name
+        for module in modules
+        if module.ispkg and not module.name.endswith(".tests")
+    ]
     return [*names, "gammapy.modeling.models"]
 
 

@@ -10,20 +10,20 @@ def parameters(node):
     """Names of the parameters of a function, without the instance."""
     args = node.args
     plain = [*args.posonlyargs, *args.args]
-    stars = [_ for _ in (args.vararg,) if _]
-    names = [*plain, *stars, *args.kwonlyargs, *(_ for _ in (args.kwarg,) if _)]
-    return [_.arg for _ in names if _.arg not in ("self", "cls")]
+    stars = [arg for arg in (args.vararg,) if arg]
+    names = [*plain, *stars, *args.kwonlyargs, *(arg for arg in (args.kwarg,) if arg)]
+    return [name.arg for name in names if name.arg not in ("self", "cls")]
 
 
 def wrapped_parameters(new, old):
     """Names of the parameters of a function whose ``*args`` may be the base's."""
     names = parameters(new)
-    missing = [_ for _ in parameters(old) if _ not in names] if old else []
-    by_name = [_.arg for _ in old.args.kwonlyargs] if old else []
+    missing = [par for par in parameters(old) if par not in names] if old else []
+    by_name = [kwonlyarg.arg for kwonlyarg in old.args.kwonlyargs] if old else []
     for star, is_last in ((new.args.vararg, False), (new.args.kwarg, True)):
         if star:
-            passed = [_ for _ in missing if is_last or _ not in by_name]
-            missing = [_ for _ in missing if _ not in passed]
+            passed = [name for name in missing if is_last or name not in by_name]
+            missing = [name for name in missing if name not in passed]
             at = names.index(star.arg)
             names[at:at] = passed
     return names
@@ -35,20 +35,20 @@ def fields(node):
     for statement in node.body:
         if isinstance(statement, ast.AnnAssign | ast.Assign):
             targets = getattr(statement, "targets", None) or [statement.target]
-            names += [_.id for _ in targets if isinstance(_, ast.Name)]
+            names += [target.id for target in targets if isinstance(target, ast.Name)]
     return names
 
 
 def members(node):
     """Names of the functions of a class, and of what they assign to ``self``."""
     functions = ast.FunctionDef, ast.AsyncFunctionDef
-    names = [_.name for _ in node.body if isinstance(_, functions)]
+    names = [child.name for child in node.body if isinstance(child, functions)]
     names += [
-        _.attr
-        for _ in ast.walk(node)
-        if isinstance(_, ast.Attribute)
-        and isinstance(_.ctx, ast.Store)
-        and ast.unparse(_.value) == "self"
+        child.attr
+        for child in ast.walk(node)
+        if isinstance(child, ast.Attribute)
+        and isinstance(child.ctx, ast.Store)
+        and ast.unparse(child.value) == "self"
     ]
     return names
 
@@ -85,7 +85,9 @@ def order_of(old, new):
         is_function = not isinstance(old, ast.ClassDef | ast.Module)
         names = wrapped_parameters(new, old if is_function else None)
         return {"Parameters": names, "Other Parameters": names}
-    both = [_ for _ in (old, new) if isinstance(_, ast.ClassDef)]
+    both = [
+        definition for definition in (old, new) if isinstance(definition, ast.ClassDef)
+    ]
     inits = [
         function
         for cls in both

@@ -49,8 +49,12 @@ ENTRIES = (*ORDERED, *VALUES, "Raises", "Warns")
 REST = "..."
 
 # Headings of the base as they are found, too: "Note", "Other parameters".
-TITLES = {_.lower(): _ for _ in SECTIONS}
-TITLES |= {_.lower().removesuffix("s"): _ for _ in SECTIONS if _ != "Warnings"}
+TITLES = {section.lower(): section for section in SECTIONS}
+TITLES |= {
+    section.lower().removesuffix("s"): section
+    for section in SECTIONS
+    if section != "Warnings"
+}
 
 UNDERLINE = re.compile(r"""\s*([-=~^"'`*+#])\1{2,}\s*$""")
 # "x", "x, *args : int", "run(a, b)" in a section Methods
@@ -152,7 +156,7 @@ def extend(base, overlay, order, indent):
         raise DocstringError(*problems)
     lines = [line for section in sections for line in section.lines]
     first, *rest = [*lines, " " * margin]
-    rest = [shifted(_, indent - margin) for _ in rest]
+    rest = [shifted(line, indent - margin) for line in rest]
     return "\n".join([f"{old.prefix}{quotes}{first}", *rest]) + quotes
 
 
@@ -184,7 +188,7 @@ def shifted(line, width):
 def margin_of(lines, indent):
     """Indentation of the headings, or without any of the text."""
     found = [indentation(lines[n]) for n in range(1, len(lines)) if title(lines, n)]
-    found = found or [indentation(_) for _ in lines[1:] if _.strip()]
+    found = found or [indentation(line) for line in lines[1:] if line.strip()]
     return min(found, default=indent)
 
 
@@ -218,14 +222,14 @@ def overlay_sections(text, problems):
         is_heading = n == 0 or (is_title and UNDERLINE.match(lines[n + 1]))
         if is_heading and name not in SECTIONS:
             problems.append((n + offset, f"{name} is no section of numpydoc"))
-    sections = split(lines, 0, {_.lower(): _ for _ in SECTIONS})[1:]
+    sections = split(lines, 0, {section.lower(): section for section in SECTIONS})[1:]
     seen = set()
     for section in sections:
         section.at += offset
         section.lines = section.lines[: section.end]
         if section.title in seen:
             problems.append((section.at, f"{section.title} is there twice"))
-        if not any(_.strip() for _ in section.lines[2:]):
+        if not any(line.strip() for line in section.lines[2:]):
             problems.append((section.at, f"{section.title} is empty"))
         seen.add(section.title)
     return sections
@@ -236,10 +240,10 @@ def overlay_sections(text, problems):
 
 def _merge_section(sections, added, order, margin):
     """Merge a section of the overlay, and list what is wrong."""
-    old = next((_ for _ in sections if _.title == added.title), None)
+    old = next((section for section in sections if section.title == added.title), None)
     is_new = old is None
     if is_new:
-        old = Section(added.title, [shifted(_, margin) for _ in added.lines[:2]])
+        old = Section(added.title, [shifted(line, margin) for line in added.lines[:2]])
     if added.title in ENTRIES:
         merge = _EntryMerge(sections, old, added, order, margin, is_new)
         problems = merge.run()
@@ -253,8 +257,10 @@ def _merge_section(sections, added, order, margin):
 def _insert_section(sections, new):
     """Insert a section in the order of numpydoc, with blank lines around."""
     rank = SECTIONS.index(new.title)
-    ranks = [SECTIONS.index(_.title) if _.title else -1 for _ in sections]
-    at = next((n for n, _ in enumerate(ranks) if _ > rank), len(sections))
+    ranks = [
+        SECTIONS.index(section.title) if section.title else -1 for section in sections
+    ]
+    at = next((n for n, own in enumerate(ranks) if own > rank), len(sections))
     above = sections[at - 1]
     if above.lines and above.end == len(above.lines):
         above.lines.append("")
@@ -266,7 +272,7 @@ def _insert_section(sections, new):
 def _append_text(old, added, margin):
     """Append text to a section, and list what is wrong."""
     label = re.compile(r"\s*\.\. \[(\w+)\]")
-    labels = {_[1] for _ in map(label.match, old.lines) if _}
+    labels = {line[1] for line in map(label.match, old.lines) if line}
     text = added.lines[2:]
     problems = [
         (added.at + 2 + n, f"{added.title}: the base has a reference [{match[1]}]")
@@ -274,7 +280,7 @@ def _append_text(old, added, margin):
         if match and match[1] in labels
     ]
     blank = [""] if old.end > 2 else []
-    old.lines[old.end : old.end] = [*blank, *(shifted(_, margin) for _ in text)]
+    old.lines[old.end : old.end] = [*blank, *(shifted(line, margin) for line in text)]
     return problems
 
 
@@ -284,7 +290,7 @@ def names_of(header):
     # not all of the base has a blank before the colon
     match = NAMES.match(header)
     head = match[1] if match else header
-    return tuple(_.strip().lstrip("\\*") for _ in head.split(","))
+    return tuple(name.strip().lstrip("\\*") for name in head.split(","))
 
 
 def entries_of(section, margin):
@@ -317,7 +323,7 @@ class _EntryMerge:
     def run(self):
         """Merge into the section of the base, and list what is wrong."""
         loose, entries = entries_of(self.added, 0)
-        if any(_.strip() for _ in loose):
+        if any(line.strip() for line in loose):
             self.problem(self.added, f"{self.title} begins with no entry")
         below_rest = False
         for entry in entries:
@@ -345,7 +351,7 @@ class _EntryMerge:
     def is_allowed(self, entry, below_rest):
         """Whether the names of an entry are known, or may be new."""
         known = {name for old in self.entries for name in old.names}
-        unknown = [_ for _ in entry.names if _ not in known]
+        unknown = [name for name in entry.names if name not in known]
         for name in unknown:
             where = f"{self.title}: {name}"
             if self.title in ORDERED and name not in self.order:
@@ -373,17 +379,19 @@ class _EntryMerge:
         for section in self.sections:
             if self.title in pair and section.title in set(pair) - {self.title}:
                 _, entries = entries_of(section, self.margin)
-                if any(name in _.names for _ in entries):
+                if any(name in entry.names for entry in entries):
                     return section.title
         return None
 
     def merge(self, entry):
         """Replace the entries of the same names, or insert a new one."""
-        same = [_ for _ in self.entries if set(_.names) & set(entry.names)]
+        same = [known for known in self.entries if set(known.names) & set(entry.names)]
         counts = [name for old in same for name in old.names]
         for name in dict.fromkeys(counts):
             if name not in entry.names:
-                together = ", ".join(next(_.names for _ in same if name in _.names))
+                together = ", ".join(
+                    next(entry.names for entry in same if name in entry.names)
+                )
                 self.problem(
                     entry,
                     f"{self.title}: {', '.join(entry.names)} is one of {together} in"
@@ -394,14 +402,14 @@ class _EntryMerge:
                 self.problem(entry, f"{self.title}: {name} is in the base twice")
                 return
         end = Section("", entry.lines).end
-        lines = [shifted(_, self.margin) for _ in entry.lines[:end]]
+        lines = [shifted(line, self.margin) for line in entry.lines[:end]]
         if not same:
             self.insert(Entry(entry.names, lines))
             return
         old = same[0]
         old.lines[: Section("", old.lines).end] = lines
         old.names = entry.names
-        self.entries = [_ for _ in self.entries if _ not in same[1:]]
+        self.entries = [known for known in self.entries if known not in same[1:]]
 
     def insert(self, new):
         """Insert a new entry next to its neighbours in the signature."""
@@ -411,8 +419,8 @@ class _EntryMerge:
                 name: n for n, entry in enumerate(self.entries) for name in entry.names
             }
             here = self.order.index(new.names[0])
-            before = [places[_] for _ in self.order[:here] if _ in places]
-            after = [places[_] for _ in self.order[here:] if _ in places]
+            before = [places[title] for title in self.order[:here] if title in places]
+            after = [places[title] for title in self.order[here:] if title in places]
             at = before[-1] + 1 if before else min(after, default=at)
         if at:
             # blank lines between entries stay where they are, below the new one

@@ -116,7 +116,7 @@ class _ModuleMerge:
         lines = []
         position = 0
         # stable: insertions at one line keep their order and come before its removal
-        for start, end, new in sorted(self.edits, key=lambda _: _[:2]):
+        for start, end, new in sorted(self.edits, key=lambda edit: edit[:2]):
             lines += [*self.base.lines[position:start], *new]
             position = end
         return "".join(lines + self.base.lines[position:])
@@ -185,7 +185,7 @@ class _ModuleMerge:
 
     def stands_alone(self, source, definition, name, line):
         """Check that lines can be moved without moving another statement."""
-        alone = all(source.is_alone(_) for _ in definition.nodes)
+        alone = all(source.is_alone(node) for node in definition.nodes)
         if not alone:
             where = " in the base" if source is self.base else ""
             self.error(line, f"{name} shares its line with another statement{where}")
@@ -195,9 +195,9 @@ class _ModuleMerge:
         """The base definition that an overlay definition replaces, None on error."""
         old = found[0]
         name = self.qualified(scope, new)
-        lines = ", ".join(str(_.line) for _ in found)
+        lines = ", ".join(str(definition.line) for definition in found)
         message = None
-        if all(_.imported for _ in found):
+        if all(definition.imported for definition in found):
             message = f"{name} is an import in the base (line {lines})"
         elif len(found) > 1:
             message = f"{name} is bound more than once in the base (lines {lines})"
@@ -246,7 +246,7 @@ class _ModuleMerge:
         """Check that a class header is bare or the base's."""
 
         def dump(nodes):
-            return [ast.dump(_) for _ in nodes]
+            return [ast.dump(node) for node in nodes]
 
         bases = dump(new.bases + new.keywords)
         decorators = dump(new.decorator_list)
@@ -265,7 +265,7 @@ class _ModuleMerge:
         self.lock(name, old.start, old.end, new.line, old.nodes)
         lines = self.with_docstring(old, new, name)
         if new.is_accessor:
-            uses = set().union(*(self.find_uses(_) for _ in new.nodes))
+            uses = set().union(*(self.find_uses(node) for node in new.nodes))
             keep = kept in uses
         else:
             keep = kept in self.uses
@@ -357,8 +357,8 @@ class _ModuleMerge:
             places = [(node.lineno, rf"^(\s*{head}){name}\b")]
             if new.is_accessor:
                 places += [
-                    (_.lineno, rf"^(\s*@\s*){name}(?=\s*\.)")
-                    for _ in node.decorator_list
+                    (decorator.lineno, rf"^(\s*@\s*){name}(?=\s*\.)")
+                    for decorator in node.decorator_list
                 ]
             for line, pattern in places:
                 index = line - 1 - old.start
@@ -445,8 +445,19 @@ class _ModuleMerge:
 
     def insert_accessor(self, new, targets, scope):
         """Insert a new setter or the like below the property and its accessors."""
-        found = [_ for parts in targets.values() for _ in parts if _.name == new.name]
-        self.insert(max(_.end for _ in found), [new], "definition", None, scope)
+        found = [
+            part
+            for parts in targets.values()
+            for part in parts
+            if part.name == new.name
+        ]
+        self.insert(
+            max(definition.end for definition in found),
+            [new],
+            "definition",
+            None,
+            scope,
+        )
 
     def insert(self, at, news, above, below, scope):
         """Insert definitions at a line of the base."""

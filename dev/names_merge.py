@@ -31,13 +31,13 @@ def bracketed(head, items, brackets, long):
     line = f"{head}{opening}{', '.join(items)}{closing}\n"
     if len(line) <= LINE_LENGTH + 1 and not long:
         return [line]
-    return [f"{head}{opening}\n", *(f"    {_},\n" for _ in items), f"{closing}\n"]
+    return [f"{head}{opening}\n", *(f"    {item},\n" for item in items), f"{closing}\n"]
 
 
 def import_lines(node, names, long=False):
     """Lines of an import statement for some names of another one."""
     if isinstance(node, ast.Import):
-        return [f"import {_}\n" for _ in names]
+        return [f"import {name}\n" for name in names]
     head = f"from {'.' * node.level}{node.module or ''} import "
     line = f"{head}{', '.join(names)}\n"
     if len(line) <= LINE_LENGTH + 1 and not long:
@@ -86,7 +86,7 @@ class NamesMerge:
 
     def merge_all(self, old, new):
         """Join the two lists of public names."""
-        lists = [self.literal_names(_.node) for _ in (old, new)]
+        lists = [self.literal_names(definition.node) for definition in (old, new)]
         text = self.base.text_of(old.start, old.end)
         if lists[1] is None:
             self.error(new.line, "__all__ is not a plain list of names")
@@ -94,9 +94,9 @@ class NamesMerge:
             self.error(new.line, "__all__ of the base is not a plain list of names")
         else:
             names, more = lists
-            more = [_ for _ in dict.fromkeys(more) if _ not in names]
+            more = [name for name in dict.fromkeys(more) if name not in names]
             if more:
-                items = [f'"{_}"' for _ in insert_sorted(names, more)]
+                items = [f'"{name}"' for name in insert_sorted(names, more)]
                 brackets = "[]" if isinstance(old.node.value, ast.List) else "()"
                 long = old.node.lineno != old.node.end_lineno
                 lines = bracketed("__all__ = ", items, brackets, long)
@@ -107,8 +107,8 @@ class NamesMerge:
         """Strings of a literal list or tuple that is assigned, else None."""
         value = node.value
         if isinstance(node, ast.Assign) and isinstance(value, (ast.List, ast.Tuple)):
-            names = [getattr(_, "value", None) for _ in value.elts]
-            if all(isinstance(_, str) for _ in names):
+            names = [getattr(elt, "value", None) for elt in value.elts]
+            if all(isinstance(name, str) for name in names):
                 return names
         return None
 
@@ -120,7 +120,9 @@ class NamesMerge:
         for node in self.overlay.tree.body:
             if not isinstance(node, IMPORTS):
                 continue
-            names = [_ for _ in node.names if self.is_new_import(node, _, known)]
+            names = [
+                name for name in node.names if self.is_new_import(node, name, known)
+            ]
             if not names:
                 continue
             statement = self.joinable(node)
@@ -131,15 +133,15 @@ class NamesMerge:
                 # as it is written, with its comments
                 lines = self.overlay.lines[node.lineno - 1 : node.end_lineno]
             else:
-                lines = import_lines(node, [alias_text(_) for _ in names])
+                lines = import_lines(node, [alias_text(name) for name in names])
             place = self.import_place(node)
             added.setdefault(place, []).append((import_rank(node), lines))
         for node, more in joined.items():
-            names = insert_sorted([alias_text(_) for _ in node.names], more)
+            names = insert_sorted([alias_text(name) for name in node.names], more)
             lines = import_lines(node, names, node.lineno != node.end_lineno)
             self.edit(node.lineno - 1, node.end_lineno, lines)
         for at, imports in added.items():
-            ordered = sorted(imports, key=lambda _: _[0])
+            ordered = sorted(imports, key=lambda pair: pair[0])
             self.insert_imports(at, [line for _, lines in ordered for line in lines])
 
     def base_bindings(self):
@@ -153,7 +155,9 @@ class NamesMerge:
                 note = " under TYPE_CHECKING"
             for name, node in bound_names(statement):
                 if isinstance(node, IMPORTS):
-                    pairs = [_ for a in node.names for _ in self.origins(node, a)]
+                    pairs = [
+                        origin for a in node.names for origin in self.origins(node, a)
+                    ]
                 elif isinstance(getattr(node, "ctx", None), ast.Del):
                     pairs = [(name, "deleted")]
                 else:
@@ -229,7 +233,7 @@ class NamesMerge:
         """Line of the base above which a new import statement goes."""
         imports = self.leading_imports()
         rank = import_rank(new)
-        above = [_ for _ in imports if import_rank(_) <= rank]
+        above = [statement for statement in imports if import_rank(statement) <= rank]
         if self.is_init and rank:
             above = imports
         if above:
@@ -241,7 +245,7 @@ class NamesMerge:
     def insert_imports(self, at, lines):
         """Insert import statements, with blank lines when the base has no others."""
         if not self.leading_imports():
-            rest = [_ for _ in self.base.tree.body if _.lineno > at]
+            rest = [node for node in self.base.tree.body if node.lineno > at]
             blank = blank_lines("import", kind(rest[0]), 2) if rest else 0
             have = self.base.blank_lines_below(at)
             lines = [*["\n"] * bool(at), *lines, *["\n"] * max(0, blank - have)]

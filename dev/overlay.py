@@ -155,7 +155,7 @@ def diff(made, base):
         before = f"a/{name}" if old.exists() else "/dev/null"
         try:
             texts = [old.read_bytes() if old.exists() else b"", content]
-            lines = [list(io.StringIO(_.decode())) for _ in texts]
+            lines = [list(io.StringIO(text.decode())) for text in texts]
         except UnicodeDecodeError:
             parts.append(f"Binary files {before} and b/{name} differ\n")
             continue
@@ -190,12 +190,12 @@ def export(checkout, root=ROOT):
     _check_checkout(checkout)
     files = overlay_files(root)
     ignored = ignored_files(checkout, files)
-    files = [_ for _ in files if _ not in ignored]
+    files = [path for path in files if path not in ignored]
     _check_not_exported(checkout, root, files)
     status = ("status", "--porcelain", "--untracked-files=all", "--")
     if dirty := git(checkout, *status, *files) if files else []:
         raise OverlayError(
-            *(f"{_[3:]}: has uncommitted changes in {checkout}" for _ in dirty)
+            *(f"{line[3:]}: has uncommitted changes in {checkout}" for line in dirty)
         )
     made, report = plan_checkout(checkout, root)
     names = sorted(made.files)
@@ -284,7 +284,7 @@ def _look_at(checkout, command, root):
 
 def _export_folder(arguments):
     """The checkout that export writes to, which is its base."""
-    given = {_ for _ in (arguments.checkout, arguments.base) if _}
+    given = {folder for folder in (arguments.checkout, arguments.base) if folder}
     if len(given) != 1:
         raise OverlayError(
             "export writes into its base: give one folder, as CHECKOUT or as --base"

@@ -87,7 +87,7 @@ def project_name(folder):
 
 def _checked_base(distributions, folder):
     """Check that a folder holds exactly the version that is expected."""
-    versions = [_.version for _ in distributions]
+    versions = [distribution.version for distribution in distributions]
     if not versions:
         raise OverlayError(f"the base has no gammapy-{VERSION}.dist-info in {folder}")
     if versions != [VERSION]:
@@ -96,8 +96,8 @@ def _checked_base(distributions, folder):
             f" exactly {VERSION}: build without --no-build-isolation"
         )
     files = distributions[0].files or []
-    licences = [_.locate() for _ in files if "licenses" in _.parts]
-    base = Base(folder, tuple(Path(_) for _ in licences))
+    licences = [path.locate() for path in files if "licenses" in path.parts]
+    base = Base(folder, tuple(Path(licence) for licence in licences))
     if not (base.package / "__init__.py").is_file():
         raise OverlayError(f"the base has no package: {base.package} is missing")
     return base
@@ -132,7 +132,7 @@ def _download(target):
     result = subprocess.run(command, capture_output=True, text=True)
     if result.returncode:
         lines = result.stderr.strip().splitlines() or ["pip failed"]
-        errors = [_ for _ in lines if _.startswith("ERROR")] or lines
+        errors = [line for line in lines if line.startswith("ERROR")] or lines
         raise OverlayError(
             f"cannot download {requirement}, give a folder with --base: {errors[-1]}"
         )

@@ -51,7 +51,7 @@ def read_lock(path):
         module, _, rest = line.partition(" ")
         # a name may hold spaces, like f.register(dict[str, int])
         name, *hashes = rest.rsplit(" ", 2)
-        if len(hashes) != 2 or not all(_is_hash(_) for _ in hashes):
+        if len(hashes) != 2 or not all(_is_hash(text) for text in hashes):
             raise OverlayError(
                 f"{LOCK}:{number}: expected PATH NAME CODE DOCSTRING, the last two as"
                 f" hashes, got `{line}`: {RUN_LOCK}"
@@ -104,7 +104,9 @@ def changes(made, locked):
     changes : list of `Change`
         In the order of the files.
     """
-    modules = made.modules | {path: _ for path, _ in made.failed.items() if _}
+    modules = made.modules | {
+        path: reason for path, reason in made.failed.items() if reason
+    }
     found = []
     for path, module in modules.items():
         for name, digest in module.locked.items():
@@ -116,7 +118,7 @@ def changes(made, locked):
             line = _vanished_line(modules.get(path), name)
             if line is not None:
                 found.append(Change(path, name, line, "vanished"))
-    return sorted(found, key=lambda _: (_.path, _.line))
+    return sorted(found, key=lambda change: (change.path, change.line))
 
 
 def _kind_of_change(expected, digest):
@@ -141,9 +143,9 @@ def lock_errors(made, locked):
         f" {then}",
     }
     return [
-        f"{_.where} {texts[_.kind]}"
-        for _ in changes(made, locked)
-        if _.path not in made.failed
+        f"{change.where} {texts[change.kind]}"
+        for change in changes(made, locked)
+        if change.path not in made.failed
     ]
 
 
@@ -155,7 +157,7 @@ def _vanished_line(module, name):
         return None
     parts = name.split(".")
     names = {".".join(parts[: n + 1]) for n in range(len(parts))}
-    return min((module.lines[_] for _ in names & module.added), default=None)
+    return min((module.lines[name] for name in names & module.added), default=None)
 
 
 def stale_errors(made, locked):
@@ -170,7 +172,7 @@ def stale_errors(made, locked):
 
 def report(made, locked, found):
     """Lines about a checkout: one for each change, and one with their number."""
-    return [*(_describe(made, _) for _ in found), _count(made, locked, found)]
+    return [*(_describe(made, change) for change in found), _count(made, locked, found)]
 
 
 def _describe(made, change):
@@ -193,15 +195,15 @@ def _describe(made, change):
 
 def _count(made, locked, found):
     """Line that says how many definitions of the lock differ."""
-    count = Counter(_.kind for _ in found)
-    names = {(_.path, _.name) for _ in found}
+    count = Counter(change.kind for change in found)
+    names = {(change.path, change.name) for change in found}
     reached = made.locked | {
         (path, name): None
         for path, module in made.failed.items()
         if module
         for name in module.locked
     }
-    same = sum(_ in reached and _ not in names for _ in locked)
+    same = sum(name in reached and name not in names for name in locked)
     known = count["docstring"] + count["code"] + count["vanished"]
     text = (
         f"{len(locked)} definitions of {LOCK}: {same} as in {VERSION},"

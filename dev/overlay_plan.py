@@ -38,8 +38,8 @@ class Plan:
 
     def __str__(self):
         modules = self.modules.values()
-        replaced = sum(len(_.replaced) for _ in modules)
-        wrapped = sum(len(_.wrapped) for _ in modules)
+        replaced = sum(len(module.replaced) for module in modules)
+        wrapped = sum(len(module.wrapped) for module in modules)
         return (
             f"{len(self.copied)} files copied, {len(modules)} merged,"
             f" {replaced} definitions replaced, {wrapped} wrapped"
@@ -52,7 +52,7 @@ def overlay_files(root):
     for path in sorted((root / "gammapy").rglob("*")):
         name = path.relative_to(root)
         ignored = (".pyc", ".pyo", ".orig", ".rej", ".bak", "~")
-        hidden = any(_.startswith((".", "#")) for _ in name.parts)
+        hidden = any(part.startswith((".", "#")) for part in name.parts)
         if hidden or "__pycache__" in name.parts or name.name.endswith(ignored):
             continue
         if path.is_file():
@@ -111,7 +111,7 @@ def _plan_copied(made, base, root, name):
         check_syntax(read_text(root / name, name), name)
         folder = Path(name).parent
         places = (base.folder / folder, root / folder / "__init__.py")
-        if not any(_.exists() for _ in places):
+        if not any(place.exists() for place in places):
             raise OverlayError(
                 f"{name}:1: targets nothing: the base has no folder {folder.as_posix()}"
                 " and the overlay no __init__.py there"
@@ -165,7 +165,7 @@ def plan_checkout(checkout, root=ROOT):
     made = _plan_all(Base(checkout), root, leave_out)
     found = changes(made, locked)
     lines = report(made, locked, found)
-    if made.errors or any(_.kind != "docstring" for _ in found):
+    if made.errors or any(problem.kind != "docstring" for problem in found):
         raise OverlayError(*made.errors, *lines)
     return made, lines
 

@@ -35,7 +35,7 @@ def modules(folder=OVERLAY):
     modules : dict of `pathlib.Path`
         For instance "gammapy.stats.residuals".
     """
-    paths = [_ for _ in sorted(folder.rglob("*.py")) if "tests" not in _.parts]
+    paths = [path for path in sorted(folder.rglob("*.py")) if "tests" not in path.parts]
     return {_module_name(path, folder): path for path in paths}
 
 

@@ -57,7 +57,7 @@ class Source:
     def header(self):
         """Number of first lines that belong to the file, not to a definition."""
         pattern = re.compile(r"#!|#.*coding[:=]|# Licensed")
-        lines = [bool(pattern.match(_)) for _ in self.lines]
+        lines = [bool(pattern.match(line)) for line in self.lines]
         return [*lines, False].index(False)
 
     def floor(self, node):
@@ -95,8 +95,13 @@ class Source:
 
     def docstring_lines(self, nodes):
         """Lines of the docstrings of definitions and of all that is in them."""
-        found = [docstring(_) for node in nodes for _ in ast.walk(node)]
-        return {line for _ in found if _ for line in range(_.lineno - 1, _.end_lineno)}
+        found = [docstring(child) for node in nodes for child in ast.walk(node)]
+        return {
+            line
+            for node in found
+            if node
+            for line in range(node.lineno - 1, node.end_lineno)
+        }
 
     def is_alone(self, node):
         """Whether a statement shares none of its lines with another one."""
@@ -116,12 +121,12 @@ class Source:
     def blank_lines_above(self, line):
         """Number of blank lines directly above a line."""
         lines = self.lines[:line][::-1]
-        return next((n for n, _ in enumerate(lines) if _.strip()), len(lines))
+        return next((n for n, line in enumerate(lines) if line.strip()), len(lines))
 
     def blank_lines_below(self, line):
         """Number of blank lines from a line on."""
         lines = self.lines[line:]
-        return next((n for n, _ in enumerate(lines) if _.strip()), len(lines))
+        return next((n for n, line in enumerate(lines) if line.strip()), len(lines))
 
 
 @dataclass
@@ -162,7 +167,7 @@ class Definition:
 def first_line(node):
     """First line of a statement, decorators included."""
     decorators = getattr(node, "decorator_list", [])
-    return min([node.lineno, *(_.lineno for _ in decorators)]) - 1
+    return min([node.lineno, *(decorator.lineno for decorator in decorators)]) - 1
 
 
 def plain_target(node):
@@ -194,8 +199,10 @@ def docstring(node):
 
 def is_overload(node):
     """Whether a function is decorated with `typing.overload`."""
-    names = [ast.unparse(_) for _ in getattr(node, "decorator_list", [])]
-    return any(_.split(".")[-1] == "overload" for _ in names)
+    names = [
+        ast.unparse(decorator) for decorator in getattr(node, "decorator_list", [])
+    ]
+    return any(name.split(".")[-1] == "overload" for name in names)
 
 
 def key_and_name(node):
@@ -212,8 +219,8 @@ def key_and_name(node):
         if name == node.name or (target.attr == "register" and node.name == "_"):
             key = ast.unparse(decorator)
             if target is decorator and target.attr == "register":
-                types = [_.annotation for _ in node.args.args if _.annotation]
-                key += f"({', '.join(ast.unparse(_) for _ in types[:1])})"
+                types = [arg.annotation for arg in node.args.args if arg.annotation]
+                key += f"({', '.join(ast.unparse(kind) for kind in types[:1])})"
             return key, name
     return node.name, node.name
 
@@ -254,7 +261,9 @@ def definitions(source, parent):
         for name, binding in bound_names(node):
             names[name] = names.get(name, True) and isinstance(binding, IMPORTS)
         for name, imported in names.items():
-            others = {_ for _, by_import in names.items() if not by_import} - {name}
+            others = {name for name, by_import in names.items() if not by_import} - {
+                name
+            }
             found.append(
                 Definition(name, name, [node], *lines, imported, frozenset(others))
             )

@@ -24,12 +24,12 @@ REPORT = ROOT / "build" / "upstream.xml"
 def touched_subpackages():
     """Subpackages in which the overlay has a file."""
     files = (ROOT / "gammapy").glob("*/**/*.py")
-    return sorted({_.relative_to(ROOT / "gammapy").parts[0] for _ in files})
+    return sorted({path.relative_to(ROOT / "gammapy").parts[0] for path in files})
 
 
 def own_tests():
     """Test files of the fork, to leave out."""
-    return [_.relative_to(ROOT) for _ in (ROOT / "gammapy").rglob("test_*.py")]
+    return [path.relative_to(ROOT) for path in (ROOT / "gammapy").rglob("test_*.py")]
 
 
 def read_known():
@@ -64,8 +64,10 @@ def run_tests(base, options):
     REPORT.unlink(missing_ok=True)
     command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={REPORT}", *options]
     command += [f"--rootdir={ROOT}", f"--config-file={ROOT / 'setup.cfg'}"]
-    command += [f"--ignore={base / _}" for _ in own_tests()]
-    command += [str(base / "gammapy" / _) for _ in touched_subpackages()]
+    command += [f"--ignore={base / path}" for path in own_tests()]
+    command += [
+        str(base / "gammapy" / subpackage) for subpackage in touched_subpackages()
+    ]
     # Some of them write files where they are run.
     with tempfile.TemporaryDirectory() as folder:
         return subprocess.run(command, cwd=folder).returncode

@@ -254,7 +254,9 @@ def run_flux_points(analysis, datasets, out):
     print(f"\nFlux points of {analysis.target}")
     table = flux_points.to_table(sed_type="dnde", formatted=True)
     # the nuisance values travel in columns of this table; they are printed below
-    table.keep_columns([_ for _ in table.colnames if not _.startswith("nuisance.")])
+    table.keep_columns(
+        [column for column in table.colnames if not column.startswith("nuisance.")]
+    )
     print_table(table)
     print("\nBackground norms in each bin")
     print_table(flux_points.nuisance)

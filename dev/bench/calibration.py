@@ -103,7 +103,9 @@ def expect_weighted(kernel, mu):
 def summarise(values, weights):
     """Mean, width, and rates beyond `TAILS` in units of N(0, 1), as a dict."""
     mean = np.sum(weights * values)
-    rates = [np.sum(weights[is_beyond(values, _)]) / norm.sf(abs(_)) for _ in TAILS]
+    rates = [
+        np.sum(weights[is_beyond(values, tail)]) / norm.sf(abs(tail)) for tail in TAILS
+    ]
     return {
         "mean_exact": mean,
         "width_exact": np.sqrt(np.sum(weights * (values - mean) ** 2)),
@@ -188,13 +190,15 @@ def calibrate(kernel, mu, statistic, n_images, seed, *, alpha=1.0):
     # wstat and cash, and each mean, draw numbers of their own
     random = np.random.default_rng([seed, int(10 * mu), int(100 * (alpha or 0))])
     weights, rate = kernel_case(kernel, mu)
-    margin = [_ // 2 for _ in weights.shape[1:]]
+    margin = [n_pixels // 2 for n_pixels in weights.shape[1:]]
     moments, tails = [], []
     for _image in range(n_images):
         dataset = simulate(kernel, rate, alpha, random)
         values = inner_values(dataset, kernel, margin)
         moments.append((values.mean(), np.mean(values**2)))
-        tails.append([is_beyond(values, _).mean() / norm.sf(abs(_)) for _ in TAILS])
+        tails.append(
+            [is_beyond(values, tail).mean() / norm.sf(abs(tail)) for tail in TAILS]
+        )
 
     if statistic == "wstat":
         exact = expect_wstat(mu, alpha)
@@ -243,7 +247,7 @@ def find_problems_of_tails(result):
     n_pixels = result["n_images"] * np.prod(GEOM.to_image().data_shape)
     n_trials = n_pixels / effective_pixels(result["kernel"], result["mu"])
     problems = []
-    arrays = [result[_] for _ in ("rates", "rates_err", "rates_exact")]
+    arrays = [result[name] for name in ("rates", "rates_err", "rates_exact")]
     for threshold, rate, error, exact in zip(TAILS, *arrays, strict=True):
         # What is rare shows no scatter between images: one event more is no fault.
         rare = np.sqrt((exact + 1 / n_trials) / norm.sf(abs(threshold)) / n_trials)
@@ -300,7 +304,7 @@ def format_tails(result):
 HEADER = (
     f"{'statistic':10}{'kernel':13}{'mu':>6}{'images':>7}{'mean':>10} {'':7}"
     f"{'- exact':>9}{'width':>9} {'':7}{'/ exact':>10}"
-    + "".join(f"{f'beyond {_}':>14}" for _ in TAILS)
+    + "".join(f"{f'beyond {tail}':>14}" for tail in TAILS)
 )
 
 

@@ -206,7 +206,7 @@ def plot_panel(ax, rows):
         times = [row[name] for row in rows]
         ax.plot(numbers, times, lw=1.8, ms=4.5, **style)
     ax.set(xscale="log", yscale="log")
-    ax.set_xticks(numbers, labels=[str(_) for _ in numbers])
+    ax.set_xticks(numbers, labels=[str(number) for number in numbers])
     ax.xaxis.minorticks_off()
     ax.margins(x=0.08, y=0.1)
     ax.grid(axis="y", color="0.9", lw=0.8)

@@ -166,8 +166,8 @@ def summarise(seconds, scale=1):
 def difference(result, expected):
     """Largest differences: of values in their errors, and of statistics."""
     result, expected = (
-        {name: np.array(values) for name, values in _.items()}
-        for _ in (result, expected)
+        {name: np.array(values) for name, values in fit.items()}
+        for fit in (result, expected)
     )
     distance = np.abs(result["values"] - expected["values"]) / expected["errors"]
     distance_stat = np.abs(result["stats"] - expected["stats"])
@@ -209,8 +209,8 @@ def measure_line(fork, plain, line, options, rounds):
         if "scan" in ours:
             ours["scan"] = ours["scan"][:N_SCAN_MEMORY]
         measured["cubes"] = {
-            name: _.ask("memory", what=line.what, **ours)["cubes"]
-            for name, _ in (("upstream", plain), ("fork", fork))
+            name: worker.ask("memory", what=line.what, **ours)["cubes"]
+            for name, worker in (("upstream", plain), ("fork", fork))
         }
     return measured
 
@@ -236,7 +236,7 @@ def measure(fork, plain, directory, lines, rounds, complete=False):
     results : dict
         Versions, shape and lines.
     """
-    about = [_.ask("load", directory=str(directory)) for _ in (fork, plain)]
+    about = [worker.ask("load", directory=str(directory)) for worker in (fork, plain)]
     best = best_fit(fork)
     options = task_options(best, complete)
     measured = {}

@@ -98,7 +98,9 @@ class ProfileTask(Task):
 
     def result(self, profile):
         """Statistic and the values of the others along the profile."""
-        positions = [self.datasets.models.parameters.index(_) for _ in self.free[1:]]
+        positions = [
+            self.datasets.models.parameters.index(par) for par in self.free[1:]
+        ]
         values = []
         for fit in profile["fit_results"]:
             parameters = fit.models.parameters
@@ -181,12 +183,12 @@ class BackgroundTask:
 
     def result(self, runs):
         """Norms, errors and statistics."""
-        norms = [_.background_model.spectral_model.norm for _ in runs]
-        values, errors = [_.value for _ in norms], [_.error for _ in norms]
+        norms = [run.background_model.spectral_model.norm for run in runs]
+        values, errors = [norm.value for norm in norms], [norm.error for norm in norms]
         return {
             "values": values + errors,
             "errors": errors + errors,
-            "stats": [_.stat_sum() for _ in runs],
+            "stats": [run.stat_sum() for run in runs],
         }
 
     def floor(self):
@@ -315,7 +317,7 @@ class Worker:
         return self._about(self.runs)
 
     def _about(self, datasets):
-        self.shape = [int(_) for _ in datasets[0].counts.geom.data_shape]
+        self.shape = [int(n_pixels) for n_pixels in datasets[0].counts.geom.data_shape]
         return {
             "version": gammapy.__version__,
             "shape": self.shape,

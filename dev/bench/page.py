@@ -83,8 +83,8 @@ def render_residuals(measured):
         name = f"Time for {n_copies} small datasets, one takes 1"
         rows.append((name, "", f"{ratio:.1f}"))
     agreement = measured["agreement"]
-    stacked, joint = (agreement[_]["max_sqrt_ts"] for _ in ("stacked", "joint"))
-    counts = max(agreement[_]["max_counts"] for _ in ("stacked", "joint"))
+    stacked, joint = (agreement[kind]["max_sqrt_ts"] for kind in ("stacked", "joint"))
+    counts = max(agreement[kind]["max_counts"] for kind in ("stacked", "joint"))
     same = "exactly" if counts == 0 else f"within {power(counts)}"
     return (
         table((55, 22, 23), rows)
@@ -111,7 +111,7 @@ def render_norms(measured):
     header = ("", "2.1 / fork", "fork / templates", "debug", "memory, 2.1")
     rows = [(*header, "memory, fork")]
     known = measured["lines"]
-    lines = [(NAMES[_], known[_]) for _ in NAMES if _ in known]
+    lines = [(NAMES[name], known[name]) for name in NAMES if name in known]
     for name, line in lines:
         cubes = line.get("cubes")
         scaled = " [*]_" if line["scale"] > 1 else ""
@@ -127,7 +127,8 @@ def render_norms(measured):
         )
     agreements = [line["agreement"] for _, line in lines]
     value, stat = (
-        max(_[key] for _ in agreements) for key in ("max_values", "max_stats")
+        max(agreement[key] for agreement in agreements)
+        for key in ("max_values", "max_stats")
     )
     text = table((40, 12, 12, 12, 12, 12), rows)
     if any(line["scale"] > 1 for _, line in lines):

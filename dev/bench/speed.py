@@ -71,11 +71,11 @@ def take_turns(lines, n_rounds):
 
 def measure_large(fork, plain, directory, n_rounds):
     """Times in seconds, peak memory in cubes, and how well the results agree."""
-    about = [_.ask("load", directory=str(directory)) for _ in (fork, plain)]
+    about = [worker.ask("load", directory=str(directory)) for worker in (fork, plain)]
     print(f"{about[0]['n_datasets']} datasets of {tuple(about[0]['shape'])} bins")
     lines = [(plain, "upstream"), (fork, "residuals"), (fork, "floor")]
     times = take_turns(lines, n_rounds)
-    memory = {what: _.ask("memory", what=what)["cubes"] for _, what in lines}
+    memory = {what: name.ask("memory", what=what)["cubes"] for name, what in lines}
     agreement = compare(fork, plain, directory)
 
     fork.ask("forget")
@@ -114,10 +114,10 @@ def compare(fork, plain, directory):
 
 def difference(image, reference):
     """Compare two results where either is defined."""
-    defined = [np.isfinite(_["sqrt_ts"]) for _ in (image, reference)]
+    defined = [np.isfinite(maps["sqrt_ts"]) for maps in (image, reference)]
     valid = defined[0] & defined[1]
-    sqrt_ts = [_["sqrt_ts"][valid] for _ in (image, reference)]
-    counts = [_["counts"][valid] for _ in (image, reference)]
+    sqrt_ts = [maps["sqrt_ts"][valid] for maps in (image, reference)]
+    counts = [maps["counts"][valid] for maps in (image, reference)]
     return {
         "only_one_defined": int(np.sum(defined[0] != defined[1])),
         "max_counts": float(np.max(np.abs(counts[0] - counts[1]))),

@@ -132,7 +132,7 @@ KERNELS_PSF = {"point-source, H.E.S.S.": "hess", "point-source, Fermi": "fermi"}
 
 def effective_counts(weights, npred):
     """Counts M^2 / M2 of a top-hat with the same relative noise."""
-    total, squares = (np.sum(weights**_ * npred) for _ in (1, 2))
+    total, squares = (np.sum(weights**power * npred) for power in (1, 2))
     return total**2 / squares
 
 

@@ -89,8 +89,8 @@ def map_rates(kernel, mu, n_images, seed, sigmas=SIGMAS):
         is_beyond = np.sign(thresholds) * centers >= np.abs(thresholds)
         found.append(is_beyond * np.exp(log_ratios) / norm.sf(np.abs(thresholds)))
     samples = [np.array(found)[:, which == idx] for idx in range(len(sigmas))]
-    errors = [_.std() / np.sqrt(_.size) for _ in samples]
-    return np.array([_.mean() for _ in samples]), np.array(errors)
+    errors = [sample.std() / np.sqrt(sample.size) for sample in samples]
+    return np.array([sample.mean() for sample in samples]), np.array(errors)
 
 
 def tilt(kernel, mu, sigma):

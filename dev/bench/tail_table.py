@@ -70,16 +70,19 @@ def on_off_rates(mu, alpha):
     counts, counts_off = poisson_range(mu)[:, np.newaxis], poisson_range(mu / alpha)
     values = compute_sqrt_ts_on_off(counts, counts_off, alpha, npred_signal=0)
     weights = poisson.pmf(counts, mu) * poisson.pmf(counts_off, mu / alpha)
-    rates = [weights[is_beyond(values, _)].sum() / norm.sf(abs(_)) for _ in SIGMAS]
+    rates = [
+        weights[is_beyond(values, sigma)].sum() / norm.sf(abs(sigma))
+        for sigma in SIGMAS
+    ]
     return np.array(rates)
 
 
 def render(rows):
     """Table of rows (kernel, counts, rates) in reStructuredText."""
-    names = [f"{'above' if _ > 0 else 'below'} {_}" for _ in SIGMAS]
-    header = ", ".join(f'"{_}"' for _ in ("kernel", "counts", *names))
+    names = [f"{'above' if sigma > 0 else 'below'} {sigma}" for sigma in SIGMAS]
+    header = ", ".join(f'"{head}"' for head in ("kernel", "counts", *names))
     lines = [
-        f'   "{name}", {mu:g}, ' + ", ".join(format_rate(_) for _ in rates)
+        f'   "{name}", {mu:g}, ' + ", ".join(format_rate(rate) for rate in rates)
         for name, mu, rates in rows
     ]
     options = f"   :header: {header}\n   :widths: 28 12 10 10 10 10 10 10\n"
@@ -98,14 +101,17 @@ def main(args=None):
         "--docs", action="store_true", help="write the table of the guide"
     )
     options = parser.parse_args(args)
-    print(f"{'kernel':24}" + "".join(f"{_:>9}" for _ in ("counts", *SIGMAS)))
+    print(f"{'kernel':24}" + "".join(f"{head:>9}" for head in ("counts", *SIGMAS)))
     rows = []
     has_data = Path(os.environ.get("GAMMAPY_DATA") or "missing").is_dir()
-    for name, mu in [(kernel, _) for kernel in CASES for _ in CASES[kernel]]:
+    for name, mu in [(kernel, case) for kernel in CASES for case in CASES[kernel]]:
         if name in KERNELS_PSF and not has_data:
             continue
         rates = kernel_rates(name, mu)
-        print(f"{name:24}{mu:>9g}" + "".join(f"{_:>9.2f}" for _ in rates), flush=True)
+        print(
+            f"{name:24}{mu:>9g}" + "".join(f"{rate:>9.2f}" for rate in rates),
+            flush=True,
+        )
         rows.append((name, mu, rates))
     if options.docs and not has_data:
         print("The table stays: point spread functions need $GAMMAPY_DATA.")

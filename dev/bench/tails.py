@@ -151,7 +151,7 @@ def reference_significance(values, levels, npred):
         Significance in standard deviations.
     """
     significance = _significance_equal if np.ptp(levels) == 0 else _significance_graded
-    return np.array([significance(_, levels, npred) for _ in np.ravel(values)])
+    return np.array([significance(value, levels, npred) for value in np.ravel(values)])
 
 
 def _significance_equal(value, levels, npred):
@@ -172,7 +172,9 @@ def _significance_graded(value, levels, npred):
     r = np.sign(x[0]) * np.sqrt(2 * np.sum(npred * terms))
     if abs(r) < 1e-5:
         # The correction goes to a sixth of the skewness.
-        second, third = (np.sum(npred * levels.astype(float) ** _) for _ in (2, 3))
+        second, third = (
+            np.sum(npred * levels.astype(float) ** power) for power in (2, 3)
+        )
         return r + third / second**1.5 / 6
     u = np.sign(x[0]) * np.sqrt(np.sum(npred * x**2 * np.exp(x)))
     return r + np.log(u / r) / r

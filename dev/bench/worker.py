@@ -44,7 +44,7 @@ class Worker:
             dataset.npred()
         return {
             "version": gammapy.__version__,
-            "shape": [int(_) for _ in self.geom.data_shape],
+            "shape": [int(n_pixels) for n_pixels in self.geom.data_shape],
             "n_datasets": len(datasets),
         }
 
@@ -82,7 +82,9 @@ class Worker:
         stacked = self.datasets.stack_reduce(name="stacked")
         # the backgrounds are in it, with their norms
         stacked.models = [
-            _ for _ in self.datasets.models if not isinstance(_, FoVBackgroundModel)
+            model
+            for model in self.datasets.models
+            if not isinstance(model, FoVBackgroundModel)
         ]
         return stacked
 
@@ -128,7 +130,9 @@ def spatial_residuals(datasets):
 def copy_datasets(datasets, n_copies):
     """Copies of datasets in turn: own background models, common sources."""
     copies = Datasets()
-    models = [_ for _ in datasets.models if not isinstance(_, FoVBackgroundModel)]
+    models = [
+        model for model in datasets.models if not isinstance(model, FoVBackgroundModel)
+    ]
     for idx in range(n_copies):
         copies.append(datasets[idx % len(datasets)].copy(name=f"copy-{idx}"))
         models.append(FoVBackgroundModel(dataset_name=f"copy-{idx}"))

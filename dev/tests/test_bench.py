@@ -92,7 +92,9 @@ def test_profile_holds_the_others(worker):
 
 
 def test_flux_points_with_debug_are_the_same(worker):
-    answers = [worker.time("points", edges=EDGES, debug=_) for _ in (False, True)]
+    answers = [
+        worker.time("points", edges=EDGES, debug=debug) for debug in (False, True)
+    ]
     with_and_without = [answer["result"] for answer in answers]
     assert with_and_without[0] == with_and_without[1]
     assert np.shape(with_and_without[0]["values"]) == (25,)
@@ -122,7 +124,7 @@ def test_the_fork_agrees_with_itself(directory):
         assert line["agreement"]["max_values"] < 1e-6
         assert line["n_times"] == dict.fromkeys(line["n_times"], 1)
         assert line["gain"] > 0
-    assert [_["scale"] for _ in results["lines"].values()] == [1, 1, 5]
+    assert [line["scale"] for line in results["lines"].values()] == [1, 1, 5]
     cubes = results["lines"]["fit"]["cubes"]
     assert_allclose(cubes["fork"], cubes["upstream"], rtol=0.5)
 
@@ -234,7 +236,7 @@ def test_picture_shows_the_times():
         assert_allclose(upstream.get_ydata(), [20, 80, 320][:n_rows])
         assert_allclose(fork.get_ydata(), [0.1, 0.4, 1.6][:n_rows])
         assert_allclose(floor.get_xdata(), [1, 4, 16][:n_rows])
-        labels = [_.get_text() for _ in ax.get_xticklabels()]
+        labels = [tick.get_text() for tick in ax.get_xticklabels()]
         assert labels == ["1", "4", "16"][:n_rows]
-    names = [_.get_text() for _ in figure.axes[1].texts]
+    names = [text.get_text() for text in figure.axes[1].texts]
     assert names == ["Gammapy 2.1", "fork", "templates alone"]

@@ -37,7 +37,7 @@ def test_noise_follows_poisson(kernel, mu, statistic, alpha, n_images):
 def test_weighted_noise_follows_poisson(kernel, n_images):
     # Mean and width are precise with more images, see the long test.
     result = calibrate(kernel, 5, "cash", n_images, seed=0)
-    assert [_ for _ in result["problems"] if "precise" not in _] == []
+    assert [problem for problem in result["problems"] if "precise" not in problem] == []
     assert result["mean_err"] < 0.02 and result["width_err"] < 0.01
 
 
@@ -82,4 +82,4 @@ def test_tails_of_maps_to_5_sigma(kernel, mu):
 
 @pytest.mark.long
 def test_noise_follows_poisson_everywhere():
-    assert [_ for _ in run() if _["problems"]] == []
+    assert [result for result in run() if result["problems"]] == []

@@ -121,7 +121,9 @@ def check(tmp_path, monkeypatch):
             docs_api.Entry("thing", name, getattr(module, name))
             for name in module.__all__
         ]
-        return [problem for _ in entries for problem in check_docs.check_entry(_)]
+        return [
+            problem for entry in entries for problem in check_docs.check_entry(entry)
+        ]
 
     return check
 
@@ -155,7 +157,7 @@ def test_good(check, tmp_path):
     ],
 )
 def test_problem(check, old, new, problem):
-    assert any(problem in _ for _ in check(old, new))
+    assert any(problem in found for found in check(old, new))
 
 
 class TestExtended:
@@ -255,7 +257,7 @@ def test_raised_by():
 @pytest.fixture(scope="module")
 def entries():
     """What the fork adds and changes."""
-    return {_.full_name: _ for _ in docs_api.public_entries()}
+    return {entry.full_name: entry for entry in docs_api.public_entries()}
 
 
 def test_entries(entries):
@@ -306,9 +308,9 @@ def test_pages(entries, tmp_path):
     page = (tmp_path / "gammapy.scripts.residuals.cli_residuals.rst").read_text()
     assert "    Usage: gammapy residuals [OPTIONS] DATASETS [MODELS]" in page
 
-    before = {_.name: _.stat().st_mtime_ns for _ in tmp_path.iterdir()}
+    before = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     docs_api.write_pages(list(entries.values()), tmp_path)
-    assert {_.name: _.stat().st_mtime_ns for _ in tmp_path.iterdir()} == before
+    assert {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
 
 
 def test_members_in():

@@ -47,7 +47,7 @@ def built(tmp_path_factory):
     (source / "conf.py").write_text(CONF)
     (source / "index.rst").write_text(INDEX)
     warnings = io.StringIO()
-    folders = [str(_) for _ in (source, source, site, folder / "trees")]
+    folders = [str(path) for path in (source, source, site, folder / "trees")]
     Sphinx(*folders, "html", status=None, warning=warnings).build()
     return site, warnings.getvalue()
 
@@ -60,7 +60,7 @@ def site(built):
 
 def test_warnings(built):
     lines = built[1].splitlines()
-    assert len(lines) == 2 and all("target not found" in _ for _ in lines)
+    assert len(lines) == 2 and all("target not found" in line for line in lines)
     assert "gammapy.maps.Mapx" in lines[0] and "Fit.sttat_profile" in lines[1]
 
 
@@ -92,11 +92,15 @@ def test_extended_docstrings(site):
     printed, ours = text.index("sed type init"), text.index("Does the background norm")
     assert printed < ours
     places = [
-        text.index(_)
-        for _ in ("experimental feature", "It changes no flux point", ">Notes<")
+        text.index(phrase)
+        for phrase in ("experimental feature", "It changes no flux point", ">Notes<")
     ]
     assert places == sorted(places)
-    problems = [_ for _ in check_site.check_site(site) if "no text for" not in _]
+    problems = [
+        problem
+        for problem in check_site.check_site(site)
+        if "no text for" not in problem
+    ]
     assert problems == []
 
 

@@ -59,7 +59,7 @@ def merged_text(base, overlay):
 def merge(overlay, base=BASE, head="def run(a, b, x, y, **kwargs)", name="run"):
     """The docstring of a function, extended."""
     text = merged_text(function(base), function(overlay, head))
-    (node,) = [_ for _ in ast.parse(text).body if _.name == name]
+    (node,) = [node for node in ast.parse(text).body if node.name == name]
     # what was not meant to change has its bytes
     raw = ast.get_docstring(node, clean=False)
     assert raw.endswith("\n    ") and not raw.endswith("\n\n    ")
@@ -82,8 +82,8 @@ def module_errors(base, overlay):
     """Errors of a merge of two modules, without the path."""
     with pytest.raises(OverlayError) as error:
         merge_module(base, overlay, PATH)
-    assert all(_.startswith(f"{PATH}:") for _ in error.value.lines)
-    return [_.removeprefix(f"{PATH}:") for _ in error.value.lines]
+    assert all(line.startswith(f"{PATH}:") for line in error.value.lines)
+    return [line.removeprefix(f"{PATH}:") for line in error.value.lines]
 
 
 class TestEntries:
@@ -159,7 +159,7 @@ class TestEntries:
     def test_stars(self, star):
         base = expected("**kwargs : dict", f"{star} : dict")
         texts = [base, "Parameters\n----------\n**kwargs : dict\n    Ours."]
-        texts = [function(_).replace('"""', 'r"""', 1) for _ in texts]
+        texts = [function(text).replace('"""', 'r"""', 1) for text in texts]
         merged = merged_text(*texts)
         assert "    **kwargs : dict\n        Ours.\n" in merged
         assert "Options" not in merged
@@ -413,7 +413,7 @@ class TestWhere:
         ours += "    d: int = 4\n    e: int = 5\n"
         text = merged_text(base, ours)
         names = ["a : int", "b : int", "c : int", "d, e : int"]
-        assert [_.strip() for _ in text.splitlines() if " : " in _] == names
+        assert [line.strip() for line in text.splitlines() if " : " in line] == names
         doc = ast.get_docstring(ast.parse(text).body[0])
         assert doc.count("\n\n") == 1
 
@@ -491,7 +491,7 @@ class TestWhere:
 class TestLiterals:
     def merge(self, base, ours):
         """Merge two literals of the docstring of a function."""
-        texts = [f"def f():\n    {_}\n" for _ in (base, ours)]
+        texts = [f"def f():\n    {body}\n" for body in (base, ours)]
         return merged_text(*texts)
 
     NOTES = '"""Notes\n    -----\n    {}\n    """'

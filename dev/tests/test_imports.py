@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 OVERLAY = Path(__file__).parents[2] / "gammapy"
-SUBPACKAGES = sorted(_.name for _ in OVERLAY.iterdir() if _.is_dir())
+SUBPACKAGES = sorted(path.name for path in OVERLAY.iterdir() if path.is_dir())
 
 
 @pytest.mark.parametrize("name", [*SUBPACKAGES, "maps"])

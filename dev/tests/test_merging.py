@@ -36,7 +36,7 @@ def errors(base, overlay, path=PATH):
         merge(base, overlay, path)
     lines = error.value.lines
     assert "\n".join(lines) == str(error.value)
-    assert all("\n" not in _ for _ in lines)
+    assert all("\n" not in line for line in lines)
     return list(lines)
 
 
@@ -91,7 +91,10 @@ class Fit(Parent, metaclass=Meta):
 def changed(old, new):
     """The base with one part of its text replaced."""
     text = dedent(BASE).lstrip("\n")
-    old, new = [dedent(_).lstrip("\n") if _.startswith("\n") else _ for _ in (old, new)]
+    old, new = [
+        dedent(definition).lstrip("\n") if definition.startswith("\n") else definition
+        for definition in (old, new)
+    ]
     assert text.count(old) == 1
     return text.replace(old, new)
 
@@ -449,9 +452,9 @@ class TestAll:
         check(base, '__all__ = ["a", "0"]\n', '__all__ = ("b", "a", "0")\n')
 
     def test_long(self):
-        names = [f"a_rather_long_name_{_}" for _ in range(4)]
+        names = [f"a_rather_long_name_{number}" for number in range(4)]
         base = f"__all__ = {names[:3]}\n".replace("'", '"')
-        rows = "".join(f'    "{_}",\n' for _ in names)
+        rows = "".join(f'    "{name}",\n' for name in names)
         expected = f"__all__ = [\n{rows}]\n"
         check(base, f"__all__ = {names[3:]}\n", expected)
         check(
@@ -510,8 +513,8 @@ class TestImports:
         )
 
     def test_joined_when_long(self):
-        names = [f"a_rather_long_name_{_}" for _ in range(4)]
-        rows = "".join(f"    {_},\n" for _ in names)
+        names = [f"a_rather_long_name_{number}" for number in range(4)]
+        rows = "".join(f"    {name},\n" for name in names)
         expected = f"from a import (\n{rows})\n"
         base = f"from a import {', '.join(names[1:])}\n"
         check(base, f"from a import {names[0]}\n", expected)
@@ -815,8 +818,9 @@ class TestRefused:
 
     def test_in_a_class(self):
         assert errors(BASE, "class Fit:\n    import a\n    pass\n") == [
-            f"{PATH}:{_}: refused statement `{text}`: class Fit holds definitions only"
-            for _, text in ((2, "import a"), (3, "pass"))
+            f"{PATH}:{line}: refused statement `{text}`: class Fit holds"
+            " definitions only"
+            for line, text in ((2, "import a"), (3, "pass"))
         ]
 
     def test_every_error_is_listed(self):

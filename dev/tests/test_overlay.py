@@ -54,8 +54,8 @@ def write(folder, files):
 
 def read(folder):
     """Bytes of all files below a folder."""
-    files = sorted(_ for _ in folder.rglob("*") if _.is_file())
-    return {str(_.relative_to(folder)): _.read_bytes() for _ in files}
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def make_base(folder, version="2.1"):
@@ -126,12 +126,14 @@ class TestMerge:
             "gammapy/new.py",
         ]
         assert b"def _upstream_run" in merged["gammapy/fit.py"]
-        assert [_.name for _ in (root / "build").iterdir()] == ["merged"]
+        assert [path.name for path in (root / "build").iterdir()] == ["merged"]
 
-        times = [_.stat().st_mtime_ns for _ in (root / "build").rglob("*.py")]
+        times = [path.stat().st_mtime_ns for path in (root / "build").rglob("*.py")]
         assert command("merge")[0] == 0
         assert read(root / "build" / "merged") == merged
-        assert times == [_.stat().st_mtime_ns for _ in (root / "build").rglob("*.py")]
+        assert times == [
+            path.stat().st_mtime_ns for path in (root / "build").rglob("*.py")
+        ]
 
     def test_out(self, command, tmp_path):
         assert command("merge", "--out", tmp_path / "a" / "b")[0] == 0
@@ -230,7 +232,7 @@ class TestBase:
         monkeypatch.syspath_prepend(base)
         found = overlay.find_base()
         assert found.package == base / "gammapy"
-        assert [_.read_text() for _ in found.licences] == ["BSD"]
+        assert [licence.read_text() for licence in found.licences] == ["BSD"]
 
     def test_find_base_refuses_the_fork(self, tmp_path, monkeypatch):
         monkeypatch.syspath_prepend(make_base(tmp_path / "fork", version="2.2.dev0"))
@@ -275,11 +277,13 @@ class TestBase:
 
 class TestTarget:
     def test_only_a_merge_is_replaced(self, root, base, command):
-        before = {_: _.read_bytes() for _ in (root / "gammapy").rglob("*.py")}
+        before = {path: path.read_bytes() for path in (root / "gammapy").rglob("*.py")}
         for out in (root, base):
             status, text = command("merge", "--out", out)
             assert status == 1 and "was not made by a merge" in text
-        assert {_: _.read_bytes() for _ in (root / "gammapy").rglob("*.py")} == before
+        assert {
+            path: path.read_bytes() for path in (root / "gammapy").rglob("*.py")
+        } == before
         for _ in range(2):
             assert command("merge", "--out", root / "else")[0] == 0
 
@@ -355,9 +359,10 @@ class TestLock:
     def test_vanished(self, base, command, old, names):
         write(base / "gammapy", {"fit.py": FIT.replace(old, f"{old}_of_all")})
         assert command("merge")[1].splitlines() == [
-            f"gammapy/fit.py:{_} vanished from the base, but is in dev/upstream.lock:"
-            " change the overlay, then run `python dev/overlay.py lock`"
-            for _ in names
+            f"gammapy/fit.py:{name} vanished from the base, but is in"
+            " dev/upstream.lock: change the overlay, then run"
+            " `python dev/overlay.py lock`"
+            for name in names
         ]
 
     def test_vanished_module(self, base, root, command):
@@ -378,9 +383,9 @@ class TestLock:
         write(root, {"gammapy/fit.py": OURS.partition("\n\nclass")[0]})
         assert command("merge")[0] == 0
         assert command("check")[1].splitlines() == [
-            f"dev/upstream.lock: gammapy/fit.py {_} is locked, but the overlay does not"
-            " replace it: run `python dev/overlay.py lock`"
-            for _ in ("Fit", "Fit.first")
+            f"dev/upstream.lock: gammapy/fit.py {name} is locked, but the overlay"
+            " does not replace it: run `python dev/overlay.py lock`"
+            for name in ("Fit", "Fit.first")
         ]
         assert command("lock") == (0, "1 definitions locked\n")
         assert command("check")[0] == 0
@@ -537,8 +542,8 @@ class TestCheckout:
         assert overlay.main(["check", "--base", str(checkout)], root) == 1
         assert capsys.readouterr().err.splitlines() == [
             *(
-                f"gammapy/fit.py:1: {_}: vanished, 2.1 has it"
-                for _ in ("Fit", "Fit.first", "run")
+                f"gammapy/fit.py:1: {name}: vanished, 2.1 has it"
+                for name in ("Fit", "Fit.first", "run")
             ),
             count(0, vanished=3),
         ]
@@ -642,8 +647,8 @@ class TestExport:
         write(checkout / "gammapy", {"fit.py": "", "new.py": "", "data/a.txt": "b"})
         changes = self.changes(checkout)
         assert command("export", checkout)[1].splitlines() == [
-            f"{_}: has uncommitted changes in {checkout}"
-            for _ in ("gammapy/fit.py", "gammapy/new.py")
+            f"{path}: has uncommitted changes in {checkout}"
+            for path in ("gammapy/fit.py", "gammapy/new.py")
         ]
         assert self.changes(checkout) == changes
 
@@ -732,7 +737,7 @@ class TestRealBase:
         self.change(real_checkout, core, old, f"{old}\n        pass")
         with pytest.raises(OverlayError) as error:
             overlay.plan_checkout(real_checkout)
-        assert [_.partition(": ")[2] for _ in error.value.lines[:2]] == [
+        assert [line.partition(": ")[2] for line in error.value.lines[:2]] == [
             "Datasets.stat_sum: its code changed",
             "Fit.stat_profile: only its docstring changed; the overlay extends it",
         ]

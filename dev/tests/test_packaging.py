@@ -34,11 +34,11 @@ def test_wheel(wheel):
     assert {"gammapy/datasets/residuals/spatial.py", "gammapy/maps/geom.py"} < set(
         names
     )
-    assert any(_.endswith(".so") for _ in names)
-    assert not any(".merged" in _ or "__pycache__" in _ for _ in names)
+    assert any(name.endswith(".so") for name in names)
+    assert not any(".merged" in name or "__pycache__" in name for name in names)
 
     info = "gammapy-2.2.dev0.dist-info"
-    licences = {_ for _ in names if _.startswith(f"{info}/licenses/")}
+    licences = {name for name in names if name.startswith(f"{info}/licenses/")}
     assert licences == {
         f"{info}/licenses/LICENSE.rst",
         f"{info}/licenses/build/gammapy-2.1/LICENSE.rst",

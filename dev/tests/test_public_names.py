@@ -51,7 +51,7 @@ def problem_of(old, parameters):
         for name, parameter in parameters.items()
         if parameter.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)
     ]
-    has_any = any(_.kind is kinds.VAR_KEYWORD for _ in parameters.values())
+    has_any = any(par.kind is kinds.VAR_KEYWORD for par in parameters.values())
     split = old.index("*") if "*" in old else len(old)
     given = [name for name in by_place if name not in ("self", "cls")]
     if tuple(given[:split]) != tuple(old[:split]):

@@ -78,7 +78,7 @@ def test_graded_kernels(name, mu):
     assert ((rates > LOWEST) & (rates < HIGHEST))[promised].all(), rates
     # The definition is met where there are a few counts.
     values = cross_thresholds(reference, SIGMAS, levels, npred)
-    has_counts = [count_number(_, levels, npred) > 2.4 for _ in values]
+    has_counts = [count_number(value, levels, npred) > 2.4 for value in values]
     expected = reference(values[has_counts])
     assert_allclose(significance(values[has_counts]), expected, atol=1e-3)
     followed = np.array(has_counts) | (np.array(SIGMAS) > 0)
@@ -115,7 +115,7 @@ def test_tophat(mu):
     n = np.arange(int(mu + 12 * np.sqrt(mu) + 30))
     cash = np.sqrt(2 * (n * np.log(np.maximum(n, 1) / mu) - n + mu)) * np.sign(n - mu)
     p = poisson.pmf(n, mu)
-    exact = [p[(cash / _) >= 1].sum() / norm.sf(abs(_)) for _ in SIGMAS]
+    exact = [p[(cash / sigma) >= 1].sum() / norm.sf(abs(sigma)) for sigma in SIGMAS]
     assert_allclose(rates, exact, rtol=1e-6)
     assert max(exact[3:]) < 1.95 and max(exact[:3]) < 13
     if mu >= 200:
@@ -139,7 +139,7 @@ def test_spikes(name, mu):
 def test_what_is_scaled_fails():
     # The tails of the Poisson significance of M^2 / M2 counts, which has width 1.
     levels, npred = make_lattice("gauss with spike", 30)
-    total, squares = (np.sum(levels**_ * npred) for _ in (1, 2))
+    total, squares = (np.sum(levels**power * npred) for power in (1, 2))
 
     def scaled(values):
         n, mu = values * total / squares, total**2 / squares
@@ -181,7 +181,9 @@ def test_guide_quotes_tails(name, mu):
 def test_guide_quotes_tails_of_on_off_data(name):
     for mu in CASES[name]:
         values, weights = expect_wstat(mu, ALPHAS[name])
-        rates = [weights[np.sign(_) * values >= abs(_)].sum() for _ in SIGMAS]
+        rates = [
+            weights[np.sign(sigma) * values >= abs(sigma)].sum() for sigma in SIGMAS
+        ]
         expected = rates / norm.sf(np.abs(SIGMAS))
         assert_allclose(quoted_rates()[name, mu], expected, atol=0.0051)
 

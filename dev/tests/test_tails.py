@@ -44,8 +44,8 @@ def test_tails_of_listed_sums():
     for n in itertools.product(range(25), repeat=3):
         probability[np.dot(n, LEVELS)] += np.prod(poisson.pmf(n, NPRED))
     values = np.arange(50)
-    above = [tail_probability(_, LEVELS, NPRED) for _ in values]
-    below = [tail_probability(_, LEVELS, NPRED, upper=False) for _ in values]
+    above = [tail_probability(value, LEVELS, NPRED) for value in values]
+    below = [tail_probability(value, LEVELS, NPRED, upper=False) for value in values]
     assert probability[50:].sum() < 1e-6
     assert_allclose(above, np.cumsum(probability[::-1])[::-1][:50], rtol=1e-9)
     assert_allclose(below, np.cumsum(probability)[:50], rtol=1e-9)

@@ -146,7 +146,9 @@ def has_data():
 def is_stale(quoted, printed, where, *, exact=False):
     """Whether a quoted output differs; how is printed."""
     is_same = str.__eq__ if exact else is_same_line
-    quoted, printed = ([_.rstrip() for _ in x.splitlines()] for x in (quoted, printed))
+    quoted, printed = (
+        [line.rstrip() for line in x.splitlines()] for x in (quoted, printed)
+    )
     while printed and not printed[-1]:
         printed.pop()
     if len(quoted) == len(printed) and all(map(is_same, quoted, printed)):
@@ -158,7 +160,7 @@ def is_stale(quoted, printed, where, *, exact=False):
 
 def is_same_line(quoted, printed):
     """Whether two lines agree up to spaces, rules and the rounding of numbers."""
-    words = [re.sub("-{2,}", "--", _).split() for _ in (quoted, printed)]
+    words = [re.sub("-{2,}", "--", text).split() for text in (quoted, printed)]
     return len(words[0]) == len(words[1]) and all(
         a == b or is_same_word(a, b) for a, b in zip(*words, strict=True)
     )

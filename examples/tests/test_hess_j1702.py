@@ -39,7 +39,7 @@ def test_parameters_are_found(results):
 
 
 def test_each_iteration_is_on_disk(results):
-    folders = sorted(_.name for _ in results.glob("iteration-*"))
+    folders = sorted(path.name for path in results.glob("iteration-*"))
     assert folders == ["iteration-0-background", "iteration-1-J1702-420B"]
     for folder in folders:
         for name in FIGURES:
@@ -60,7 +60,9 @@ def test_each_iteration_is_on_disk(results):
 def test_nuisance_tables(results):
     table = Table.read(results / "nuisance_profile.ecsv")
     assert len(table) == 11 and all(table["success"])
-    norms = [_ for _ in table.colnames if _.endswith("-bkg.spectral.norm")]
+    norms = [
+        column for column in table.colnames if column.endswith("-bkg.spectral.norm")
+    ]
     assert norms == ["bin-0-bkg.spectral.norm", "bin-1-bkg.spectral.norm"]
     flux_points = FluxPoints.read(results / "flux_points.fits")
     table = flux_points.nuisance

@@ -124,15 +124,17 @@ def test_workflow(results, tmp_path):
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     run(tmp_path, "workflow", "run")
     folder, other = tmp_path / "msh1552", results[0]
-    names = {_.name for _ in other.iterdir()}
-    assert names == {_.name for _ in folder.iterdir()}
+    names = {path.name for path in other.iterdir()}
+    assert names == {path.name for path in folder.iterdir()}
     for name in (
         "datasets_background",
         "datasets_groups",
         "residuals_spectrum",
         "flux_points",
     ):
-        table, expected = (Table.read(_ / f"{name}.ecsv") for _ in (folder, other))
+        table, expected = (
+            Table.read(place / f"{name}.ecsv") for place in (folder, other)
+        )
         assert table.colnames == expected.colnames and len(table) == len(expected)
         for column in table.colnames:
             if table[column].dtype.kind == "f":
@@ -165,5 +167,5 @@ def test_commands_of_the_guide(results):
 
 def test_guide_has_the_configuration():
     text = CONFIG.read_text()
-    lines = [f"    {_}" if _ else "" for _ in text.splitlines()]
+    lines = [f"    {line}" if line else "" for line in text.splitlines()]
     assert "\n".join(lines) in GUIDE.read_text()

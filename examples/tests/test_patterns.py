@@ -17,7 +17,10 @@ import make_patterns_pictures as patterns  # noqa: E402
 @pytest.fixture(scope="module")
 def fitted():
     """Fitted datasets of each mistake."""
-    return {name: patterns.fit_mistake(_) for name, _ in patterns.MISTAKES.items()}
+    return {
+        name: patterns.fit_mistake(mistake)
+        for name, mistake in patterns.MISTAKES.items()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +38,8 @@ def spectra(fitted):
 def rows(fitted):
     """Rows of the table of the page."""
     return {
-        name: patterns.describe(_, patterns.MISTAKES[name])
-        for name, _ in fitted.items()
+        name: patterns.describe(datasets, patterns.MISTAKES[name])
+        for name, datasets in fitted.items()
     }
 
 
@@ -83,8 +86,8 @@ def test_spectra(spectra):
 def test_maps(fitted):
     center = patterns.source().position
     images = {
-        name: SpatialResiduals.from_datasets(_).sqrt_ts.reduce_over_axes()
-        for name, _ in fitted.items()
+        name: SpatialResiduals.from_datasets(datasets).sqrt_ts.reduce_over_axes()
+        for name, datasets in fitted.items()
     }
     coords = images["none"].geom.get_coord()
     offset = coords.skycoord.separation(center).deg
@@ -102,10 +105,10 @@ def test_maps(fitted):
 
 def test_larger_radius_finds_the_extended_source(fitted):
     maps = {
-        name: SpatialResiduals.from_datasets(_, correlation_radius="0.4 deg")
-        for name, _ in fitted.items()
+        name: SpatialResiduals.from_datasets(datasets, correlation_radius="0.4 deg")
+        for name, datasets in fitted.items()
     }
-    highest = {name: np.nanmax(_.sqrt_ts.data) for name, _ in maps.items()}
+    highest = {name: np.nanmax(maps_of.sqrt_ts.data) for name, maps_of in maps.items()}
     assert highest["extended"] > 7 and highest["none"] < 4
 
 

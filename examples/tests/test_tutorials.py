@@ -60,7 +60,7 @@ def test_residuals_3d(run):
     assert abs(below["mean"]) < 0.2 and abs(below["std"] - 1) < 0.1
 
     index, extension, norm = [
-        [_.distribution()[0] for _ in residuals]
+        [residual.distribution()[0] for residual in residuals]
         for residuals in names["mistake_residuals"].values()
     ]
     assert abs(index[0]["std"] - 1) < 0.1 and abs(norm[0]["std"] - 1) < 0.1
@@ -73,7 +73,7 @@ def test_residuals_3d(run):
 
 def test_nuisance_parameters(run):
     names = run("nuisance_parameters")
-    pulls = np.array([names["nuisance"][_] for _ in names["pulls_of_norms"]])
+    pulls = np.array([names["nuisance"][norm] for norm in names["pulls_of_norms"]])
     assert np.all(np.diff(pulls) < 0) and np.abs(pulls).max() < 1
     assert names["alone"] < names["total"]
     assert_allclose(names["total"], names["amplitude"].error, rtol=0.05)
@@ -95,7 +95,7 @@ def test_nuisance_parameters(run):
 @pytest.mark.long
 def test_fast_norm_fits(run):
     names = run("fast_norm_fits")
-    minuit, newton = (names["results"][_] for _ in ("minuit", "newton"))
+    minuit, newton = (names["results"][backend] for backend in ("minuit", "newton"))
     assert newton.total_stat <= minuit.total_stat + 1e-9
     assert_allclose(newton.total_stat, minuit.total_stat, atol=1e-3)
     for way in ("newton", "templates"):
@@ -109,7 +109,7 @@ def test_fast_norm_fits(run):
     for task in ("profile", "flux points"):
         assert seconds[task, "templates"] < seconds[task, "minuit"] / 5
     bars = names["ax_time"].patches
-    assert_allclose([_.get_width() for _ in bars], names["table"]["seconds"])
+    assert_allclose([bar.get_width() for bar in bars], names["table"]["seconds"])
     assert "index" in names["reason_for"](names["free"]("index"))
 
 
@@ -122,7 +122,8 @@ def test_hess_dr1(run):
     assert runs["obs_id"][np.argmin(runs["pull"])] == "20283"
     assert names["n_missed"] == 0
     widths = {
-        label: _.distribution()["std"][0] for label, _ in names["residuals"].items()
+        label: residuals.distribution()["std"][0]
+        for label, residuals in names["residuals"].items()
     }
     assert widths["background"] > 1.4 and 1 < widths["elongated"] < 1.2
     assert 2 < names["ts"] < 20

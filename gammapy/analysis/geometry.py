@@ -70,7 +70,9 @@ def empty_maps(datasets, name):
         skydir=skydir,
         frame=place.frame,
         binsz=wcs.binsize,
-        width=tuple(_.to_value("deg") for _ in (wcs.width.width, wcs.width.height)),
+        width=tuple(
+            width.to_value("deg") for width in (wcs.width.width, wcs.width.height)
+        ),
         axes=[energy_axis(axes.energy)],
     )
     binsz = wcs.binsize_irf

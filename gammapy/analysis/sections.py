@@ -35,7 +35,7 @@ def _validate_bins(value):
 def _show_bins(bins):
     if isinstance(bins, int):
         return bins
-    return [f"{_.value} {_.unit}" for _ in bins]
+    return [f"{edge.value} {edge.unit}" for edge in bins]
 
 
 BinsType = Annotated[

@@ -34,7 +34,7 @@ def set_start_models(session, config):
     start = config.fit.models
     if start is None or not session.datasets:
         return
-    if any(not is_background(_) for _ in session.models or []):
+    if any(not is_background(model) for model in session.models or []):
         log.info("The datasets have models: those of fit.models are not read.")
         return
     models = Models.from_dict(start) if isinstance(start, dict) else Models.read(start)

@@ -63,6 +63,8 @@ def write_template(config, filename, *, overwrite=False):
     overwrite : bool, optional
         Whether to replace an existing file. Default is False.
     """
-    sections = "\n".join(f"{SECTION}{_}\n{text}" for _, text in option_docs().items())
+    sections = "\n".join(
+        f"{SECTION}{option}\n{text}" for option, text in option_docs().items()
+    )
     text = f"{config.to_yaml()}{HEADER}\n{sections}"
     write_files({filename: lambda path: path.write_text(text)}, overwrite=overwrite)

@@ -103,8 +103,12 @@ def options_of(cls):
     for kind in cls.__mro__[:-1]:
         if "__init__" in vars(kind):
             options = inspect.signature(kind).parameters.values()
-            named = [_.name for _ in options if _.kind is not _.VAR_KEYWORD]
-            names += [_ for _ in named if _ not in names]
+            named = [
+                option.name
+                for option in options
+                if option.kind is not option.VAR_KEYWORD
+            ]
+            names += [name for name in named if name not in names]
             if len(named) == len(options):
                 return names
     return None
@@ -184,7 +188,7 @@ def estimator_parameters(cls, *own):
                     f"{name!r} has its own key, here or in general: it cannot be one of"
                     " the parameters"
                 )
-        names = [_ for _ in options_of(cls) if _ not in own]
+        names = [option for option in options_of(cls) if option not in own]
         check_options(parameters, cls, names)
         try:
             cls(**parameters)
@@ -273,7 +277,9 @@ def explain_errors(cls, value, handler):
     try:
         return handler(value)
     except ValidationError as error:
-        details = [_explain(cls, _) for _ in error.errors(include_url=False)]
+        details = [
+            _explain(cls, problem) for problem in error.errors(include_url=False)
+        ]
         title = error.title
     raise ValidationError.from_exception_data(title, details)
 
@@ -285,7 +291,7 @@ def _explain(cls, error):
     fields = cls.model_fields
     if NOT_BINS in location:
         message = "Give true, false, or bins of runs, such as by: {zenith: 2}"
-    location = tuple(_ for _ in location if _ not in (NOT_BINS, BINS))
+    location = tuple(step for step in location if step not in (NOT_BINS, BINS))
     # Of a section inside this one that section knows more, and was asked before.
     if len(location) == 1:
         key = location[0]

@@ -103,7 +103,7 @@ class ObservationGroups:
             labels = labels * (len(values) - 1) + idx
             is_inside &= idx >= 0
         table["group"] = np.where(is_inside, np.array(all_names)[labels], "")
-        names = [_ for _ in all_names if _ in table["group"]]
+        names = [name for name in all_names if name in table["group"]]
         groups = cls(
             table["obs_id", "group", "zenith", "offset", "livetime"], names, edges
         )
@@ -212,8 +212,8 @@ class ObservationGroups:
             livetime = runs["livetime"].quantity
             weights = livetime.value if livetime.sum() > 0 else None
             means = {
-                _: np.average(runs[_].quantity, weights=weights)
-                for _ in ("zenith", "offset")
+                name: np.average(runs[name].quantity, weights=weights)
+                for name in ("zenith", "offset")
             }
             obs_ids = " ".join(map(str, runs["obs_id"]))
             rows.append((name, len(runs), livetime.sum(), *means.values(), obs_ids))
@@ -224,12 +224,16 @@ class ObservationGroups:
             table[name].info.format = form
         table.meta["ungrouped"] = self.ungrouped
         for name, edges in self.edges.items():
-            table.meta[f"{name}_edges"] = [f"{_.value} {_.unit}" for _ in edges]
+            table.meta[f"{name}_edges"] = [
+                f"{edge.value} {edge.unit}" for edge in edges
+            ]
         return table
 
     def __str__(self):
         lines = self.summary()["group", "n_runs", "livetime", "zenith", "offset"]
-        text = "\n".join(f"  {_}" for _ in lines.pformat(max_lines=-1, max_width=-1))
+        text = "\n".join(
+            f"  {line}" for line in lines.pformat(max_lines=-1, max_width=-1)
+        )
         ungrouped = " ".join(map(str, self.ungrouped)) or "none"
         return (
             f"{self.__class__.__name__}\n\n{text}\n\n"
@@ -255,7 +259,7 @@ def parse_bins(bins):
             raise ValueError(f"the number of bins must be 1 or more, not {bins}")
         return int(bins)
     try:
-        edges = u.Quantity([u.Quantity(_).to("deg") for _ in bins])
+        edges = u.Quantity([u.Quantity(edge).to("deg") for edge in bins])
     except (TypeError, ValueError):
         raise ValueError(
             "give a number of bins, or a list of edges with units, such as"
@@ -277,12 +281,16 @@ def _parse_bins(name, value):
 def _describe(observations, target):
     """Table of what observations are grouped by."""
     table = Table()
-    table["obs_id"] = [_.obs_id for _ in observations]
-    pointings = [_.get_pointing_icrs(_.tmid) for _ in observations]
-    offsets = [_.separation(target).deg for _ in pointings]
-    table["zenith"] = u.Quantity([_zenith(_) for _ in observations])
+    table["obs_id"] = [observation.obs_id for observation in observations]
+    pointings = [
+        observation.get_pointing_icrs(observation.tmid) for observation in observations
+    ]
+    offsets = [pointing.separation(target).deg for pointing in pointings]
+    table["zenith"] = u.Quantity([_zenith(observation) for observation in observations])
     table["offset"] = np.ravel(offsets) * u.deg
-    durations = [_.observation_live_time_duration for _ in observations]
+    durations = [
+        observation.observation_live_time_duration for observation in observations
+    ]
     table["livetime"] = u.Quantity(durations)
     return table
 
@@ -321,16 +329,16 @@ def _names(edges):
     for name, values in edges.items():
         texts = _shortest(values.to_value("deg"))
         parts.append([f"{name}-{low}-{high}" for low, high in pairwise(texts)])
-    return ["-".join(_) for _ in product(*parts)] if parts else [ALL]
+    return ["-".join(labels) for labels in product(*parts)] if parts else [ALL]
 
 
 def _shortest(values):
     """Numbers with as few decimals as tell them apart."""
-    exact = [f"{_:g}" for _ in values]
+    exact = [f"{value:g}" for value in values]
     if max(map(len, exact)) <= 5 and len(set(exact)) == len(exact):
         return exact
     for decimals in range(1, 16):
-        texts = [f"{_:.{decimals}f}" for _ in values]
+        texts = [f"{value:.{decimals}f}" for value in values]
         if len(set(texts)) == len(texts):
             return texts
-    return [str(_) for _ in range(len(values))]
+    return [str(number) for number in range(len(values))]

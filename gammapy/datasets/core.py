@@ -40,7 +40,7 @@ class Datasets:
         Not from self.models: each access makes the joint models and their covariance,
         which took as long as the statistic of a small dataset.
         """
-        return Parameters.from_stack([_.parameters for _ in self.unique_models])
+        return Parameters.from_stack([model.parameters for model in self.unique_models])
 
     @property
     def unique_models(self):
@@ -174,7 +174,7 @@ class Datasets:
         >>> datasets = Datasets([SpectrumDatasetOnOff.read(path)])
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     datasets.write(Path(folder) / "datasets.yaml")
-        ...     sorted(_.name for _ in Path(folder).iterdir())
+        ...     sorted(path.name for path in Path(folder).iterdir())
         ['datasets.yaml', 'pha_obs23523.fits']
         """
         check_filenames(self)
@@ -312,7 +312,7 @@ def local_datasets(datasets):
         raise TypeError(_no_datasets(datasets)) from None
     if datasets is None:
         raise TypeError(_no_datasets(datasets))
-    return Datasets([_local_dataset(_) for _ in datasets])
+    return Datasets([_local_dataset(dataset) for dataset in datasets])
 
 
 def _no_datasets(value):

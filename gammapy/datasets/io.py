@@ -22,7 +22,7 @@ class OGIPDatasetWriter:
         >>> dataset = SpectrumDatasetOnOff.read(path)
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     OGIPDatasetWriter(Path(folder) / "crab.fits").write(dataset)
-        ...     sorted(_.name for _ in Path(folder).iterdir())
+        ...     sorted(path.name for path in Path(folder).iterdir())
         ['crab.fits', 'crab_arf.fits', 'crab_bkg.fits', 'crab_rmf.fits']
         """
         lost, total = _bins_of_mask_fit(dataset)

@@ -37,7 +37,9 @@ def make_norm_templates(datasets, parameters, *, scales=None, reuse=None, change
     names = [f"{par.name!r} of {name!r}" for name, par in scales.items()]
     names += [parameter_name(models, par) for par in parameters]
     reasons = [datasets.why_not_linear(parameters)]
-    reasons += [why_not_prior(*_) for _ in zip(norms, names, strict=True)]
+    reasons += [
+        why_not_prior(norm, name) for norm, name in zip(norms, names, strict=True)
+    ]
     for reason in filter(None, reasons):
         raise NotLinearError(f"Not linear in norms: {reason}.")
     described = _describe_norms(norms, names, _occurrences(models, scales))

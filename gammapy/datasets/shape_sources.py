@@ -174,8 +174,10 @@ class SourceTerms:
         self.model = model
         self.spectrum = _free(model.spectral_model, indices)
         self.shape = _free(model.spatial_model, indices)
-        self.idx_spectrum = np.array([indices[id(_)] for _ in self.spectrum], dtype=int)
-        self.idx_shape = np.array([indices[id(_)] for _ in self.shape], dtype=int)
+        self.idx_spectrum = np.array(
+            [indices[id(par)] for par in self.spectrum], dtype=int
+        )
+        self.idx_shape = np.array([indices[id(par)] for par in self.shape], dtype=int)
         self._axes = []
         groups = {}
         for bins, evaluator in members:
@@ -285,7 +287,9 @@ def flux_steps(evaluate, values, errors, low, high):
 
 def _free(model, indices):
     """Free parameters of a model, each one once."""
-    return list({id(_): _ for _ in model.parameters if id(_) in indices}.values())
+    return list(
+        {id(par): par for par in model.parameters if id(par) in indices}.values()
+    )
 
 
 def _kernels(evaluator):

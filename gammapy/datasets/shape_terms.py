@@ -150,7 +150,7 @@ class SmoothStatistic:
     @staticmethod
     def _pixel(source, parameter):
         scales = [grid.image.geom.pixel_scales for grid in source.grids]
-        return max(np.max(_.to_value(parameter.unit)) for _ in scales)
+        return max(np.max(scale.to_value(parameter.unit)) for scale in scales)
 
     def reach(self, values):
         """How far one step may go, shape (n,): a shape not farther than its size."""
@@ -205,9 +205,11 @@ class SmoothStatistic:
         """Whether a source reaches out of its cutout, which is to be made again."""
         names = {source.model.name for source in self.sources}
         evaluators = [
-            _ for dataset in self.datasets for _ in dataset.evaluators.items()
+            item for dataset in self.datasets for item in dataset.evaluators.items()
         ]
-        return any(name in names and is_outgrown(_) for name, _ in evaluators)
+        return any(
+            name in names and is_outgrown(evaluator) for name, evaluator in evaluators
+        )
 
     # --- values ------------------------------------------------------------
 
@@ -338,7 +340,7 @@ class _Table:
         number = len(statistic.parameters)
         self.gradient = np.zeros(number)
         self.rest = np.zeros((number, number))
-        self.jacobian = [np.zeros((len(_), number)) for _ in npred]
+        self.jacobian = [np.zeros((len(part), number)) for part in npred]
 
     def fisher(self):
         """Part of the Hessian that has no second derivatives of the model."""

@@ -95,7 +95,9 @@ def with_positive_reference(datasets, source, energies):
     )
     positive = copy.copy(model)
     positive.spectral_model = opposite
-    models = Models([positive if _ is model else _ for _ in datasets.models])
+    models = Models(
+        [positive if other is model else other for other in datasets.models]
+    )
     copies = [copy.copy(dataset) for dataset in datasets]
     for dataset in copies:
         dataset.models = models

@@ -174,8 +174,8 @@ class ExclusionMaskMaker:
         _check_datasets(datasets)
         return self._find(
             [
-                _image_dataset(_, self.energy_min, self.energy_max)
-                for _ in progress_bar(datasets, desc="Images")
+                _image_dataset(dataset, self.energy_min, self.energy_max)
+                for dataset in progress_bar(datasets, desc="Images")
             ]
         )
 
@@ -234,12 +234,12 @@ class ExclusionMaskMaker:
         maker = OneRunAtATime(makers, stack_datasets=False, **options)
         images = run_multiprocessing(
             partial(_make_image, maker, reference, self.energy_min, self.energy_max),
-            [(_,) for _ in observations],
+            [(observation,) for observation in observations],
             backend=maker.parallel_backend,
             pool_kwargs={"processes": min(maker.n_jobs, len(observations))},
             task_name="Images",
         )
-        images = [_ for _ in images if _ is not None]
+        images = [image for image in images if image is not None]
         if not images:
             raise ValueError("No observation reaches into the reference geometry.")
         return self._find(images)
@@ -323,7 +323,7 @@ class ExclusionMaskMaker:
         n_pixels = kernel.apply(has_ring[np.newaxis].astype(float))[0]
         for name in ("counts_off", "acceptance_off"):
             summed[name] = summed[name] / np.where(n_pixels > 0, n_pixels, 1)
-        arrays = {_: np.where(has_ring, summed[_], np.nan) for _ in summed}
+        arrays = {name: np.where(has_ring, summed[name], np.nan) for name in summed}
         alpha = joint_alpha(arrays)
         return compute_sqrt_ts_on_off(arrays["counts"], arrays["counts_off"], alpha, 0)
 
@@ -370,7 +370,7 @@ def _image_dataset(dataset, energy_min, energy_max):
     """Counts and background inside the masks and the energy range as one image."""
     axis = dataset.counts.geom.axes["energy"]
     bins = bins_of_range(dataset, energy_min, energy_max)
-    sources = [_.name for _ in dataset.models or [] if not is_background(_)]
+    sources = [model.name for model in dataset.models or [] if not is_background(model)]
     geom = dataset.counts.geom.to_image().to_cube([axis.squash()])
     counts, background, used = np.zeros((3, *geom.data_shape))
     for plane in iter_planes(dataset, bins, exclude=sources):
@@ -397,7 +397,7 @@ def _place_sums(image, off, geom):
         "coverage": used,
         **off,
     }
-    sums = np.stack([np.where(used, arrays[_], 0.0) for _ in SUMMED])
+    sums = np.stack([np.where(used, arrays[name], 0.0) for name in SUMMED])
     return place(
         sums, geom.data_shape, *image_slices(geom, image.counts.geom.to_image())
     )
@@ -416,7 +416,7 @@ def _round_row(number, excluded, mask, sqrt_ts):
         "std": float(outside.std()) if outside.size else np.nan,
         "max": float(outside.max()) if outside.size else np.nan,
     }
-    values = {_: getattr(value, "value", value) for _, value in row.items()}
+    values = {name: getattr(value, "value", value) for name, value in row.items()}
     words = [f"{name}={value:.4g}" for name, value in values.items()]
     log.info(" ".join([LABEL, *words]))
     return row

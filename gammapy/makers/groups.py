@@ -117,6 +117,6 @@ def check_reduction(function, observations, reference, makers, options):
     for observation in check_list("observations", observations, expected):
         check_type("observations", observation, Observation, expected)
     own = ("makers", "stack_datasets")
-    known = [_ for _ in option_names(DatasetsMaker) if _ not in own]
+    known = [name for name in option_names(DatasetsMaker) if name not in own]
     check_options(function, options, known)
     check_n_jobs(options.get("n_jobs"), options.get("parallel_backend"))

@@ -66,9 +66,9 @@ def find_edges(axis, edges, dataset_name):
     nearest = there[idx]
     strange = np.abs(nearest - edges.value) > EDGE_TOLERANCE * nearest
     if strange.any():
-        names = ", ".join(f"{_:g}" for _ in edges.value[strange])
+        names = ", ".join(f"{edge:g}" for edge in edges.value[strange])
         # As many digits as an edge must have to be one.
-        close = ", ".join(f"{_:.8g}" for _ in dict.fromkeys(nearest[strange]))
+        close = ", ".join(f"{edge:.8g}" for edge in dict.fromkeys(nearest[strange]))
         raise ValueError(
             f"energy_edges: {names} {edges.unit} are not edges of the energy bins of "
             f"dataset {dataset_name!r}; the nearest ones are {close} {edges.unit}."

@@ -78,13 +78,17 @@ class Fit:
         for step, opts in zip(registry.register, options, strict=False):
             check_mapping(f"{step}_opts", opts)
         if backend is not None:
-            known = [_ for names in registry.register.values() for _ in names]
+            known = [name for names in registry.register.values() for name in names]
             check_choice("backend", backend, list(dict.fromkeys(known)))
         self._upstream_Fit___init__(
             "minuit" if backend is None else backend, *options, store_trace
         )
         self.debug = check_bool("debug", debug)
-        if backend is None and not store_trace and all(_ is None for _ in options):
+        if (
+            backend is None
+            and not store_trace
+            and all(option is None for option in options)
+        ):
             self._settings_not_asked = settings_of(self)
 
     @classmethod
@@ -356,7 +360,10 @@ class Fit:
         (3, 2)
         """
         datasets, parameters = _parse_datasets(datasets=datasets)
-        scanned = [find_parameter(parameters, *_) for _ in ((x, "x"), (y, "y"))]
+        scanned = [
+            find_parameter(parameters, value, name)
+            for value, name in ((x, "x"), (y, "y"))
+        ]
         debug = self.debug if debug is None else check_bool("debug", debug)
         label = "stat_surface"
         scan = Scan(self, datasets, scanned, reoptimize, debug, label, OptimizeResult)

@@ -423,7 +423,10 @@ def stack_rows(rows, meta=None):
         unit = getattr(present[0], "unit", None)
         values = [row.get(name, missing) for row in rows]
         if unit is not None:
-            values = [u.Quantity(_, unit if _ is missing else None) for _ in values]
+            values = [
+                u.Quantity(value, unit if value is missing else None)
+                for value in values
+            ]
             table[name] = u.Quantity(values, unit)
         else:
             table[name] = values

@@ -106,7 +106,7 @@ def why_not_model(model, selected):
     norms = _norms(spectrum)
     for par in occurrences:
         if id(par) not in norms:
-            of_sum = any(par is _ for _ in _summed_parameters(spectrum))
+            of_sum = any(par is summed for summed in _summed_parameters(spectrum))
             what = "part of a sum of spectra" if of_sum else "not a norm"
             return f"{par.name!r} of {model.name!r} is free and {what}"
     if len(occurrences) > 1:

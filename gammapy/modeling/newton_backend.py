@@ -120,7 +120,7 @@ def optimize_newton(parameters, function, store_trace=False, **kwargs):
     free = templates.parameters
     pairs = zip(templates.names, fit.undetermined, strict=True)
     warn_undetermined([name for name, is_unknown in pairs if is_unknown])
-    factors = [_factor(*_) for _ in zip(free, fit.values, strict=True)]
+    factors = [_factor(par, value) for par, value in zip(free, fit.values, strict=True)]
     info = {
         "success": fit.success,
         "message": fit.message,

@@ -114,15 +114,15 @@ class Scan:
         best_fit = best_fit_values(self.models) if self.debug else {}
         with self.parameters.restore_status():
             points = [
-                self._keep(*_, best_fit)
-                for _ in self._iter_points(n_jobs, parallel_backend)
+                self._keep(*point, best_fit)
+                for point in self._iter_points(n_jobs, parallel_backend)
             ]
         warn_undetermined(list(self.undetermined))
         stats, results, rows = zip(*points, strict=True) if points else [()] * 3
         return self._collect(stats, results, rows, best_fit)
 
     def _collect(self, stats, results, rows, best_fit):
-        shape = tuple(len(_) for _ in self.values)
+        shape = tuple(len(value) for value in self.values)
         results = list(results) if self.reoptimize else []
         if len(shape) > 1 and self.reoptimize:
             results = _object_array(results, shape)
@@ -256,7 +256,11 @@ class Scan:
 
     def _from_processes(self, n_jobs, parallel_backend):
         indices = [self.parameters.index(par) for par in self.scanned]
-        parts = [_.tolist() for _ in np.array_split(self.points, n_jobs) if len(_)]
+        parts = [
+            chunk.tolist()
+            for chunk in np.array_split(self.points, n_jobs)
+            if len(chunk)
+        ]
         inputs = [
             (self.fit, self.datasets, indices, part, self.debug) for part in parts
         ]

@@ -123,7 +123,7 @@ def _fit(datasets, parameters, max_iter):
         if is_known and not statistic.is_outgrown():
             break
     judgement = judge(statistic, values, minimum.derivatives, stat_sum)
-    reasons = [_ for _ in [minimum.failure] if _] + judgement.reasons
+    reasons = [failure for failure in [minimum.failure] if failure] + judgement.reasons
     if statistic.is_outgrown():
         reasons.append("a source keeps growing out of its cutout")
     if not reasons:

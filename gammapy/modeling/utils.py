@@ -12,7 +12,11 @@ COUNTS = {
 
 def _parse_datasets(datasets):
     is_list = isinstance(datasets, (list, tuple))
-    strange = [_ for _ in datasets if not hasattr(_, "name")] if is_list else []
+    strange = (
+        [dataset for dataset in datasets if not hasattr(dataset, "name")]
+        if is_list
+        else []
+    )
     if strange or not (is_list or hasattr(datasets, "stat_sum")):
         raise TypeError(
             "datasets: expected Datasets, a list of datasets or one dataset, got "

@@ -53,7 +53,7 @@ def cli_run_analysis(filename, out, overwrite, steps):
     models_file = make_path(config.general.models_file or outdir / MODELS_FILE)
     if "all" in steps:
         steps = ("fit", "residuals", "flux-points")
-    results = [models_file, *(outdir / _ for _ in RESULT_FILES)] if steps else []
+    results = [models_file, *(outdir / name for name in RESULT_FILES)] if steps else []
     # Before hours of reduction.
     check_absent([out, *results], overwrite, error=click.ClickException)
     session = Analysis(config)

@@ -139,7 +139,7 @@ def read_datasets(path, path_models=None):
 def _read_dataset(path):
     """Dataset of one FITS file, whose extensions say of which kind it is."""
     with fits.open(path) as hdulist:
-        names = {_.name for _ in hdulist}
+        names = {hdu.name for hdu in hdulist}
     if "SPECTRUM" in names:
         return SpectrumDatasetOnOff.read(path)
     if "COUNTS" not in names:
@@ -184,4 +184,4 @@ def write_files(folder, writers):
         By file name a function that writes to the path that it is given.
     """
     with input_errors(f"Cannot write to {folder}", OSError):
-        atomic.write_files({folder / name: _ for name, _ in writers.items()})
+        atomic.write_files({folder / name: writer for name, writer in writers.items()})

@@ -77,7 +77,9 @@ def cli_nuisance(filename, parameters, figure, overwrite):
         label: select_parameters(table, parameters) for label, table in tables.items()
     }
     if not any(selected.values()) and parameters:
-        known = dict.fromkeys(_ for table in tables.values() for _ in drawable(table))
+        known = dict.fromkeys(
+            figure for table in tables.values() for figure in drawable(table)
+        )
         raise InputError(
             f"No parameter is named {', '.join(parameters)}; fitted were: "
             f"{', '.join(known) or 'none'}."
@@ -104,7 +106,7 @@ def read_tables(path):
     """Nuisance tables of a file, by label."""
     if is_yaml(path) or _is_dataset(path):
         datasets = read_datasets(path)
-        tables = {_: nuisance_table(datasets, _) for _ in _labels(datasets)}
+        tables = {label: nuisance_table(datasets, label) for label in _labels(datasets)}
     else:
         with input_errors(f"Cannot read {path}", Exception):
             table = _read_table(path)
@@ -120,7 +122,7 @@ def _is_dataset(path):
     """Whether a file is the FITS file of a dataset."""
     try:
         with fits.open(path) as hdulist:
-            return bool({"COUNTS", "SPECTRUM"} & {_.name for _ in hdulist})
+            return bool({"COUNTS", "SPECTRUM"} & {hdu.name for hdu in hdulist})
     except OSError:  # not FITS
         return False
 
@@ -131,14 +133,14 @@ def _labels(datasets):
     for dataset in datasets:
         table = getattr(dataset, "meta_table", None)
         names |= dict.fromkeys([] if table is None else table.colnames)
-    return [_.removeprefix(PREFIX) for _ in names if _.startswith(PREFIX)]
+    return [name.removeprefix(PREFIX) for name in names if name.startswith(PREFIX)]
 
 
 def _read_table(path):
     """Table of flux points, or the one that the file is; None when there is none."""
     if path.suffix.lower() in (".ecsv", ".txt", ".dat"):
         table = Table.read(path, format="ascii.ecsv")
-        if not any(_.startswith(PREFIX) for _ in table.colnames):
+        if not any(column.startswith(PREFIX) for column in table.colnames):
             return table if _is_nuisance(table) else None
     elif not _has_table(path):
         raise ValueError("it holds neither flux points nor a dataset")
@@ -149,8 +151,8 @@ def _has_table(path):
     """Whether a FITS file has a table that may be one of flux points."""
     with fits.open(path) as hdulist:
         return any(
-            isinstance(_, fits.BinTableHDU) and _.name in ("FLUXPOINTS", "")
-            for _ in hdulist
+            isinstance(hdu, fits.BinTableHDU) and hdu.name in ("FLUXPOINTS", "")
+            for hdu in hdulist
         )
 
 
@@ -164,7 +166,7 @@ def drawable(table):
 
     Parameters of the fit of the null hypothesis are not among them.
     """
-    fitted = [_ for _ in table.colnames if f"{_}_err" in table.colnames]
+    fitted = [column for column in table.colnames if f"{column}_err" in table.colnames]
     measured = [name for name in MEASURED if name in table.colnames]
     return fitted or measured or [name for name in table.colnames if _is_profiled(name)]
 
@@ -188,7 +190,7 @@ def select_parameters(table, patterns):
 def shown_columns(table, selected):
     """Columns without those of parameters that are not selected."""
     hidden = set(drawable(table)) - set(selected)
-    return [_ for _ in table.colnames if _owner(_) not in hidden]
+    return [column for column in table.colnames if _owner(column) not in hidden]
 
 
 def _with_time(table):
@@ -212,7 +214,7 @@ def summarize(label, table):
         n_failed = int(np.sum(~np.asarray(table["success"]).astype(bool)))
         words.append(f"{n_failed} failed")
     if "at_limit" in table.colnames:
-        n_at_limit = sum(bool(str(_)) for _ in table["at_limit"])
+        n_at_limit = sum(bool(str(flag)) for flag in table["at_limit"])
         words.append(f"{n_at_limit} with a parameter at its limit")
     return ", ".join(words)
 
@@ -222,7 +224,7 @@ def write_figures(figure, tables, selected, overwrite):
     drawn = {label: table for label, table in tables.items() if selected[label]}
     paths = dict.fromkeys(drawn, figure)
     if len(tables) > 1:
-        paths = {_: figure.with_stem(f"{figure.stem}-{_}") for _ in drawn}
+        paths = {name: figure.with_stem(f"{figure.stem}-{name}") for name in drawn}
     check_absent(paths.values(), overwrite)
     if not drawn:
         raise InputError("There is nothing to draw: no parameter was fitted.")
@@ -242,7 +244,7 @@ def _plot_measured(table, names):
     table = table.copy()
     for name in names:
         # What differs in the last digits only is the same.
-        table[name] = [float(f"{_:.6g}") for _ in table[name]]
+        table[name] = [float(f"{number:.6g}") for number in table[name]]
         table[f"{name}_err"] = np.full(len(table), np.nan)
     axes = plot_nuisance(table, names)
     labels = {"Fit": "Measured", "Failed fit": "Not measured"}

@@ -75,7 +75,7 @@ class PanelsType(click.ParamType):
 
     def convert(self, value, param, ctx):
         """List of names of a text."""
-        panels = [_.strip() for _ in value.split(",")]
+        panels = [part.strip() for part in value.split(",")]
         for panel in panels:
             if panel not in PANELS:
                 self.fail(f"{panel!r} is not one of {', '.join(PANELS)}.")
@@ -104,15 +104,15 @@ class RegionType(click.ParamType):
         return self._union(value, regions)
 
     def _union(self, value, regions):
-        if any(isinstance(_, PixelRegion) for _ in regions):
+        if any(isinstance(region, PixelRegion) for region in regions):
             self.fail(
                 f"{value!r} is in pixels; needed are coordinates on the sky, as in "
                 "'galactic;circle(344.2, -0.15, 0.3)'."
             )
-        if any(not _.meta.get("include", True) for _ in regions):
+        if any(not region.meta.get("include", True) for region in regions):
             self.fail(f"{value!r} excludes regions ('-'); only their union counts.")
         # Notes and lines have no area.
-        regions = [_ for _ in regions if not isinstance(_, WITHOUT_AREA)]
+        regions = [region for region in regions if not isinstance(region, WITHOUT_AREA)]
         if not regions:
             self.fail(f"{value!r} has no region.")
         region = reduce(or_, regions)
@@ -222,7 +222,7 @@ def cli_residuals(datasets, models, names, out, overwrite, **options):
       gammapy residuals datasets.yaml models.yaml --exclude "HESS J1708-443" \\
           --region source.reg --kernel gauss --radius "0.07 deg" --out without
     """
-    check_absent([out / _ for _ in OUTPUTS], overwrite)
+    check_absent([out / name for name in OUTPUTS], overwrite)
     matplotlib.use("agg")
     datasets = select_datasets(read_datasets(datasets, models), names)
     results = compute(datasets, **options)
@@ -238,15 +238,15 @@ def cli_residuals(datasets, models, names, out, overwrite, **options):
 
 def select_datasets(datasets, names=()):
     """Datasets of the given names that have counts."""
-    unknown = [_ for _ in names if _ not in datasets.names]
+    unknown = [name for name in names if name not in datasets.names]
     if unknown:
         raise InputError(
             f"There is no dataset {unknown[0]!r}; there are "
             f"{', '.join(datasets.names)}."
         )
-    chosen = [_ for _ in datasets if not names or _.name in names]
-    counted = [_ for _ in chosen if _.stat_type in STAT_KINDS]
-    if left_out := [_.name for _ in chosen if _ not in counted]:
+    chosen = [dataset for dataset in datasets if not names or dataset.name in names]
+    counted = [dataset for dataset in chosen if dataset.stat_type in STAT_KINDS]
+    if left_out := [dataset.name for dataset in chosen if dataset not in counted]:
         log.warning(f"Datasets that have no counts are left out: {', '.join(left_out)}")
     if not counted:
         raise InputError("None of the datasets has counts to compare with a model.")
@@ -264,9 +264,10 @@ def compute(
         "exclude": list(exclude),
         "apply_mask": not no_mask_fit,
     }
-    maps = [_ for _ in datasets if not _.counts.geom.is_region]
+    maps = [dataset for dataset in datasets if not dataset.counts.geom.is_region]
     if maps and len(maps) < len(datasets):
-        log.warning(f"The maps are those of {', '.join(_.name for _ in maps)} alone.")
+        names = ", ".join(dataset.name for dataset in maps)
+        log.warning(f"The maps are those of {names} alone.")
     spatial = None
     with show_progress(), input_errors():
         spectral = SpectralResiduals.from_datasets(datasets, region, **options)
@@ -381,11 +382,11 @@ def show_position(position):
 def nearest_component(position, models):
     """Name and separation of the component next to a position, or None."""
     separations = [
-        (_.name, position.separation(_.position))
-        for _ in select_components(models)
-        if hasattr(_.spatial_model, "lon_0")
+        (component.name, position.separation(component.position))
+        for component in select_components(models)
+        if hasattr(component.spatial_model, "lon_0")
     ]
-    return min(separations, key=lambda _: _[1], default=None)
+    return min(separations, key=lambda pair: pair[1], default=None)
 
 
 def summarize_spectrum(residuals):
@@ -394,7 +395,10 @@ def summarize_spectrum(residuals):
     sqrt_ts = np.asarray(table["sqrt_ts"])
     worst = table[np.nanargmax(np.abs(sqrt_ts))]
     energies = format_energy_range(
-        *(u.Quantity(worst[_], table[_].unit) for _ in ("e_min", "e_max"))
+        *(
+            u.Quantity(worst[column], table[column].unit)
+            for column in ("e_min", "e_max")
+        )
     )
     where = "" if residuals.region is None else " of the region"
     used = format_energy_range(
@@ -412,6 +416,6 @@ def summarize_parameters(models):
     parameters = models.parameters.unique_parameters
     free = parameters.free_parameters
     names = unique_parameter_names(models)
-    at_limit = [names[id(_)] for _ in free if is_at_limit(_, _.error)]
+    at_limit = [names[id(par)] for par in free if is_at_limit(par, par.error)]
     line = f"Parameters: {len(parameters)}, of which {len(free)} are free"
     return f"{line}; at a limit: {', '.join(at_limit)}" if at_limit else line

@@ -66,8 +66,8 @@ def groups_from_moments(moments, alpha_min, alpha_max):
     alpha[..., -1] = alpha_max
 
     low, high = (
-        np.broadcast_to(_, shape)[has_off][:, np.newaxis]
-        for _ in (alpha_min, alpha_max)
+        np.broadcast_to(alpha, shape)[has_off][:, np.newaxis]
+        for alpha in (alpha_min, alpha_max)
     )
     nodes, weights = _gauss_rule(moments[:, has_off])
     # Rounding errors must not move the end of the range.

@@ -108,19 +108,23 @@ class OnOffProfile:
 
     def __init__(self, counts, counts_off, alpha, npred_signal=0.0):
         arrays = counts, npred_signal, counts_off, alpha
-        counts, signal, counts_off, alpha = (np.asarray(_, float) for _ in arrays)
+        counts, signal, counts_off, alpha = (
+            np.asarray(array, float) for array in arrays
+        )
         counts_off, alpha = np.broadcast_arrays(counts_off, alpha)
         shape = np.broadcast_shapes(counts.shape, signal.shape, alpha.shape[:-1])
         groups = shape + alpha.shape[-1:]
         self._shape = shape
-        self._n, self._s = (np.broadcast_to(_, shape).ravel() for _ in (counts, signal))
+        self._n, self._s = (
+            np.broadcast_to(array, shape).ravel() for array in (counts, signal)
+        )
         self._k, self._a = (
-            np.broadcast_to(_, groups).reshape(-1, groups[-1])
-            for _ in (counts_off, alpha)
+            np.broadcast_to(array, groups).reshape(-1, groups[-1])
+            for array in (counts_off, alpha)
         )
         self._valid = _is_valid(self._n, self._s, self._k, self._a)
         arrays = self._n, self._s, self._k, self._a
-        self._n, self._s, self._k, self._a = (_[self._valid] for _ in arrays)
+        self._n, self._s, self._k, self._a = (array[self._valid] for array in arrays)
         # A group without off counts is felt by the end of x alone.
         self._low = -_divide(1.0, self._a.max(axis=-1, initial=0))
         self._a = np.where(self._k > 0, self._a, 0.0)
@@ -328,7 +332,7 @@ def _root_of_rising(function, low, high, start):
     start : `~numpy.ndarray`
         Where to begin; the middle where it lies outside.
     """
-    ends = [np.broadcast_to(_, start.shape) for _ in (low, high)]
+    ends = [np.broadcast_to(bound, start.shape) for bound in (low, high)]
     low, high = ends
     at_low = function(low)[0] >= 0
     is_end = at_low | (function(high)[0] <= 0)

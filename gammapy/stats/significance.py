@@ -100,7 +100,7 @@ def compute_sqrt_ts_on_off(counts, counts_off, alpha, npred_signal):
     counts, counts_off, alpha, npred_signal = np.broadcast_arrays(*arrays.values())
     valid = np.all(np.isfinite(arrays := [counts, counts_off, alpha, npred_signal]), 0)
     sqrt_ts = np.full(counts.shape, np.nan)
-    stat = WStatCountsStatistic(*(_[valid] for _ in arrays))
+    stat = WStatCountsStatistic(*(array[valid] for array in arrays))
     sqrt_ts[valid] = stat.sqrt_ts
     return sqrt_ts
 

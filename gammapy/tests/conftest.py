@@ -44,7 +44,7 @@ def make_dataset(name, lowest=0.0):
     spatial = GaussianSpatialModel(lon_0="83.6 deg", lat_0="22 deg", sigma="0.2 deg")
     shapes = {"crab": spatial, "flat": ConstantSpatialModel()}
     spectrum = PowerLawSpectralModel(amplitude="1e-15 cm-2 s-1 TeV-1")
-    models = [SkyModel(spectrum.copy(), _, name=n) for n, _ in shapes.items()]
+    models = [SkyModel(spectrum.copy(), shape, name=n) for n, shape in shapes.items()]
     for model in models:
         model.parameters.freeze_all()
     dataset.models = [*models, FoVBackgroundModel(dataset_name=name)]
@@ -90,8 +90,8 @@ def state(scene):
     """What a function might have changed, to compare."""
     dataset = scene.dataset
     maps = (dataset.counts, dataset.background, dataset.mask_safe, dataset.mask_fit)
-    arrays = [_.data.tobytes() for _ in maps]
-    values = [(_.value, _.frozen) for _ in dataset.models.parameters]
+    arrays = [image.data.tobytes() for image in maps]
+    values = [(par.value, par.frozen) for par in dataset.models.parameters]
     return arrays, values, dataset.models.names, plt.get_fignums()
 
 

@@ -107,7 +107,7 @@ DAMAGES = [
 def test_damaged_residuals(change, words, good, tmp_path):
     path = tmp_path / "damaged.fits"
     with fits.open(good, memmap=False) as hdulist:
-        hdulist = fits.HDUList([_.copy() for _ in hdulist])
+        hdulist = fits.HDUList([hdu.copy() for hdu in hdulist])
     change(hdulist)
     hdulist.writeto(path)
     before = path.read_bytes()
@@ -177,7 +177,7 @@ def test_bad_yaml(name, tmp_path):
 
 def check_command(command, arguments, *words):
     """The command prints one line on what is wrong, and has the exit code 2."""
-    result = CliRunner().invoke(command, [str(_) for _ in arguments])
+    result = CliRunner().invoke(command, [str(argument) for argument in arguments])
     assert result.exit_code == 2
     (line,) = result.output.strip().splitlines()
     for word in ("Error: ", *words):
@@ -245,7 +245,7 @@ def test_cubes_whose_printed_geometries_look_the_same(name, scene):
     geom = shifted(map_.geom)
     setattr(dataset, name, Map.from_geom(geom, data=map_.data, dtype=map_.data.dtype))
     words = (f"'run': {name}", "83.6001, 22 deg instead of 83.6, 22 deg")
-    for run in (SpatialResiduals.from_datasets, lambda _: _.residuals()):
+    for run in (SpatialResiduals.from_datasets, lambda files: files.residuals()):
         check_bad_input(lambda run=run: run(dataset), ValueError, *words)
 
 

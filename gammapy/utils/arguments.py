@@ -81,11 +81,11 @@ def did_you_mean(name, known):
     >>> did_you_mean("radius", ["kernel", "correlation_radius"])
     ", did you mean 'correlation_radius'"
     """
-    known, name = [_ for _ in known if isinstance(_, str)], str(name)
-    lower = {_.lower(): _ for _ in known}
+    known, name = [name for name in known if isinstance(name, str)], str(name)
+    lower = {name.lower(): name for name in known}
     close = difflib.get_close_matches(name.lower(), lower, n=1)
     # A word of a longer name is far from it by the number of letters.
-    close += [_ for _ in lower if name.lower() in _.split("_")]
+    close += [word for word in lower if name.lower() in word.split("_")]
     return f", did you mean {lower[close[0]]!r}" if close else ""
 
 
@@ -112,7 +112,7 @@ def check_options(function, options, known):
 def option_names(function):
     """Names of the arguments of a function, without that for its object or class."""
     names = inspect.signature(function).parameters
-    return [_ for _ in names if _ not in ("self", "cls")]
+    return [name for name in names if name not in ("self", "cls")]
 
 
 def explain_options(function):
@@ -276,7 +276,7 @@ def check_n_jobs(n_jobs, parallel_backend=None):
         Number of processes.
     """
     if parallel_backend is not None:
-        backends = [_.value for _ in parallel.ParallelBackendEnum]
+        backends = [backend.value for backend in parallel.ParallelBackendEnum]
         if parallel_backend not in list(parallel.ParallelBackendEnum):
             check_choice("parallel_backend", parallel_backend, backends)
     if n_jobs is None:
@@ -312,9 +312,9 @@ def check_array(name, values):
 def check_broadcast(**arrays):
     """Raise a ValueError that names arrays of shapes that do not broadcast."""
     try:
-        np.broadcast_shapes(*(_.shape for _ in arrays.values()))
+        np.broadcast_shapes(*(array.shape for array in arrays.values()))
     except ValueError:
-        shapes = ", ".join(str(_.shape) for _ in arrays.values())
+        shapes = ", ".join(str(array.shape) for array in arrays.values())
         raise ValueError(
             f"{', '.join(arrays)}: expected shapes that broadcast, got {shapes}."
         ) from None

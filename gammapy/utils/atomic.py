@@ -64,7 +64,7 @@ def write_files(writers, *, overwrite=True, make_folders=True):
         _check_folders(writers)
     # What a link points to is replaced, not the link.
     targets = {path: path.resolve() for path in writers}
-    folders = {_.parent for _ in targets.values()}
+    folders = {target.parent for target in targets.values()}
     with (
         UnwoundBySigterm() as sigterm,
         ExitStack() as on_failure,
@@ -73,7 +73,10 @@ def write_files(writers, *, overwrite=True, make_folders=True):
         for folder in sorted(folders):
             _make_folder(folder, on_failure)
         # In the same folder, so that moving is renaming.
-        staged = {_: unfinished.enter_context(staging_folder(_)) for _ in folders}
+        staged = {
+            folder: unfinished.enter_context(staging_folder(folder))
+            for folder in folders
+        }
         for path, write in writers.items():
             target = targets[path]
             write(staged[target.parent] / target.name)
@@ -85,7 +88,9 @@ def write_files(writers, *, overwrite=True, make_folders=True):
         check_absent(moves.values(), overwrite)
         with sigterm.held():
             # The files that others are listed in come last.
-            for source in sorted(moves, key=lambda _: moves[_] in targets.values()):
+            for source in sorted(
+                moves, key=lambda path: moves[path] in targets.values()
+            ):
                 source.replace(moves[source])
             on_failure.pop_all()
     return list(writers)
@@ -135,7 +140,7 @@ def _check_folders(paths):
 
 def _make_folder(folder, on_failure):
     """Make a folder; on failure those that are new are removed again."""
-    missing = [_ for _ in (folder, *folder.parents) if not _.exists()]
+    missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for path in reversed(missing):
         on_failure.callback(path.rmdir)
@@ -232,7 +237,7 @@ def staging_folder(folder):
     ...     with staging_folder(Path(folder)) as stage:
     ...         size = (stage / "notes.txt").write_text("complete")
     ...         path = (stage / "notes.txt").replace(Path(folder) / "notes.txt")
-    ...     [_.name for _ in Path(folder).iterdir()]
+    ...     [path.name for path in Path(folder).iterdir()]
     ['notes.txt']
     """
     remove_left_over(folder)

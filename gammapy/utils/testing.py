@@ -68,7 +68,9 @@ def given(function, **defaults):
 
     def called(scene, **arguments):
         run = function if obj is None else getattr(getattr(scene, obj), function)
-        values = {name: getattr(scene, _) for name, _ in defaults.items()}
+        values = {
+            name: getattr(scene, attribute) for name, attribute in defaults.items()
+        }
         return run(**values | arguments)
 
     return called

@@ -13,7 +13,7 @@ def format_energy_range(energy_min, energy_max):
     unit = legible_unit(energy_min)
     low, high = energy_min.to_value(unit), energy_max.to_value(unit)
     # Three digits, but no exponent: 2000, not 2e+03.
-    low, high = (f"{float(f'{_:.3g}'):.10g}" for _ in (low, high))
+    low, high = (f"{float(f'{bound:.3g}'):.10g}" for bound in (low, high))
     return f"{low} - {high} {unit}"
 
 
@@ -29,8 +29,8 @@ def legible_table(residuals, method):
 
 def legible_unit(energy):
     """Unit in which an energy reads best."""
-    units = [u.Unit(_) for _ in ("TeV", "GeV", "MeV", "keV")]
-    return next((_ for _ in units if energy >= 0.1 * _), units[-1])
+    units = [u.Unit(unit) for unit in ("TeV", "GeV", "MeV", "keV")]
+    return next((unit for unit in units if energy >= 0.1 * unit), units[-1])
 
 
 def format_energy_axis(ax, energy_min, energy_max):

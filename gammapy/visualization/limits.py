@@ -32,7 +32,7 @@ def counts_limits(values, vmin, vmax):
     low = 0.0 if vmin is None else vmin
     if vmax is not None:
         return low, vmax
-    highest = max(np.max(_[np.isfinite(_)], initial=low) for _ in values)
+    highest = max(np.max(value[np.isfinite(value)], initial=low) for value in values)
     return low, highest if highest > low else low + 1
 
 

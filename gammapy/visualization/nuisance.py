@@ -99,7 +99,7 @@ def _make_axes(table, n_axes, is_surface):
     width, panel, right = (7.5, 2.9, 0.9) if is_surface else (6.5, 1.7, 0.97)
     bottom = BOTTOM
     if _identifying_values(table)[-1] == "Observation":
-        longest = max((len(_) for _ in _run_names(table)), default=0)
+        longest = max((len(name) for name in _run_names(table)), default=0)
         bottom = max(bottom, BOTTOM / 2 + CHARACTER * longest)
     height = panel * n_axes + 0.4 + bottom
     margins = {"left": 1.3 / width, "right": right, "hspace": 0.1}
@@ -217,7 +217,7 @@ class ScaledFormatter(ScalarFormatter):
 
     def set_locs(self, locs):
         """Set the values of all ticks, which make the number of digits."""
-        super().set_locs([_ / self.scale for _ in locs])
+        super().set_locs([loc / self.scale for loc in locs])
 
     def __call__(self, x, pos=None):
         """Text of a tick."""
@@ -240,13 +240,13 @@ def _with_measured(table):
 
 
 def _check_parameters(table, parameters):
-    known = [_ for _ in table.colnames if f"{_}_err" in table.colnames]
+    known = [column for column in table.colnames if f"{column}_err" in table.colnames]
     if parameters is None:
-        parameters = [_ for _ in known if not _.endswith("_null")]
+        parameters = [name for name in known if not name.endswith("_null")]
     parameters = [parameters] if isinstance(parameters, str) else parameters
     if parameters or not hasattr(parameters, "__len__"):
         parameters = check_list("parameters", parameters, "names of columns")
-    unknown = [_ for _ in parameters if _ not in known]
+    unknown = [par for par in parameters if par not in known]
     if unknown or not parameters:
         what = "no parameter to draw"
         if unknown:
@@ -258,11 +258,13 @@ def _check_parameters(table, parameters):
 def _identifying_values(table):
     """Positions, half widths and label of the x axis."""
     if "time_min" in table.colnames and len(np.unique(table["time_min"])) > 1:
-        low, high = (np.asarray(table[_]) for _ in ("time_min", "time_max"))
+        low, high = (np.asarray(table[name]) for name in ("time_min", "time_max"))
         return (low + high) / 2, (high - low) / 2 * np.ones((2, 1)), "Time [MJD]"
     if "e_ref" in table.colnames:
         x, unit = table["e_ref"], table["e_ref"].unit
-        x, low, high = (np.asarray(_) for _ in (x, table["e_min"], table["e_max"]))
+        x, low, high = (
+            np.asarray(column) for column in (x, table["e_min"], table["e_max"])
+        )
         return x, np.array([x - low, high - x]), f"Energy [{unit}]"
     if "obs_id" in table.colnames:
         return np.arange(len(table)), None, "Observation"
@@ -272,11 +274,11 @@ def _identifying_values(table):
 
 def _run_names(table):
     """Name of each run, with that of its dataset where a run is in several."""
-    names = [str(_) for _ in table["obs_id"]]
+    names = [str(obs_id) for obs_id in table["obs_id"]]
     if len(set(names)) < len(names) and "dataset" in table.colnames:
-        datasets = [str(_) for _ in table["dataset"]]
+        datasets = [str(name) for name in table["dataset"]]
         pairs = zip(datasets, names, strict=True)
-        names = [": ".join(filter(None, _)) for _ in pairs]
+        names = [": ".join(filter(None, pair)) for pair in pairs]
     return names
 
 

@@ -87,7 +87,7 @@ def _plot_bins(edges, ax):
 def _plot_runs(groups, name, ax, **style):
     """Markers of the runs of one group."""
     runs = groups.table[groups.table["group"] == name]
-    x, y = (runs[_].quantity.to_value("deg") for _ in ("offset", "zenith"))
+    x, y = (runs[name].quantity.to_value("deg") for name in ("offset", "zenith"))
     ax.plot(x, y, linestyle="none", markersize=6, alpha=0.75, **style)
 
 

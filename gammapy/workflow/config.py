@@ -87,7 +87,7 @@ class GeneralConfig:
     @field_validator("steps")
     @classmethod
     def _steps_are_known(cls, steps):
-        known = [_.value for _ in WorkflowStepEnum]
+        known = [step.value for step in WorkflowStepEnum]
         for step in steps:
             if step not in known:
                 raise ValueError(f"{step!r} is no step; choose from {', '.join(known)}")

@@ -108,7 +108,7 @@ for backend in ("minuit", "newton"):
 # Both stop at the same minimum: not to within an error bar, but to a small part of it.
 
 rows = []
-slow, fast = (results[_].models.parameters for _ in ("minuit", "newton"))
+slow, fast = (results[backend].models.parameters for backend in ("minuit", "newton"))
 names = results["newton"].models.parameters_unique_names
 for name, a, b in zip(names, slow, fast, strict=True):
     if not a.frozen:

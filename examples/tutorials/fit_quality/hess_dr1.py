@@ -67,7 +67,7 @@ if not has_data:
 
 def compare_runs(datasets):
     """Table of the runs with their pulls, and the mean norm with its error."""
-    table = vstack([FoVBackgroundMaker.nuisance(_) for _ in datasets])
+    table = vstack([FoVBackgroundMaker.nuisance(dataset) for dataset in datasets])
     weights = table["norm_err"] ** -2
     mean = np.average(table["norm"], weights=weights)
     table["pull"] = (table["norm"] - mean) / table["norm_err"]
@@ -202,7 +202,7 @@ if has_data:
     flux_points = estimator.run(datasets)
     norms = [f"{name}-bkg.spectral.norm" for name in datasets.names]
     nuisance = flux_points.nuisance
-    nuisance[["e_min", "e_max", *(f"{_}_pull" for _ in norms)]].pprint_all()
+    nuisance[["e_min", "e_max", *(f"{norm}_pull" for norm in norms)]].pprint_all()
     plot_nuisance(nuisance, norms, best_fit=datasets.models)
     plt.show()
 

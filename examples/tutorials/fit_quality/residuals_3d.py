@@ -298,7 +298,7 @@ for idx, (label, (wrong, factor)) in enumerate(mistakes.items()):
         ax_spectrum = figure.add_subplot(len(mistakes), 2, 2 * idx + 2)
         datasets.plot_residuals(ax_map, ax_spectrum, region=region)
         mistake_residuals[label] = [
-            SpatialResiduals.from_datasets(_) for _ in (datasets, *datasets)
+            SpatialResiduals.from_datasets(chosen) for chosen in (datasets, *datasets)
         ]
     noise = mistake_residuals[label][0].distribution()[0]
     ax_map.set_title(

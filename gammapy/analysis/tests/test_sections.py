@@ -42,7 +42,7 @@ def keys(data):
     for key, value in data.items():
         yield key
         if isinstance(value, dict):
-            yield from (f"{key}.{_}" for _ in keys(value))
+            yield from (f"{key}.{inner}" for inner in keys(value))
 
 
 def as_dict(config):
@@ -58,7 +58,7 @@ def test_options_are_written_only_when_set(cls, tmp_path):
     added = {"fit.models", "fit.debug", "flux_points.debug", "residuals"}
     background = {"exclusion_regions", "exclusion_maker", "energy_min", "energy_max"}
     background |= {"debug"}
-    added |= {f"datasets.background.{_}" for _ in background}
+    added |= {f"datasets.background.{name}" for name in background}
     assert not added & old
     assert as_dict(config)["datasets"]["stack"] is True
     config.datasets.stack = False
@@ -284,7 +284,7 @@ def test_errors_of_assignments():
 def test_all_errors_at_once():
     with pytest.raises(ValidationError) as error:
         AnalysisConfig.from_yaml("{general: {n_jobs: two, outdr: x}, fitt: {}}")
-    names = [".".join(_["loc"]) for _ in error.value.errors()]
+    names = [".".join(problem["loc"]) for problem in error.value.errors()]
     assert names == ["general.n_jobs", "general.outdr", "fitt"]
 
 

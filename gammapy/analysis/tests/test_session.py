@@ -133,7 +133,7 @@ def test_from_runs_to_files(which, tmp_path):
     session.get_residuals()
     session.get_flux_points()
     paths = session.write()
-    assert all(_.exists() for _ in paths)
+    assert all(path.exists() for path in paths)
     assert plt.get_fignums() == figures_before
 
     # background: the range and the mask of the regions reached the maker
@@ -222,7 +222,9 @@ def test_spectra_in_bins(which, tmp_path):
     alone = type(session)(config)
     alone.get_observations()
     alone.get_datasets()
-    counts = [(_.counts * _.mask_safe).data.sum() for _ in alone.datasets]
+    counts = [
+        (dataset.counts * dataset.mask_safe).data.sum() for dataset in alone.datasets
+    ]
     assert near.counts.data.sum() == counts[0] + counts[1] > 0
     assert far.counts.data.sum() == counts[2] + counts[3] > 0
 
@@ -466,7 +468,11 @@ def test_exclusion_maker_of_maps(which, tmp_path, caplog):
     session.get_observations()
     with caplog.at_level("INFO", logger="gammapy"):
         session.get_datasets()
-    rounds = [_ for _ in caplog.messages if _.startswith("exclusion_mask round=")]
+    rounds = [
+        message
+        for message in caplog.messages
+        if message.startswith("exclusion_mask round=")
+    ]
     result = session.exclusion_result
     assert len(rounds) == len(result.rounds) >= 2
 
@@ -520,7 +526,7 @@ def test_exclusion_maker_of_spectra(which, tmp_path):
 
     session.get_datasets()
     assert session.datasets.names == ["offset-0.3-0.7", "offset-0.7-2"]
-    assert all(_.counts_off.data.sum() > 0 for _ in session.datasets)
+    assert all(dataset.counts_off.data.sum() > 0 for dataset in session.datasets)
     session.write_datasets()
     mask = Map.read(tmp_path / "masks" / "mine.fits")
     assert_allclose(mask.data, session.exclusion_result.mask.data)
@@ -632,9 +638,9 @@ def test_groups_in_processes(which, text):
         session.config.general.n_jobs = n_jobs
         session.get_observations()
         session.get_datasets()
-        counts.append([_.counts.data for _ in session.datasets])
+        counts.append([dataset.counts.data for dataset in session.datasets])
         assert session.observation_groups.names == session.datasets.names
-        obs_ids = [str(_.obs_id) for _ in session.observations]
+        obs_ids = [str(observation.obs_id) for observation in session.observations]
         assert sorted(background_table(session)["obs_id"]) == sorted(obs_ids)
     for one, two in zip(*counts, strict=True):
         assert one.sum() > 0
@@ -648,5 +654,5 @@ def test_picture_before_reduction(tmp_path):
     steps = ["observations", "observation-groups", "exclusion-mask", "write"]
     session.config.general.steps = steps
     session.run(overwrite=[True])
-    names = sorted(_.name for _ in tmp_path.iterdir())
-    assert names == [f"datasets_{_}" for _ in ("exclusion.fits", *GROUPS)]
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == [f"datasets_{name}" for name in ("exclusion.fits", *GROUPS)]

@@ -81,6 +81,8 @@ def test_template(cls, command, tmp_path):
     run_cli(cli, [command, "config", "--filename", str(path), "--overwrite"])
     # An option is used when its comment sign goes.
     block = option_docs()["residuals"].replace("# ", "", 1)
-    lines = [_.removeprefix("# ") for _ in block.splitlines() if "optional" not in _]
+    lines = [
+        line.removeprefix("# ") for line in block.splitlines() if "optional" not in line
+    ]
     path.write_text(text + "\n".join(lines))
     assert cls.read(path).residuals.exclude == ["source"]

@@ -65,7 +65,7 @@ def test_number_of_bins_of_both(observations, caplog):
         "zenith-38.2-40.2-offset-0.4-0.5": [20136],
         "zenith-38.2-40.2-offset-0.5-0.6": [20137],
     }
-    assert {_: groups.obs_ids(_) for _ in groups.names} == expected
+    assert {name: groups.obs_ids(name) for name in groups.names} == expected
     assert not caplog.records
 
     groups = ObservationGroups.from_observations(observations, TARGET, zenith=4)

@@ -81,7 +81,7 @@ def parse_names(datasets, exclude):
         return []
     names = [exclude] if isinstance(exclude, (str, ModelBase)) else exclude
     try:
-        names = [_ if isinstance(_, str) else _.name for _ in names]
+        names = [name if isinstance(name, str) else name.name for name in names]
     except (AttributeError, TypeError):
         raise TypeError(
             f"exclude: expected names of models, or models, got {show(exclude)}."
@@ -103,6 +103,6 @@ def check_model_names(datasets, names):
 
 def log_without_models(datasets):
     """Say which datasets have no models, so that the background is all there is."""
-    names = [_.name for _ in datasets if not _.models]
+    names = [dataset.name for dataset in datasets if not dataset.models]
     if names:
         log.info(f"No models are set on {', '.join(names)}: background alone.")

@@ -76,7 +76,7 @@ def is_disc(weights):
     """Whether the weights are 0 or 1, symmetric, and each row is a run of ones."""
     steps = np.abs(np.diff(np.pad(weights, ((0, 0), (1, 1))), axis=1))
     mirrored = (weights[:, ::-1], weights[::-1])
-    symmetric = all(np.array_equal(weights, _) for _ in mirrored)
+    symmetric = all(np.array_equal(weights, mirror) for mirror in mirrored)
     return symmetric and set(np.unique(weights)) <= {0, 1} and steps.sum(1).max() <= 2
 
 

@@ -130,7 +130,7 @@ def _compute(sums, levels, method, smoothing):
         names = {"counts", "npred", "npred_background", *OFF_ARRAYS, *HIGHER_MOMENTS}
         scaled = {name: sums[name] * n_pixels for name in names & sums.keys()}
         return on_off_significance(sums | scaled, mask)
-    counts, npred = (np.where(mask, sums[_], np.nan) for _ in ("counts", "npred"))
+    counts, npred = (np.where(mask, sums[name], np.nan) for name in ("counts", "npred"))
     if METHODS[method].is_in_counts:
         # A uniform difference stays uniform where the mask ends.
         with np.errstate(divide="ignore", invalid="ignore"):

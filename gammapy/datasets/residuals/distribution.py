@@ -17,7 +17,7 @@ def selected_pixels(mask, geom):
     is_image = mask.geom.is_image or mask.data.shape[0] == 1
     geoms = (mask.geom, geom)
     if is_image:
-        geoms = [_.to_image() for _ in geoms]
+        geoms = [geom.to_image() for geom in geoms]
     difference = describe_difference(*geoms)
     if difference:
         raise ValueError(f"mask: expected {expected}, got one with {difference}.")

@@ -31,7 +31,9 @@ def energy_groups(datasets, energy_min, energy_max, energy_edges):
                 "Give energy_edges or energy_min and energy_max, not both."
             )
         energy_edges = parse_edges("energy_edges", energy_edges)
-        axes = {_.name: _.counts.geom.axes["energy"] for _ in datasets}
+        axes = {
+            dataset.name: dataset.counts.geom.axes["energy"] for dataset in datasets
+        }
         found = [find_edges(axis, energy_edges, name) for name, axis in axes.items()]
         return found[0]
 
@@ -54,7 +56,7 @@ def energy_groups(datasets, energy_min, energy_max, energy_edges):
 
 def common_energy_axis(datasets):
     """Energy axis of the datasets; a ValueError that names those that differ."""
-    axes = {_.name: _.counts.geom.axes["energy"] for _ in datasets}
+    axes = {dataset.name: dataset.counts.geom.axes["energy"] for dataset in datasets}
     first = next(iter(axes.values()))
     for name, axis in axes.items():
         if not same_edges(axis.edges, first.edges):

@@ -20,10 +20,12 @@ def common_image_geom(datasets, geom=None):
         check_wcs(dataset)
     if geom is not None:
         check_geom(geom)
-    images = {_.name: _.counts.geom.to_image() for _ in datasets}
+    images = {dataset.name: dataset.counts.geom.to_image() for dataset in datasets}
     first = datasets[0].name
     reference = images[first] if geom is None else geom.to_image()
-    strangers = [_ for _, image in images.items() if not image.is_aligned(reference)]
+    strangers = [
+        name for name, image in images.items() if not image.is_aligned(reference)
+    ]
     if strangers:
         to_what = f"dataset {first!r}" if geom is None else "the given geom"
         difference = describe_difference(images[strangers[0]], reference, grid=True)
@@ -38,7 +40,7 @@ def common_image_geom(datasets, geom=None):
     low, high = corners.min(axis=0), (corners + sizes).max(axis=0)
     wcs = reference.wcs.deepcopy()
     wcs.wcs.crpix = reference.wcs.wcs.crpix - low
-    return WcsGeom(wcs, npix=tuple(int(_) for _ in high - low))
+    return WcsGeom(wcs, npix=tuple(int(length) for length in high - low))
 
 
 def check_wcs(dataset):
@@ -80,7 +82,7 @@ def parse_region(region):
         parts = list(parts)
     except TypeError:
         raise ValueError(f"Invalid region: {show(region)}, {expected}") from None
-    if not parts or not all(isinstance(_, SkyRegion) for _ in parts):
+    if not parts or not all(isinstance(part, SkyRegion) for part in parts):
         raise ValueError(
             f"Invalid region: {show(region)}, it has no region of the sky; {expected}"
         )
@@ -121,7 +123,7 @@ def describe_difference(geom, other, *, grid=False):
     >>> describe_difference(geom, other)
     'centre of the reference pixel 83.6, 22 deg instead of 83.60001, 22 deg'
     """
-    kinds = [_.__class__.__name__ for _ in (geom, other)]
+    kinds = [each.__class__.__name__ for each in (geom, other)]
     if kinds[0] != kinds[1]:
         return f"a {kinds[0]} instead of a {kinds[1]}"
     if not grid and (not (geom.is_regular and other.is_regular) or geom == other):
@@ -138,7 +140,7 @@ def _traits(geom, grid):
     """Names and texts of what makes a geometry, with all digits that matter."""
     if not grid:
         yield "axes", ", ".join(geom.axes.names)
-        yield "shape", str(tuple(int(_) for _ in geom.data_shape))
+        yield "shape", str(tuple(int(n_pixels) for n_pixels in geom.data_shape))
     if isinstance(geom, WcsGeom):
         wcs = geom.wcs.wcs
         yield "frame", geom.frame
@@ -153,7 +155,7 @@ def _traits(geom, grid):
 
 
 def _digits(values):
-    return ", ".join(f"{_:.9g}" for _ in np.ravel(values))
+    return ", ".join(f"{value:.9g}" for value in np.ravel(values))
 
 
 def pixel_offset(reference, image):
@@ -182,7 +184,7 @@ def overlap_slices(shape, offset, part_shape):
     for start, size, length in zip(offset[::-1], part_shape, shape, strict=True):
         low, high = max(start, 0), max(min(start + size, length), max(start, 0))
         slices.append((slice(low, high), slice(low - start, high - start)))
-    return tuple(_[0] for _ in slices), tuple(_[1] for _ in slices)
+    return tuple(pair[0] for pair in slices), tuple(pair[1] for pair in slices)
 
 
 def cutout_slices(geom, other):

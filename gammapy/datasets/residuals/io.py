@@ -155,7 +155,7 @@ def _from_hdulist(hdulist):
     if not isinstance(meta, dict):
         raise ValueError(f"expected a dict in the extension {META}, got {show(meta)}.")
     maps = {name: _read_map(hdulist, name) for name in meta.pop("maps")}
-    missing = [_ for _ in MAPS if _ not in maps]
+    missing = [name for name in MAPS if name not in maps]
     if missing:
         raise ValueError(f"it lacks the maps {', '.join(missing)}.")
     geom = maps["counts"].geom
@@ -207,9 +207,9 @@ def _models_to_yaml(models):
     kept, left_out = [], []
     for model in models or []:
         parts = (model, getattr(model, "spatial_model", None))
-        is_template = any(hasattr(_, "map") for _ in parts)
+        is_template = any(hasattr(part, "map") for part in parts)
         (left_out if is_template else kept).append(model)
     if left_out:
-        names = ", ".join(_.name for _ in left_out)
+        names = ", ".join(model.name for model in left_out)
         log.warning(f"Templates are not written with the residuals: {names}.")
     return Models(kept).to_yaml(full_output=True) if kept else ""

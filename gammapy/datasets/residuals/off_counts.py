@@ -45,9 +45,11 @@ def has_several_alphas(datasets, bins_of, *, apply_mask=True):
         Whether ``mask_fit`` applies. Default is True.
     """
     ranges = [
-        alpha_range(_ if apply_mask else without_mask_fit(_), bins_of(_))
-        for _ in datasets
-        if _.stat_type == "wstat"
+        alpha_range(
+            dataset if apply_mask else without_mask_fit(dataset), bins_of(dataset)
+        )
+        for dataset in datasets
+        if dataset.stat_type == "wstat"
     ]
     if not ranges:
         return False
@@ -92,7 +94,7 @@ def on_off_statistic(sums):
     with np.errstate(divide="ignore"):
         alpha_min = 1 / sums["inverse_alpha_max"]
     groups = groups_from_moments(
-        np.stack([sums[_] for _ in names]), alpha_min, sums["alpha_max"]
+        np.stack([sums[name] for name in names]), alpha_min, sums["alpha_max"]
     )
     return OnOffProfile(sums["counts"], *groups, signal)
 

@@ -269,7 +269,7 @@ def npred_sources(dataset, exclude):
         if not evaluator.contributes:
             continue
         npred = evaluator.compute_npred()
-        axes = [_.axes["energy"].edges for _ in (npred.geom, dataset.counts.geom)]
+        axes = [grid.axes["energy"].edges for grid in (npred.geom, dataset.counts.geom)]
         if not same_edges(*axes):
             raise ValueError(
                 f"Model {name!r} has the energy edges {axes[0]}, dataset "
@@ -336,7 +336,9 @@ def alpha_range(dataset, bins):
 def _plane_weights(dataset, idx):
     """Weights of one energy bin from the masks, 0 or 1, or the mask's value."""
     masks = [
-        _.data[idx] for _ in (dataset.mask_safe, dataset.mask_fit) if _ is not None
+        mask.data[idx]
+        for mask in (dataset.mask_safe, dataset.mask_fit)
+        if mask is not None
     ]
     if not masks:
         return np.ones(dataset.data_shape[1:])

@@ -175,8 +175,11 @@ def worst_disc(geom, radius, mask=None, *, period=None, like_center=False):
         reference = _distances(geom, radius, *center, period)
         reference = np.nan_to_num(reference, nan=radius)
 
-    grid = [np.unique(np.linspace(0, _ - 1, N_GRID, dtype=int)) for _ in (n_x, n_y)]
-    x, y = (_.ravel() for _ in np.meshgrid(*grid))
+    grid = [
+        np.unique(np.linspace(0, n_pixels - 1, N_GRID, dtype=int))
+        for n_pixels in (n_x, n_y)
+    ]
+    x, y = (coords.ravel() for coords in np.meshgrid(*grid))
     error, worst = _largest_error(geom, radius, x, y, period, reference)
     if mask is None or error < TOLERANCE / 2:
         return worst
@@ -245,7 +248,7 @@ def _offset(lon, lat, radius):
 def _sample(mask):
     """Some pixels of a mask, x and y, with more of those at its border."""
     border = mask & ~ndi.binary_erosion(mask)
-    found = [np.flatnonzero(_) for _ in (border, mask)]
-    found = [_[:: max(1, _.size // N_SAMPLES)] for _ in found]
+    found = [np.flatnonzero(pixels) for pixels in (border, mask)]
+    found = [pixels[:: max(1, pixels.size // N_SAMPLES)] for pixels in found]
     y, x = np.unravel_index(np.unique(np.concatenate(found)), mask.shape)
     return x, y

@@ -46,7 +46,7 @@ def region_mask(geom, region):
 def _mask_on_sky(geom, region):
     if isinstance(region, CompoundSkyRegion):
         parts = region.region1, region.region2
-        return region.operator(*(_mask_on_sky(geom, _) for _ in parts))
+        return region.operator(*(_mask_on_sky(geom, part) for part in parts))
     if isinstance(region, CircleSkyRegion):
         return geom.separation(region.center) < region.radius
     if isinstance(region, CircleAnnulusSkyRegion):
@@ -68,18 +68,22 @@ def _wrapped_mask(geom, shape, period):
         shape = shape.copy(vertices=PixCoord(x, y))
     y, x = np.indices(geom.data_shape)
     shifts = (-period, 0, period)
-    return np.any([shape.contains(PixCoord(x + _, y)) for _ in shifts], axis=0)
+    return np.any([shape.contains(PixCoord(x + shift, y)) for shift in shifts], axis=0)
 
 
 def check_region(datasets, region):
     """Raise a ValueError when a region reaches beyond the pixels there are."""
-    geoms = [_.counts.geom for _ in datasets if isinstance(_.counts.geom, WcsGeom)]
+    geoms = [
+        dataset.counts.geom
+        for dataset in datasets
+        if isinstance(dataset.counts.geom, WcsGeom)
+    ]
     if not geoms:
         return
     try:
         images = [common_image_geom(datasets)]
     except (TypeError, ValueError):  # no common grid: one of them has to hold it
-        images = [_.to_image() for _ in geoms]
+        images = [geom.to_image() for geom in geoms]
     for image in images:
         around = _region_around(image, region)
         if not around.any():

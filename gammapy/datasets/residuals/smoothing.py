@@ -109,7 +109,8 @@ class Smoothing:
         filters = _make_filters(kernel, width, mode=mode, **kwargs)
         shape = geom.data_shape[-2:]
         terms = [
-            tuple(_matrix(shape[axis], axis, _) for axis in (0, 1)) for _ in filters
+            tuple(_matrix(shape[axis], axis, kernel) for axis in (0, 1))
+            for kernel in filters
         ]
         return cls(terms, kernel, mode, _kernel_lines(filters, shape))
 
@@ -134,8 +135,10 @@ class Smoothing:
         """
         planes = images.reshape(-1, *images.shape[-2:])
         result = [
-            np.max([_maximum(x, _maximum(y, _).T).T for y, x in self._terms], axis=0)
-            for _ in planes
+            np.max(
+                [_maximum(x, _maximum(y, plane).T).T for y, x in self._terms], axis=0
+            )
+            for plane in planes
         ]
         return np.reshape(result, images.shape)
 
@@ -252,7 +255,9 @@ def _make_filters(kernel, width, **kwargs):
     if kernel == "disk":
         disk = Tophat2DKernel(width)
         disk.normalize("integral")
-        return [_row_filter(disk.array, _, kwargs) for _ in _distinct_rows(disk.array)]
+        return [
+            _row_filter(disk.array, row, kwargs) for row in _distinct_rows(disk.array)
+        ]
 
     def filter_axis(data, axis):
         if kernel == "gauss":
@@ -269,7 +274,7 @@ def _along(axis, size, none):
 
 def _distinct_rows(array):
     """Rows of an array that differ, without those of zeros."""
-    return [_ for _ in np.unique(array, axis=0) if np.any(_)]
+    return [row for row in np.unique(array, axis=0) if np.any(row)]
 
 
 def _row_filter(array, row, kwargs):
@@ -304,7 +309,7 @@ def _squared(terms):
 def _apply(terms, images):
     images = np.asarray(images, dtype=float)
     planes = images.reshape(-1, *images.shape[-2:])
-    smoothed = [sum((x @ (y @ _).T).T for y, x in terms) for _ in planes]
+    smoothed = [sum((x @ (y @ plane).T).T for y, x in terms) for plane in planes]
     return np.reshape(smoothed, images.shape)
 
 
@@ -315,6 +320,6 @@ def _maximum(matrix, image):
     offsets = used.col - used.row
     # Along a diagonal each row is there once.
     for offset in np.unique(offsets):
-        rows, columns = (_[offsets == offset] for _ in (used.row, used.col))
+        rows, columns = (indices[offsets == offset] for indices in (used.row, used.col))
         result[rows] = np.maximum(result[rows], image[columns])
     return result

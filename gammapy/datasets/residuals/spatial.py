@@ -345,7 +345,7 @@ class SpatialResiduals:
         data : dict
             Names, kernel and energy groups as plain data, without the maps.
         """
-        energy_edges = [f"{_:.6g}" for _ in self.energy_axis.edges]
+        energy_edges = [f"{edge:.6g}" for edge in self.energy_axis.edges]
         return self._meta | {"energy_edges": energy_edges}
 
     @property

@@ -161,8 +161,10 @@ class SpectralResiduals:
         region = parse_region(region)
         axis = common_energy_axis(datasets)
         axis_mask = bins_of_range(datasets[0], energy_min, energy_max)
-        region_masks = {_.name: pixels_in_region(_, region) for _ in datasets}
-        if not any(np.any(_) for _ in region_masks.values()):
+        region_masks = {
+            dataset.name: pixels_in_region(dataset, region) for dataset in datasets
+        }
+        if not any(np.any(mask) for mask in region_masks.values()):
             raise ValueError(
                 f"No pixel of the datasets has its centre in the region {show(region)}."
             )
@@ -288,7 +290,9 @@ class SpectralResiduals:
         for name, values in self._npred_models.items():
             if name != "background":
                 table[f"npred_{name}"] = values
-        counts, npred, variance = (arrays[_] for _ in ("counts", "npred", "variance"))
+        counts, npred, variance = (
+            arrays[name] for name in ("counts", "npred", "variance")
+        )
         sqrt_ts = self.sqrt_ts
         if METHODS[method].is_significance:
             table["residual"] = sqrt_ts

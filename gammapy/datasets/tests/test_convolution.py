@@ -47,7 +47,7 @@ def test_empty_stays_exactly_empty():
 def test_gauss_and_map(images):
     weights = make_kernel("gauss", "0.04 deg", GEOM)
     assert_allclose(weights.sum(), 1)
-    expected = [correlate(_, weights, mode="constant") for _ in images]
+    expected = [correlate(image, weights, mode="constant") for image in images]
     assert_allclose(convolve_images(images, weights), expected, atol=1e-12)
 
     kernel = Map.from_geom(

@@ -59,9 +59,9 @@ def test_names_stay_and_files_are_in_the_folder(make, name, tmp_path, monkeypatc
     folder = tmp_path / "deep" / "folder"
     folder.mkdir(parents=True)
     Datasets([make(name)]).write(folder / "datasets.yaml")
-    files = [_ for _ in tmp_path.rglob("*") if _.is_file()]
-    assert {_.parent for _ in files} == {folder} and len(files) == 2
-    assert not any(_.name.startswith(".") for _ in files)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {path.parent for path in files} == {folder} and len(files) == 2
+    assert not any(path.name.startswith(".") for path in files)
     (dataset,) = Datasets.read(folder / "datasets.yaml")
     assert dataset.name == name
     assert dataset.counts.data.sum() == 12
@@ -92,8 +92,8 @@ def test_mask_fit_of_spectra_is_kept(tmp_path):
 @pytest.fixture()
 def crab():
     path = make_path("$GAMMAPY_DATA/joint-crab/spectra/hess")
-    names = [f"pha_obs{_}.fits" for _ in (23523, 23526, 23559, 23592)]
-    datasets = Datasets([SpectrumDatasetOnOff.read(path / _) for _ in names])
+    names = [f"pha_obs{obs_id}.fits" for obs_id in (23523, 23526, 23559, 23592)]
+    datasets = Datasets([SpectrumDatasetOnOff.read(path / name) for name in names])
     for dataset in datasets:
         geom = dataset.counts.geom
         dataset.mask_fit = geom.energy_mask(0.66 * u.TeV, 30 * u.TeV)
@@ -106,7 +106,7 @@ def crab():
 
 def bins_of(datasets):
     """Bins that any dataset uses, and their energies in TeV."""
-    used = np.any([_.mask.data[:, 0, 0] for _ in datasets], axis=0)
+    used = np.any([dataset.mask.data[:, 0, 0] for dataset in datasets], axis=0)
     edges = datasets[0].counts.geom.axes["energy"].edges.to_value("TeV")
     return used.sum(), edges[:-1][used].min(), edges[1:][used].max()
 
@@ -122,7 +122,7 @@ def test_command_judges_the_bins_of_the_fit(crab, tmp_path):
     crab.write(tmp_path / "datasets.yaml", tmp_path / "models.yaml")
     command = [
         "residuals",
-        *(str(tmp_path / f"{_}.yaml") for _ in ("datasets", "models")),
+        *(str(tmp_path / f"{name}.yaml") for name in ("datasets", "models")),
     ]
     output = run_cli(cli, [*command, "--out", str(tmp_path / "out")]).stdout
     pattern = r"Spectrum: (\S+) - (\S+) TeV, sum of sigma\^2 (\S+) in (\d+) bins"

@@ -92,12 +92,17 @@ def footprints_by_hand(datasets):
         row, column = offset_in(GEOM, dataset.counts.geom)
         padding = ((0, 0), (n_y, n_y), (n_x, n_x))
         mask = np.pad(dataset.mask.data, padding)
-        data = [np.pad(_.data, padding) for _ in (dataset.counts, dataset.background)]
+        data = [
+            np.pad(image.data, padding)
+            for image in (dataset.counts, dataset.background)
+        ]
         for y, x in seen:
             top, left = n_y + y - row - r_y, n_x + x - column - r_x
             part = np.s_[:, top : top + 2 * r_y + 1, left : left + 2 * r_x + 1]
             used = mask[part]
-            seen[y, x].append([f[used], s[used], *(_[part][used] for _ in data)])
+            seen[y, x].append(
+                [f[used], s[used], *(values[part][used] for values in data)]
+            )
     norm = sum(np.sum(f * s) for f, s in zip(filters, stamps, strict=True))
     return {k: np.concatenate(v, axis=1) for k, v in seen.items()}, norm
 

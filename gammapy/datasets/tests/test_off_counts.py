@@ -40,7 +40,9 @@ def make_on_off(alpha, npred, *, seed=0, geom=GEOM, cls=MapDatasetOnOff, **kwarg
         "acceptance": np.full(alpha.shape, 2.0),
         "acceptance_off": 2 / alpha,
     }
-    maps = {_: Map.from_geom(geom, data=data[_].astype(float)) for _ in data}
+    maps = {
+        values: Map.from_geom(geom, data=data[values].astype(float)) for values in data
+    }
     return cls(**maps, name=f"on-off-{seed}", **kwargs)
 
 
@@ -144,8 +146,8 @@ def test_map_and_spectrum_with_a_signal():
     inside = GEOM.to_image().region_mask(parse_region(region)).data
     spectrum = SpectralResiduals.from_datasets(dataset, region)
     n, k, s, a = (
-        _[:, inside]
-        for _ in (
+        array[:, inside]
+        for array in (
             dataset.counts.data,
             dataset.counts_off.data,
             signal,
@@ -194,13 +196,16 @@ def test_spectrum_is_that_of_all_pixels():
     ]
     result = SpectralResiduals.from_datasets(datasets)
     k, alpha = (
-        np.concatenate([_.reshape(2, -1) for _ in arrays], axis=1)
+        np.concatenate([array.reshape(2, -1) for array in arrays], axis=1)
         for arrays in (
-            [_.counts_off.data for _ in datasets],
-            [_.acceptance.data / _.acceptance_off.data for _ in datasets],
+            [dataset.counts_off.data for dataset in datasets],
+            [
+                dataset.acceptance.data / dataset.acceptance_off.data
+                for dataset in datasets
+            ],
         )
     )
-    counts = sum(_.counts.data.sum(axis=(1, 2)) for _ in datasets)
+    counts = sum(dataset.counts.data.sum(axis=(1, 2)) for dataset in datasets)
     expected = OnOffProfile(counts, k, alpha)
     assert_allclose(result.sqrt_ts, expected.sqrt_ts, atol=1e-3)
     table = result.to_table("diff")
@@ -218,8 +223,8 @@ def test_spectra_of_two_alphas_without_off_counts():
     datasets[0].counts_off.data[0] = 0
     datasets[0].counts.data[0] = 30
     result = SpectralResiduals.from_datasets(datasets)
-    k = np.stack([_.counts_off.data.ravel() for _ in datasets], axis=-1)
-    counts = sum(_.counts.data.ravel() for _ in datasets)
+    k = np.stack([dataset.counts_off.data.ravel() for dataset in datasets], axis=-1)
+    counts = sum(dataset.counts.data.ravel() for dataset in datasets)
     expected = OnOffProfile(counts, k, [1, 0.05])
     # Half of what the second dataset does not explain is background of the first.
     assert_allclose(expected.npred_background[0], counts[0] / 2)
@@ -252,8 +257,8 @@ def test_residuals_of_one_dataset(kernel, width, radius):
         for idx in range(2):
             alpha = dataset.acceptance.data / dataset.acceptance_off.data
             n, k, a = (
-                within(_[idx : idx + 1], radius)[0]
-                for _ in (dataset.counts.data, dataset.counts_off.data, alpha)
+                within(array[idx : idx + 1], radius)[0]
+                for array in (dataset.counts.data, dataset.counts_off.data, alpha)
             )
             expected = OnOffProfile(n.sum(axis=-1), k, a).sqrt_ts
             assert_allclose(data[idx], expected, atol=1e-3)

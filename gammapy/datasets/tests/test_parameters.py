@@ -20,15 +20,17 @@ def make_datasets():
 
 def test_parameters_are_those_of_the_models_each_once():
     datasets = make_datasets()
-    source, other = (SkyModel.create("pl", "gauss", name=_) for _ in ("a", "b"))
+    source, other = (SkyModel.create("pl", "gauss", name=name) for name in ("a", "b"))
     other.spectral_model.index = source.spectral_model.index
-    backgrounds = [FoVBackgroundModel(dataset_name=_) for _ in datasets.names]
+    backgrounds = [FoVBackgroundModel(dataset_name=name) for name in datasets.names]
     datasets.models = [source, *backgrounds, other]
     parameters = datasets.parameters
     expected = list(datasets.models.parameters.unique_parameters)
-    assert [id(_) for _ in parameters] == [id(_) for _ in expected]
-    assert len({id(_) for _ in parameters}) == len(parameters) == 8 + 2 * 3 + 7
-    assert list(parameters.free_parameters) == [_ for _ in expected if not _.frozen]
+    assert [id(par) for par in parameters] == [id(par) for par in expected]
+    assert len({id(par) for par in parameters}) == len(parameters) == 8 + 2 * 3 + 7
+    assert list(parameters.free_parameters) == [
+        par for par in expected if not par.frozen
+    ]
 
 
 def test_parameters_without_models():
@@ -37,7 +39,7 @@ def test_parameters_without_models():
 
 def test_looking_at_parameters_leaves_their_errors():
     datasets = make_datasets()
-    datasets.models = [FoVBackgroundModel(dataset_name=_) for _ in datasets.names]
+    datasets.models = [FoVBackgroundModel(dataset_name=name) for name in datasets.names]
     norm = datasets.models[1].spectral_model.norm
     norm.error = 0.3
     assert "norm" in datasets.parameters.names

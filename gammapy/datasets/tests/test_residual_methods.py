@@ -107,7 +107,9 @@ def full_dataset(name="full", seed=0):
 def error_bars(ax):
     """Lower and upper end of each vertical error bar, shape (n, 2)."""
     segments = ax.containers[0].lines[2][1].get_segments()
-    return np.array([_[:, 1] if len(_) else [np.nan, np.nan] for _ in segments])
+    return np.array(
+        [segment[:, 1] if len(segment) else [np.nan, np.nan] for segment in segments]
+    )
 
 
 def bar_lengths(ax):
@@ -123,9 +125,11 @@ def points(ax):
 
 def shaded(ax, label):
     """Energy ranges in TeV that a mask shades."""
-    spans = [_ for _ in ax.patches if _.get_label() == label]
-    extents = [_.get_extents().transformed(ax.transData.inverted()) for _ in spans]
-    return [(round(_.x0, 3), round(_.x1, 3)) for _ in extents]
+    spans = [patch for patch in ax.patches if patch.get_label() == label]
+    extents = [
+        span.get_extents().transformed(ax.transData.inverted()) for span in spans
+    ]
+    return [(round(extent.x0, 3), round(extent.x1, 3)) for extent in extents]
 
 
 def brute_force_weights(shape, **kwargs):
@@ -275,7 +279,7 @@ def test_mask_shading_without_region():
     dataset = make_dataset(5, 4, mask_fit=mask)
     ax = dataset.plot_residuals_spectral(kwargs_fit={"color": "tab:red"})
     assert shaded(ax, "Mask fit") == [(1, 3.162), (5.623, 10)]
-    assert [_.get_text() for _ in ax.get_legend().get_texts()] == ["Mask fit"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["Mask fit"]
     assert ax.patches[0].get_facecolor()[:3] == plt.matplotlib.colors.to_rgb("tab:red")
 
 
@@ -484,7 +488,10 @@ def test_unmasked_residuals_are_those_of_before(method):
     assert_allclose(dataset.residuals(method).data, plain)
     if method == "diff/sqrt(model)":
         return
-    n, m = (map_of(_).smooth(width=2).data[:, 10:-10, 10:-10] for _ in (counts, npred))
+    n, m = (
+        map_of(array).smooth(width=2).data[:, 10:-10, 10:-10]
+        for array in (counts, npred)
+    )
     smoothed = dataset.residuals(method, width=2).data[:, 10:-10, 10:-10]
     assert_allclose(smoothed, (n - m) / (m if method == "diff/model" else 1))
 
@@ -763,12 +770,12 @@ def test_colours_that_are_given():
 def test_models_on_the_map():
     dataset = full_dataset()
     ax = dataset.plot_residuals_spatial(models=True)
-    gids = {_.get_gid() for _ in ax.get_children()}
+    gids = {artist.get_gid() for artist in ax.get_children()}
     assert {"position:src", "outline:src", "name:src"} <= gids
     ax = dataset.plot_residuals_spatial()
-    assert "position:src" not in {_.get_gid() for _ in ax.get_children()}
+    assert "position:src" not in {artist.get_gid() for artist in ax.get_children()}
     ax, _ = dataset.plot_residuals(models="src")
-    assert "position:src" in {_.get_gid() for _ in ax.get_children()}
+    assert "position:src" in {artist.get_gid() for artist in ax.get_children()}
     plt.close("all")
     with pytest.raises(ValueError, match="no components .*nobody"):
         dataset.plot_residuals(models=["nobody"])
@@ -794,12 +801,14 @@ def test_two_panels(region, n_outlines):
             method="significance",
         )
     assert (kwargs_spatial, kwargs_spectral) == before
-    outlines = [_ for _ in ax_spatial.get_children() if _.get_gid() == "region"]
+    outlines = [
+        artist for artist in ax_spatial.get_children() if artist.get_gid() == "region"
+    ]
     assert len(outlines) == n_outlines
     mask = dataset.mask.data & GEOM.region_mask(region).data
     n, m = (
-        np.where(mask, _.data, 0).sum(axis=(1, 2))
-        for _ in (dataset.counts, dataset.npred())
+        np.where(mask, cube.data, 0).sum(axis=(1, 2))
+        for cube in (dataset.counts, dataset.npred())
     )
     with np.errstate(invalid="ignore", divide="ignore"):
         expected = np.sign(n - m) * np.sqrt(2 * (n * np.log(n / m) - n + m))
@@ -888,13 +897,15 @@ def state_of(dataset):
     """Everything that a plot could change, as a flat list."""
     names = ["counts", "background", "exposure", "mask_safe", "mask_fit"]
     names += ["counts_off", "acceptance", "acceptance_off"]
-    maps = [getattr(dataset, _, None) for _ in names]
-    state = [None if _ is None else (_.geom, _.data.tobytes()) for _ in maps]
+    maps = [getattr(dataset, name, None) for name in names]
+    state = [
+        None if image is None else (image.geom, image.data.tobytes()) for image in maps
+    ]
     for par in dataset.models.parameters if dataset.models else []:
         state.append((par.name, par.value, par.error, par.frozen, par.min, par.max))
     covariance = dataset.models.covariance.data.tobytes() if dataset.models else None
     # The background of on-off datasets is computed each time.
-    ids = [id(_) for _ in maps if _ is not maps[1]] + [id(dataset.models)]
+    ids = [id(image) for image in maps if image is not maps[1]] + [id(dataset.models)]
     return [*state, covariance, ids, dataset.stat_sum(), dataset.npred().data.tobytes()]
 
 
@@ -928,7 +939,7 @@ def test_nothing_changes(method):
 @pytest.fixture()
 def datasets():
     first, second = full_dataset("one", 1), full_dataset("two", 2)
-    backgrounds = [_.models[1] for _ in (first, second)]
+    backgrounds = [dataset.models[1] for dataset in (first, second)]
     datasets = Datasets([first, second])
     datasets.models = Models([first.models["src"], *backgrounds])
     return datasets
@@ -956,7 +967,7 @@ def test_joint_residuals(datasets, method):
     assert_allclose(lengths[0], table["residual_errn"][drawn], rtol=1e-6)
     assert_allclose(lengths[1], table["residual_errp"][drawn], rtol=1e-6)
     assert ax_spectral.get_ylabel() == SYMBOLS[method]
-    gids = [_.get_gid() for _ in ax_spatial.get_children()]
+    gids = [artist.get_gid() for artist in ax_spatial.get_children()]
     assert gids.count("region") == 1 and "position:src" in gids
 
 
@@ -975,7 +986,7 @@ def test_joint_residuals_with_options(datasets):
     image = np.ma.filled(ax_spatial.images[0].get_array(), np.nan)
     assert_allclose(image, joint.sqrt_ts.data[0])
     assert ax_spatial.images[0].get_clim() == (-3, 3)
-    gids = [_.get_gid() for _ in ax_spatial.get_children()]
+    gids = [artist.get_gid() for artist in ax_spatial.get_children()]
     assert "region" not in gids and "position:src" not in gids
     table = SpectralResiduals.from_datasets(datasets, exclude="src").to_table()
     assert_allclose(points(ax_spectral), table["residual"])
@@ -1017,10 +1028,10 @@ def test_joint_residuals_with_errors(datasets, kwargs, match):
 
 
 def test_joint_residuals_change_nothing(datasets):
-    before = [state_of(_) for _ in datasets]
+    before = [state_of(dataset) for dataset in datasets]
     datasets.plot_residuals(region=REGION, exclude="src")
     datasets.plot_residuals(apply_mask=False)
-    assert [state_of(_) for _ in datasets] == before
+    assert [state_of(dataset) for dataset in datasets] == before
 
 
 @requires_dependency("ray")
@@ -1037,7 +1048,7 @@ def test_joint_residuals_of_actors(datasets):
         figure = plt.figure()
         axes = actors.plot_residuals(region=REGION)
         assert axes[0].figure is figure
-        image, other = (_[0].images[0].get_array() for _ in (axes, expected))
+        image, other = (drawn[0].images[0].get_array() for drawn in (axes, expected))
         assert_allclose(np.ma.filled(image, np.nan), np.ma.filled(other, np.nan))
         assert_allclose(points(axes[1]), points(expected[1]))
     finally:
@@ -1074,9 +1085,9 @@ def test_polygons():
     vertices = SkyCoord([0, 0.5, 0.5, 0], [0, 0, 0.4, 0.4], unit="deg")
     polygon = PolygonSkyRegion(vertices)
     axes = dataset.plot_residuals(kwargs_spectral={"region": polygon})
-    assert [_.get_gid() for _ in axes[0].lines].count("region") == 1
+    assert [line.get_gid() for line in axes[0].lines].count("region") == 1
     axes = Datasets([dataset]).plot_residuals(region=polygon)
-    assert [_.get_gid() for _ in axes[0].lines].count("region") == 1
+    assert [line.get_gid() for line in axes[0].lines].count("region") == 1
 
 
 def test_a_limit_beyond_the_data():

@@ -65,7 +65,7 @@ def datasets():
         [make_dataset("one", seed=1), make_dataset("two", second, seed=2)]
     )
     source = make_model()
-    backgrounds = [FoVBackgroundModel(dataset_name=_) for _ in datasets.names]
+    backgrounds = [FoVBackgroundModel(dataset_name=name) for name in datasets.names]
     datasets.models = Models([source, *backgrounds])
     datasets["one"].mask_fit = GEOM.energy_mask(energy_min=1.5 * u.TeV)
     datasets["one"].mask_safe.data[:, :, :4] = False
@@ -322,7 +322,8 @@ def test_weighted_counts():
     weighted.stat_type = "cash_weighted"
     weighted.mask_fit = Map.from_geom(GEOM, data=np.full(GEOM.data_shape, 0.25))
     tables = [
-        SpectralResiduals.from_datasets(_).to_table("diff") for _ in (plain, weighted)
+        SpectralResiduals.from_datasets(dataset).to_table("diff")
+        for dataset in (plain, weighted)
     ]
     for name in ("counts", "npred", "residual", "residual_errn", "residual_errp"):
         assert_allclose(tables[1][name], 0.25 * tables[0][name])
@@ -492,7 +493,7 @@ def test_file_round_trip(datasets, kernel, tmp_path):
         residuals.write(filename)
     assert filename.read_bytes() == before
     read.write(filename, overwrite=True)
-    assert [_.name for _ in tmp_path.iterdir()] == ["residuals.fits"]
+    assert [path.name for path in tmp_path.iterdir()] == ["residuals.fits"]
 
 
 def test_read_something_else(datasets, tmp_path):
@@ -582,7 +583,7 @@ def test_no_models_is_the_background_alone(caplog):
     with caplog.at_level("INFO", logger="gammapy.datasets.residuals.checks"):
         result = SpatialResiduals.from_datasets([dataset], kernel=None)
     assert_allclose(result.npred.data[0], dataset.background.data.sum(axis=0))
-    assert [_.message for _ in caplog.records] == [
+    assert [record.message for record in caplog.records] == [
         "No models are set on test: background alone."
     ]
 
@@ -606,7 +607,7 @@ def test_weighted_and_plain_datasets_together():
         n = plain.counts.data + 0.5 * weighted.counts.data
         m = plain.background.data + 0.5 * weighted.background.data
         variance = plain.background.data + 0.25 * weighted.background.data
-        n, m, variance = (_.sum(axis=(1, 2)) for _ in (n, m, variance))
+        n, m, variance = (array.sum(axis=(1, 2)) for array in (n, m, variance))
         assert_allclose(table["residual"], (n - m) / np.sqrt(variance), rtol=1e-6)
         image = SpatialResiduals.from_datasets(datasets, kernel=None)
         expected = plain.background.data + 0.25 * weighted.background.data
@@ -737,8 +738,10 @@ def test_polygons_and_lists_of_regions(datasets):
     polygon = PolygonSkyRegion(vertices)
     circle = CircleSkyRegion(SkyCoord(-0.4, 0, unit="deg"), 0.2 * u.deg)
     counts = [
-        np.nan_to_num(SpectralResiduals.from_datasets(datasets, _).to_table()["counts"])
-        for _ in (polygon, circle, [polygon, circle])
+        np.nan_to_num(
+            SpectralResiduals.from_datasets(datasets, region).to_table()["counts"]
+        )
+        for region in (polygon, circle, [polygon, circle])
     ]
     assert_allclose(counts[0] + counts[1], counts[2])
     text = "icrs;polygon(0, -0.2, 0.5, -0.2, 0.5, 0.3, 0, 0.3)"
@@ -763,5 +766,5 @@ def test_files_are_like_others(datasets, tmp_path):
     for bad in (tmp_path, tmp_path / "nowhere" / "x.fits"):
         with pytest.raises(OSError, match="is a folder|a folder that does not exist"):
             residuals.write(bad, overwrite=True)
-    names = {_.name for _ in tmp_path.iterdir()}
+    names = {path.name for path in tmp_path.iterdir()}
     assert names == {"target.fits.gz", "link.fits.gz", "map.fits"}

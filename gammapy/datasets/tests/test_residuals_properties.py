@@ -13,7 +13,7 @@ from gammapy.stats.residuals import RESIDUAL_METHODS, compute_residuals
 
 AXIS = MapAxis.from_energy_edges([1, 2, 5, 10] * u.TeV, name="energy")
 GEOM = WcsGeom.create(npix=(7, 5), binsz=0.1, axes=[AXIS])
-SHAPE = tuple(int(_) for _ in GEOM.data_shape)
+SHAPE = tuple(int(n_pixels) for n_pixels in GEOM.data_shape)
 KERNELS = ["tophat", "gauss", None]
 
 COUNTS = hnp.arrays(int, SHAPE, elements=st.integers(0, 30))
@@ -40,7 +40,7 @@ def both_residuals(datasets, kernel):
     arrays = [spatial.residual(method).data for method in RESIDUAL_METHODS]
     for method in RESIDUAL_METHODS:
         table = spectral.to_table(method)
-        arrays += [np.array(table[_]) for _ in ("residual", "residual_errp")]
+        arrays += [np.array(table[name]) for name in ("residual", "residual_errp")]
     return arrays
 
 

@@ -88,7 +88,7 @@ def rich_datasets():
     )
     around = make_source("round", round_shape, cutoff)
     point = make_source("point", PointSpatialModel(lon_0="0.63 deg", lat_0="0.58 deg"))
-    backgrounds = [FoVBackgroundModel(dataset_name=_) for _ in datasets.names]
+    backgrounds = [FoVBackgroundModel(dataset_name=name) for name in datasets.names]
     backgrounds[0].spectral_model.tilt.frozen = False
     backgrounds[0].spectral_model.tilt.prior = GaussianPrior(mu=0.1, sigma=0.05)
     cutoff.index.prior = GaussianPrior(mu=2, sigma=0.3)

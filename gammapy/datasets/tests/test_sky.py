@@ -74,7 +74,7 @@ PROJECTIONS = [
 ]
 
 
-@pytest.mark.parametrize("geom", PROJECTIONS, ids=lambda _: _.projection)
+@pytest.mark.parametrize("geom", PROJECTIONS, ids=lambda geom: geom.projection)
 def test_pixels_without_sky_are_masked(geom):
     dataset = make_noise(geom)
     residuals = SpatialResiduals.from_datasets(dataset, kernel=None)
@@ -337,7 +337,10 @@ def test_sources_at_the_seam_and_the_poles():
             background=Map.from_geom(geom, data=background[np.newaxis]),
         )
         residuals = SpatialResiduals.from_datasets(dataset, correlation_radius="3 deg")
-        y, x = (int(_[0]) for _ in geom.to_image().coord_to_idx(([lon], [lat]))[::-1])
+        y, x = (
+            int(indices[0])
+            for indices in geom.to_image().coord_to_idx(([lon], [lat]))[::-1]
+        )
         values.append([residuals.excess.data[0, y, x], residuals.sqrt_ts.data[0, y, x]])
     # 60 (1 - exp(-2)) counts are within 2 sigma; discs of pixels are a bit ragged.
     excess, sqrt_ts = np.transpose(values)
@@ -371,7 +374,9 @@ def test_noise_on_the_whole_sky():
 
 
 def warnings_of(caplog):
-    lines = [_.message for _ in caplog.records if _.levelno == logging.WARNING]
+    lines = [
+        record.message for record in caplog.records if record.levelno == logging.WARNING
+    ]
     caplog.clear()
     return lines
 

@@ -20,8 +20,8 @@ GEOM = WcsGeom.create(npix=(60, 50), binsz=0.05, axes=[AXIS])
 
 def make_dataset(counts, background, mask=None, geom=GEOM, stat_type=None):
     counts, background = (
-        Map.from_geom(geom, data=np.broadcast_to(_, geom.data_shape).astype(float))
-        for _ in (counts, background)
+        Map.from_geom(geom, data=np.broadcast_to(array, geom.data_shape).astype(float))
+        for array in (counts, background)
     )
     mask = None if mask is None else Map.from_geom(geom, data=mask)
     dataset = MapDataset(counts=counts, background=background, mask_fit=mask, name="d")
@@ -41,8 +41,8 @@ def sqrt_ts_by_hand(dataset, weights):
     kernel = weights[::-1, ::-1]
     mask = np.ones(GEOM.data_shape) if dataset.mask is None else dataset.mask.data
     n, m = (
-        footprints((_.data * mask)[0], kernel.shape)
-        for _ in (dataset.counts, dataset.background)
+        footprints((image.data * mask)[0], kernel.shape)
+        for image in (dataset.counts, dataset.background)
     )
     return compute_sqrt_ts_weighted(n @ kernel.ravel(), kernel.ravel(), m)
 
@@ -97,7 +97,7 @@ def test_masks_with_weights(kernel, n_weights):
     weights = make_kernel(kernel, "0.1 deg", GEOM.to_image())
     weights = np.ones((1, 1)) if weights is None else weights
     f = footprints(mask[0], weights.shape) * weights.ravel()
-    n, m = (footprints(_[0], weights.shape) for _ in (counts, background))
+    n, m = (footprints(array[0], weights.shape) for array in (counts, background))
     # With many weights each is shared by two levels.
     n_seen, atol = np.sum(f * n, -1), 1e-3 if n_weights == 2 else 1e-2
     expected = compute_sqrt_ts_weighted(n_seen, f, m)
@@ -105,7 +105,7 @@ def test_masks_with_weights(kernel, n_weights):
 
     if n_weights == 2:
         spectrum = SpectralResiduals.from_datasets(dataset)
-        total = [np.sum(background[mask == _]) for _ in choice]
+        total = [np.sum(background[mask == level]) for level in choice]
         expected = compute_sqrt_ts_weighted(np.sum(mask * counts), choice, total)
         assert_allclose(spectrum.sqrt_ts, expected)
 
@@ -188,8 +188,8 @@ def test_tophat_is_cash():
     dataset = make_dataset(random.poisson(background), background)
     weights = make_kernel("tophat", "0.1 deg", GEOM.to_image())
     n, m = (
-        footprints(_.data[0], weights.shape) @ weights.ravel()
-        for _ in (dataset.counts, dataset.background)
+        footprints(image.data[0], weights.shape) @ weights.ravel()
+        for image in (dataset.counts, dataset.background)
     )
     image = SpatialResiduals.from_datasets(dataset).sqrt_ts.data[0]
     assert_allclose(image, compute_sqrt_ts(n, m), atol=1e-9)

@@ -55,8 +55,16 @@ class FluxPoints:
     @classmethod
     def _unknown_columns(cls, table):
         """Names of columns that no SED type and no format has."""
-        known = {_ for sed_type in SED_TYPES for _ in cls.all_quantities(sed_type)}
-        return [_ for _ in table.colnames if _ not in known | set(OTHER_COLUMNS)]
+        known = {
+            quantity
+            for sed_type in SED_TYPES
+            for quantity in cls.all_quantities(sed_type)
+        }
+        return [
+            column
+            for column in table.colnames
+            if column not in known | set(OTHER_COLUMNS)
+        ]
 
     @classmethod
     def from_stack(cls, maps, axis, meta=None):
@@ -77,7 +85,7 @@ class FluxPoints:
             Stacked flux points.
         """
         stacked = super().from_stack(maps, axis=axis, meta=meta)
-        tables = [getattr(_, "_nuisance", None) for _ in maps]
+        tables = [getattr(image, "_nuisance", None) for image in maps]
         stacked._nuisance = stack_nuisance(tables, axis)
         stacked._notes = [note for part in maps for note in getattr(part, "_notes", ())]
         return stacked
@@ -128,6 +136,6 @@ class FluxPoints:
         if self._nuisance is None:
             return None
         axes = list(self.geom.axes)[::-1]
-        rows = np.arange(len(self._nuisance)).reshape([_.nbin for _ in axes])
-        rows = rows[tuple(slices.get(_.name, slice(None)) for _ in axes)]
+        rows = np.arange(len(self._nuisance)).reshape([axis.nbin for axis in axes])
+        rows = rows[tuple(slices.get(axis.name, slice(None)) for axis in axes)]
         return self._nuisance[np.ravel(rows)]

@@ -166,7 +166,8 @@ class NormFluxPoints:
     def _select(self, energy_min, energy_max):
         """First and last energy bin of each dataset; None where there is none."""
         return [
-            self._group(_.axis, energy_min, energy_max) for _ in self.templates.datasets
+            self._group(dataset.axis, energy_min, energy_max)
+            for dataset in self.templates.datasets
         ]
 
     def _group(self, axis, energy_min, energy_max):
@@ -180,7 +181,9 @@ class NormFluxPoints:
     def _slice(self, groups):
         """Templates of the bins of a flux point."""
         planes = self.templates.planes
-        first, last = np.transpose([(1, 0) if _ is None else _ for _ in groups])
+        first, last = np.transpose(
+            [(1, 0) if group is None else group for group in groups]
+        )
         is_inside = planes.energy >= first[planes.dataset]
         return self.templates.select_planes(
             is_inside & (planes.energy <= last[planes.dataset])

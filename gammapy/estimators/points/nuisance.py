@@ -77,13 +77,13 @@ def split_nuisance(table):
         table = table.copy(copy_data=False)
         table.remove_column(ROWS)
         return table, stack_rows(rows)
-    names = [_ for _ in table.colnames if _.startswith(PREFIX)]
+    names = [column for column in table.colnames if column.startswith(PREFIX)]
     if not names:
         return table, None
-    identify = [_ for _ in IDENTIFY if _ in table.colnames]
+    identify = [check for check in IDENTIFY if check in table.colnames]
     nuisance = table[identify + names].copy()
     nuisance.meta.clear()
-    nuisance.rename_columns(names, [_.removeprefix(PREFIX) for _ in names])
+    nuisance.rename_columns(names, [name.removeprefix(PREFIX) for name in names])
     nuisance = _one_value_per_row(nuisance)
     for name in nuisance.colnames:
         nuisance[name].info.format = None

@@ -57,7 +57,7 @@ class UsedEnergies:
         energies : `~astropy.units.Quantity`
             Shape (2,), in the unit of ``energy_min``; NaN when no bin is used.
         """
-        low, high = (_.to_value("TeV") for _ in (energy_min, energy_max))
+        low, high = (energy.to_value("TeV") for energy in (energy_min, energy_max))
         inside = self._lows >= low * (1 - RTOL)
         inside &= self._highs <= high * (1 + RTOL)
         ends = [np.nan, np.nan]

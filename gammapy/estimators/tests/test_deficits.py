@@ -74,7 +74,9 @@ def test_sensitivity_of_on_off(n_on, fit):
         source="source", selection_optional=["sensitivity"], **options
     ).run([dataset])
     signal = points.norm_sensitivity.data.item() * 90  # the model predicts 90 counts
-    expected = brentq(lambda _: asimov_significance(_, n_on) - 5, 50, 500, xtol=0.01)
+    expected = brentq(
+        lambda n_sig: asimov_significance(n_sig, n_on) - 5, 50, 500, xtol=0.01
+    )
     assert_allclose(signal, expected, rtol=5e-3)
 
 
@@ -84,7 +86,9 @@ def test_sensitivity_far_from_the_fitted_value():
     amplitude = dataset.models[0].spectral_model.amplitude
     estimator = ParameterSensitivityEstimator(amplitude, 0)
     signal = estimator.run(Datasets([dataset])) / 1e-12 * 90
-    expected = brentq(lambda _: asimov_significance(_, 600) - 5, 50, 500, xtol=0.01)
+    expected = brentq(
+        lambda n_sig: asimov_significance(n_sig, 600) - 5, 50, 500, xtol=0.01
+    )
     assert_allclose(signal, expected, rtol=5e-3)
 
 
@@ -141,7 +145,9 @@ def test_negative_reference(amplitude, fit, caplog):
     # 90 counts are an amplitude of 1e-12, that is 0.9e-12 between 1 and 10 TeV.
     flux = points.flux.to_unit("1e-14 cm-2 s-1").data.item()
     assert_allclose(flux, -60, rtol=1e-3)
-    limit = brentq(lambda _: 2 * (_ - 540 * np.log(1 + _ / 540)) - 4, 1, 200)
+    limit = brentq(
+        lambda n_sig: 2 * (n_sig - 540 * np.log(1 + n_sig / 540)) - 4, 1, 200
+    )
     flux_ul = points.flux_ul.to_unit("1e-14 cm-2 s-1").data.item()
     assert_allclose(flux_ul, -60 + limit, rtol=1e-2)
     error = points.flux_err.to_unit("1e-14 cm-2 s-1").data.item()

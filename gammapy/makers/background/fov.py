@@ -254,7 +254,9 @@ class FoVBackgroundMaker:
         models, sources and templates, stay as they are.
         """
         background_model = dataset.background_model
-        others = Models([_ for _ in dataset.models if _ is not background_model])
+        others = Models(
+            [model for model in dataset.models if model is not background_model]
+        )
         with others.restore_status(restore_values=False):
             others.freeze()
             self._fit_result = run_fit(self.fit, Datasets([dataset]), self.tag, Fit)
@@ -283,9 +285,9 @@ class FoVBackgroundMaker:
             # The fit has them at hand; the model need not be evaluated again.
             return used[0]
         mask = np.ones(dataset.data_shape, dtype=bool)
-        for _ in masks:
-            if _ is not None:
-                mask &= _.data.astype(bool)
+        for used in masks:
+            if used is not None:
+                mask &= used.data.astype(bool)
         energy_min, energy_max = energy_range(dataset.counts.geom, mask)
         return {
             "energy_min": energy_min,
@@ -348,7 +350,7 @@ class FoVBackgroundMaker:
 
 def _short_names(model):
     """Bare names of the parameters, with the part of the model where they clash."""
-    names = [_.name for _ in model.parameters]
+    names = [par.name for par in model.parameters]
     short = dict(zip(map(id, model.parameters), names, strict=True))
     if len(set(names)) < len(names):
         unique = unique_parameter_names([model])

@@ -44,7 +44,7 @@ def make_dataset(random, lon=0.0, *, sources=(), scale=1.0, name="run"):
     geom = GEOM.cutout(sky(lon, 0), 4 * u.deg)
     offset = geom.to_image().separation(sky(lon, 0)).deg
     rate = 3.6 * scale * SPECTRUM * np.exp(-0.5 * (offset / 1.3) ** 2)
-    npred = 1.1 * rate + sum(source_counts(geom, *_) for _ in sources)
+    npred = 1.1 * rate + sum(source_counts(geom, *source) for source in sources)
     return MapDataset(
         counts=Map.from_geom(geom, data=random.poisson(npred).astype(float)),
         background=Map.from_geom(geom, data=rate),
@@ -107,7 +107,7 @@ def test_rounds(result):
     outside = result.sqrt_ts.data[result.mask.data]
     outside = outside[np.isfinite(outside)]
     values = [outside.mean(), outside.std(), outside.max()]
-    assert_allclose([rounds[_][-1] for _ in ("mean", "std", "max")], values)
+    assert_allclose([rounds[name][-1] for name in ("mean", "std", "max")], values)
     # The first rings are full of sources.
     assert rounds["mean"][0] < -0.5
     assert abs(rounds["mean"][-1]) < 0.1
@@ -130,18 +130,20 @@ def test_hysteresis(datasets):
 
 def test_noise():
     """Significance of noise is N(0, 1), though the rings of neighbours overlap."""
-    results = [ExclusionMaskMaker().run(make_pair(_)) for _ in range(1, 13)]
-    assert sum(np.sum(~_.mask.data) for _ in results) == 0
-    rows = [_.rounds[0] for _ in results]
-    assert_allclose(np.mean([_["mean"] for _ in rows]), 0, atol=0.05)
-    assert_allclose(np.mean([_["std"] for _ in rows]), 1, atol=0.05)
+    results = [ExclusionMaskMaker().run(make_pair(number)) for number in range(1, 13)]
+    assert sum(np.sum(~result.mask.data) for result in results) == 0
+    rows = [result.rounds[0] for result in results]
+    assert_allclose(np.mean([row["mean"] for row in rows]), 0, atol=0.05)
+    assert_allclose(np.mean([row["std"] for row in rows]), 1, atol=0.05)
 
 
 def test_joint():
     # Too weak for one run.
     random = np.random.default_rng(1)
     options = {"sources": [(0, 0, 0.05, 24)], "scale": 0.5}
-    datasets = [make_dataset(random, name=f"run-{_}", **options) for _ in range(4)]
+    datasets = [
+        make_dataset(random, name=f"run-{number}", **options) for number in range(4)
+    ]
     maker = ExclusionMaskMaker()
     for dataset in datasets:
         assert maker.run(dataset).mask.data.all()
@@ -161,8 +163,8 @@ def test_one_dataset_is_li_ma():
     center = sky(0, 0)
     near = sqrt_ts.geom.separation(center).deg < 0.1 + 1e-6
     counts, counts_off, acceptance, acceptance_off = (
-        _.data[0][near]
-        for _ in (off.counts, off.counts_off, off.acceptance, off.acceptance_off)
+        cube.data[0][near]
+        for cube in (off.counts, off.counts_off, off.acceptance, off.acceptance_off)
     )
     n_on, n_off = counts.sum(), counts_off.mean()
     alpha = np.sum(acceptance / acceptance_off * counts_off) / n_off
@@ -215,13 +217,15 @@ def test_log_and_rounds_that_are_too_few(datasets, caplog):
     caplog.set_level(logging.INFO)
     result = ExclusionMaskMaker(n_rounds_max=2).run(datasets)
     assert not result.is_stable
-    lines = [_.message for _ in caplog.records if _.levelname == "INFO"]
-    assert [_.split()[:2] for _ in lines] == [
+    lines = [record.message for record in caplog.records if record.levelname == "INFO"]
+    assert [line.split()[:2] for line in lines] == [
         ["exclusion_mask", "round=1"],
         ["exclusion_mask", "round=2"],
     ]
     assert f"n_pixels={result.rounds['n_pixels'][1]} " in lines[1]
-    warnings = [_.message for _ in caplog.records if _.levelname == "WARNING"]
+    warnings = [
+        record.message for record in caplog.records if record.levelname == "WARNING"
+    ]
     assert len(warnings) == 1
     assert "still grows after 2 rounds" in warnings[0]
     assert "not stable" in str(result)
@@ -254,11 +258,11 @@ def test_write(result, datasets, tmp_path):
 
 
 def test_background_models_do_not_matter(datasets, result):
-    copies = Datasets([_.copy(name=_.name) for _ in datasets])
-    copies.models = [FoVBackgroundModel(dataset_name=_) for _ in copies.names]
+    copies = Datasets([dataset.copy(name=dataset.name) for dataset in datasets])
+    copies.models = [FoVBackgroundModel(dataset_name=name) for name in copies.names]
     for dataset in copies:
         dataset.background_model.spectral_model.norm.value = 0.5
-    before = [_.counts.data.copy() for _ in copies]
+    before = [copy.counts.data.copy() for copy in copies]
     models = copies.models
     values = models.parameters.value
     again = ExclusionMaskMaker().run(copies)

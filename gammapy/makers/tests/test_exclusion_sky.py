@@ -52,7 +52,9 @@ def make_field(geom, sources=(), per_pixel=4.0, seed=0):
 
 
 def warnings_of(caplog):
-    lines = [_.message for _ in caplog.records if _.levelno == logging.WARNING]
+    lines = [
+        record.message for record in caplog.records if record.levelno == logging.WARNING
+    ]
     caplog.clear()
     return lines
 
@@ -101,7 +103,7 @@ def test_margin():
     found[[40, 85, 20], [0, 30, 170]] = True
     coords = geom.get_coord().skycoord
     # Radii are rounded up to an odd number of pixels.
-    separation = [coords.separation(_).deg for _ in coords[found]]
+    separation = [coords.separation(coord).deg for coord in coords[found]]
     expected = np.min(separation, axis=0) <= 10 * (1 + 1e-9)
     assert_equal(dilate(found, geom, 9 * u.deg), expected)
 
@@ -139,8 +141,8 @@ def test_whole_sky(caplog):
     coords = result.mask.geom.get_coord().skycoord
     separation = np.min(
         [
-            coords.separation(SkyCoord(*_[:2], unit="deg", frame="galactic")).deg
-            for _ in sources
+            coords.separation(SkyCoord(*source[:2], unit="deg", frame="galactic")).deg
+            for source in sources
         ],
         axis=0,
     )

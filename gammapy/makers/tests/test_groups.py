@@ -114,7 +114,7 @@ class Watch(Maker):
         self.datasets, self.n_alive = [], []
 
     def run(self, dataset, observation=None):
-        self.n_alive.append(sum(_() is not None for _ in self.datasets))
+        self.n_alive.append(sum(dataset() is not None for dataset in self.datasets))
         self.datasets.append(weakref.ref(dataset))
         return dataset
 
@@ -140,17 +140,17 @@ def test_processes():
         observations, TARGET, zenith=["35 deg", "39 deg", "41 deg"]
     )
     one, two = (
-        stack_groups(groups, observations, get_reference(), get_makers(), n_jobs=_)
-        for _ in (1, 2)
+        stack_groups(groups, observations, get_reference(), get_makers(), n_jobs=power)
+        for power in (1, 2)
     )
     assert one.names == two.names == groups.names
     for dataset, other in zip(one, two, strict=True):
         assert dataset.counts.data.sum() > 1000
         for name in ("counts", "background", "exposure", "mask_safe"):
             maps = getattr(dataset, name), getattr(other, name)
-            assert_allclose(*(_.data for _ in maps), rtol=1e-6)
+            assert_allclose(*(image.data for image in maps), rtol=1e-6)
         assert_allclose(dataset.gti.time_sum.value, other.gti.time_sum.value)
-    tables = [FoVBackgroundMaker.nuisance(_) for _ in (one, two)]
+    tables = [FoVBackgroundMaker.nuisance(given) for given in (one, two)]
     for table in tables:
         table.sort("obs_id")
     for name in ("obs_id", "dataset"):

@@ -93,7 +93,7 @@ class DatasetModels:
 
     @property
     def _have_positions(self):
-        return any(_.position is not None for _ in self.select(tag="sky-model"))
+        return any(model.position is not None for model in self.select(tag="sky-model"))
 
     def plot_positions(self, ax=None, **kwargs):
         """Notes
@@ -128,7 +128,7 @@ class DatasetModels:
         >>> ax = Map.create(width=2, binsz=0.1).plot()
         >>> ax = Models([model]).plot_regions(ax=ax, edgecolor="red")
         """
-        models = self.__class__([_ for _ in self if not _covers_its_map(_)])
+        models = self.__class__([model for model in self if not _covers_its_map(model)])
         drawn_on = models._upstream_DatasetModels_plot_regions(
             ax=ax,
             kwargs_point=kwargs_point,

@@ -66,8 +66,10 @@ def checked_models(data, source=""):
         for kind in ("spectral", "spatial", "temporal"):
             if isinstance(component.get(kind), dict):
                 labels.update(_check_part(component[kind], kind, where))
-    for label in [_ for _, number in labels.items() if number == 1]:
-        others = difflib.get_close_matches(label, [_ for _ in labels if _ != label])
+    for label in [text for text, number in labels.items() if number == 1]:
+        others = difflib.get_close_matches(
+            label, [other for other in labels if other != label]
+        )
         if others:
             log.warning(
                 f"{source}Only one parameter has the link {label!r}, so it is linked "
@@ -95,8 +97,8 @@ def check_names(names, known, where, what):
     unknown : list of str
         Names that are not known and not like one that is missing.
     """
-    unknown = [_ for _ in names if _ not in known]
-    missing = [_ for _ in known if _ not in names]
+    unknown = [name for name in names if name not in known]
+    missing = [name for name in known if name not in names]
     for name in unknown:
         meant = difflib.get_close_matches(str(name).lower(), missing, n=1, cutoff=0.7)
         if meant:
@@ -123,13 +125,15 @@ def check_parameters(data, known, where):
     data : list of dict
         Those that the model has.
     """
-    unknown = check_names([_.get("name") for _ in data], known, where, "parameter")
+    unknown = check_names(
+        [values.get("name") for values in data], known, where, "parameter"
+    )
     if unknown:
         log.warning(
             f"{where}parameters that are not known are ignored: "
             f"{', '.join(map(str, unknown))}. There are {', '.join(known)}."
         )
-    return [_ for _ in data if _.get("name") not in unknown]
+    return [values for values in data if values.get("name") not in unknown]
 
 
 def _check_part(part, kind, where):

@@ -14,11 +14,14 @@ class Rows:
     def __init__(self, n_norms):
         self.n_norms = n_norms
         self.n_rows = 0
-        self.columns = {_: [] for _ in ("counts", "weights", "fixed", "plane", "bin")}
+        self.columns = {
+            name: [] for name in ("counts", "weights", "fixed", "plane", "bin")
+        }
         self.triplets = ([], [], [])
 
     def add(self, dataset, first_plane, idx, counts, weights):
         """Add the bins with these indices in the cube of a dataset."""
+        # Entries of one norm from several terms are added up when the matrix is made.
         fixed = np.zeros(idx[0].size)
         for term in dataset.terms:
             inside, values = term.at(idx)
@@ -52,7 +55,7 @@ class Rows:
 
 def _to_csr(triplets, shape):
     values, rows, columns = [
-        np.concatenate(_) if len(_) else np.zeros(0) for _ in triplets
+        np.concatenate(triplet) if len(triplet) else np.zeros(0) for triplet in triplets
     ]
     matrix = csr_matrix((values, (rows.astype(int), columns.astype(int))), shape=shape)
     matrix.sum_duplicates()
@@ -74,7 +77,9 @@ class Planes:
 
     def select(self, keep):
         """Some of the planes."""
-        return replace(self, **{name: _[keep] for name, _ in vars(self).items()})
+        return replace(
+            self, **{name: array[keep] for name, array in vars(self).items()}
+        )
 
 
 class Sums:
@@ -82,9 +87,10 @@ class Sums:
 
     def __init__(self, n_norms):
         self.n_norms = n_norms
-        self.triplets = {_: ([], [], []) for _ in ("sums", "low", "is_summed")}
+        self.triplets = {name: ([], [], []) for name in ("sums", "low", "is_summed")}
         self.columns = {
-            _: [] for _ in ("dataset", "energy", "sums_fixed", "low_fixed", "n_bins")
+            name: []
+            for name in ("dataset", "energy", "sums_fixed", "low_fixed", "n_bins")
         }
         self.n_planes = 0
 
@@ -94,6 +100,7 @@ class Sums:
         sums_fixed, low_fixed = np.zeros((2, planes.size))
         for term in dataset.terms:
             entries = {"sums": term.sums(energies, weights)}
+            # Bounds are needed only of bins that are not kept one by one.
             if is_summed:
                 entries["low"] = term.low(energies, weights)
                 entries["is_summed"] = np.ones(planes.size)
@@ -119,6 +126,10 @@ class Sums:
     def finish(self):
         """The planes."""
         shape = (self.n_planes, self.n_norms)
-        matrices = {name: _to_csr(_, shape) for name, _ in self.triplets.items()}
-        columns = {name: np.concatenate(_) for name, _ in self.columns.items()}
+        matrices = {
+            name: _to_csr(triplets, shape) for name, triplets in self.triplets.items()
+        }
+        columns = {
+            name: np.concatenate(column) for name, column in self.columns.items()
+        }
         return Planes(**columns, **matrices)

@@ -136,6 +136,7 @@ class _Profile:
         change = covariance / covariance[self.index]
         start = self.norms + np.nan_to_num(change) * (value - self.norms[self.index])
         start[self.index] = value
+        # The other norms start where the covariance says that they go.
         problem = Problem(self.templates, start, low, high, 200, False)
         problem.minimise()
         # What this one followed need not be looked for again.
@@ -161,6 +162,7 @@ class _Profile:
         error = self.fit.errors[self.index]
         if not (error > 0 and np.isfinite(self.fit.stat)):
             return np.nan, f"The fit has no error of {name} to start from."
+        # The end is between both distances, once one with a higher rise was seen.
         inner, outer, is_between = 0.0, bound, False
         distance = min(np.sqrt(self.rise) * error, bound)
         widths = []
@@ -180,6 +182,7 @@ class _Profile:
                 return self._checked(distance, rise)
             slope *= sign
             distance = distance - rise / slope if slope > 0 else np.inf
+            # Newton's step, or half the interval where that leaves it or is slow.
             is_slow = len(widths) > 3 and widths[-1] > 0.5 * widths[-4]
             if not is_between:
                 if not inner < distance < outer:

@@ -37,6 +37,8 @@ def find_feasible(matrix, fixed, low, high, start):
     norms : `~numpy.ndarray` or None
         The norms, shape (n_norms,). None when there are none.
     """
+    # A bin that is positive at the lowest that the bounds allow cannot matter, and most
+    # bins are such: backgrounds are positive, norms mostly have a bound of 0.
     positive, negative = matrix.maximum(0), matrix.minimum(0)
     is_open = positive.astype(bool) @ np.isinf(low)
     is_open |= negative.astype(bool) @ np.isinf(high)
@@ -44,6 +46,7 @@ def find_feasible(matrix, fixed, low, high, start):
     lowest += negative @ np.where(np.isinf(high), 0.0, high)
     matters = is_open | ~(fixed + lowest > 0)
     matrix, fixed = matrix[matters], fixed[matters]
+    # In units of its largest entry a faint bin counts as much as a bright one.
     size = abs(matrix).max(axis=1).toarray()[:, 0]
     matrix = diags(1 / size) @ matrix
     fixed = fixed / size
@@ -70,6 +73,8 @@ def _lowest(values):
 def _solve(matrix, fixed, low, high):
     """Norms with the largest margin, and the margin; -inf when there is none."""
     n_rows, n_norms = matrix.shape
+    # The last variable is the margin, which is made as large as possible. It is at most
+    # 1, for without counts far away there may be no largest one.
     bounds = np.column_stack([np.append(low, -np.inf), np.append(high, 1.0)])
     result = linprog(
         c=np.append(np.zeros(n_norms), -1.0),

@@ -26,8 +26,8 @@ TOLERANCE = 1e-12
 #: Distance below which a step that does not lower the statistic is rounding.
 NOISE = 1e-8
 
-#: Part of the way to where a bin with counts has no model, so that none gets there.
-TO_WALL = 0.99
+#: Fraction to the boundary, where a bin with counts has no model: no step gets there.
+TO_BOUNDARY = 0.99
 
 #: Part of the decrease which the gradient promises that a step must reach.
 ARMIJO = 1e-4
@@ -105,7 +105,7 @@ def fit_norms(templates, *, start=None, fixed=None, max_iter=200, store_trace=Fa
     >>> fit_norms(templates).values.round(6).tolist()
     [1.2]
     >>> norm = templates.parameters[0]
-    >>> fits = [fit_norms(templates, fixed={norm: _}) for _ in (1.1, 1.2, 1.3)]
+    >>> fits = [fit_norms(templates, fixed={norm: x}) for x in (1.1, 1.2, 1.3)]
     >>> " ".join(f"{fit.stat - fits[1].stat:.2f}" for fit in fits)
     '0.35 0.00 0.32'
     """
@@ -195,19 +195,23 @@ class Problem:
     def _first_point(self, point):
         """The start, or another one when it is far from all counts or not allowed."""
         without = self._possible(self.statistic.without_model(point))
+        # Far means that nearly all counts are missing, or that the model has many
+        # times too many: Newton's steps from there are long and many.
         t, n_counts = self.templates, self.n_counts
         with np.errstate(over="ignore", invalid="ignore"):
             excess = t.sums @ point.norms + t.planes.sums_fixed.sum() - n_counts
         is_far = not abs(excess) <= 10 * (n_counts + 1)
         if not without.size and not is_far:
             return point
+        # Each template takes the same share of the counts: crude, but the right size.
         share = n_counts / max(1, np.sum(t.sums > 0))
         shares = np.divide(share, t.sums, out=point.norms.copy(), where=t.sums > 0)
         shares = np.where(self.is_free, shares, point.norms)
         other = self.statistic.point(np.clip(shares, self.low, self.high))
         is_allowed = not self.statistic.without_model(other).size
+        # A linear program finds a point when there is one, but takes longer.
         if without.size:
-            return other if is_allowed else self._inside_walls(point)
+            return other if is_allowed else self._feasible_point(point)
         with np.errstate(over="ignore", invalid="ignore"):
             is_worse = self.statistic.difference(other, point) >= 0
         return other if is_allowed and not is_worse else point
@@ -225,7 +229,7 @@ class Problem:
             self.statistic.leave_out(self.impossible)
         return rows[can_change]
 
-    def _inside_walls(self, point):
+    def _feasible_point(self, point):
         """Point where each bin with counts has a model; the given one without any."""
         t, rows = self.templates, self.statistic.bins_with_counts()
         touched = t.is_touched(rows)
@@ -246,12 +250,15 @@ class Problem:
             point.norms[free] / scales,
         )
         if norms is None:
+            # No norms do it, as in a profile far from the minimum: the statistic is
+            # infinite and there is nothing to fit.
             self.impossible = rows[point.npred[rows] <= self.statistic.truncation]
             self.max_iter = 0
             return point
         found = point.norms.copy()
         found[free] = np.clip(norms * scales, self.low[free], self.high[free])
         inside = self.statistic.point(found)
+        # The margin of the program may be as small as its rounding.
         left = self.statistic.without_model(inside)
         if left.size:
             self.impossible, self.max_iter = left, 0
@@ -263,6 +270,8 @@ class Problem:
         if self.max_iter == 0:
             return
         self._set_reach()
+        # Newton's method needs a curvature, and a bend has none. It is rounded off, at
+        # first within a whole error, and then more and more sharply from the last best.
         error = np.inf
         for rounding in ROUNDINGS:
             self.statistic.rounding = rounding
@@ -309,12 +318,15 @@ class Problem:
                 self.failure = "The statistic is not finite."
                 return
             step = self._newton_step(gradient, hessian)
+            # For a quadratic function, twice what the step gains: the squared distance
+            # to the minimum in units of the errors.
             distance = -gradient @ step
             if not distance > TOLERANCE:
                 return
             before = self.best
             if not self._search(step, distance):
                 return
+            # A step that the trust radius cut off has less curvature than slope.
             if step @ hessian @ step < FLAT * distance:
                 self._go_on(before, step, distance)
             if self.trace is not None:
@@ -323,12 +335,14 @@ class Problem:
         self.failure = f"No convergence in {self.max_iter} steps."
 
     def _newton_step(self, gradient, hessian):
-        """Minimum of the quadratic model inside the bounds and not too far away."""
+        """Minimum of the quadratic model inside the bounds and the trust radius."""
+        # In units of the errors all norms are alike, and the matrix is well scaled.
         scales = self._scales(hessian)
         norms = self.best.norms
-        far = 100 + 10 * abs(norms) / scales
-        low = np.maximum((self.low - norms) / scales, -far)
-        high = np.minimum((self.high - norms) / scales, far)
+        # Wide: the statistic is convex. It keeps a step finite where nothing bends it.
+        trust_radius = 100 + 10 * abs(norms) / scales
+        low = np.maximum((self.low - norms) / scales, -trust_radius)
+        high = np.minimum((self.high - norms) / scales, trust_radius)
         scaled = hessian * np.outer(scales, scales)
         step = minimise_quadratic(
             gradient * scales, scaled, low, high, noise=self.noise
@@ -337,7 +351,9 @@ class Problem:
 
     def _search(self, step, distance):
         """Go along a step until the statistic is lower; False when it is not."""
-        fraction = min(1.0, TO_WALL * self.statistic.to_wall(self.best, step))
+        fraction = min(
+            1.0, TO_BOUNDARY * self.statistic.step_to_boundary(self.best, step)
+        )
         for _ in range(60):
             norms = np.clip(self.best.norms + fraction * step, self.low, self.high)
             point = self.statistic.point(norms)
@@ -346,6 +362,7 @@ class Problem:
                 self.best = point
                 return True
             if distance < NOISE:
+                # The minimum is reached to within rounding: no failure.
                 return False
             # The parabola through both values and the slope has its minimum here.
             vertex = distance * fraction**2 / (2 * (change + fraction * distance))
@@ -362,7 +379,7 @@ class Problem:
         bounds = np.where(step < 0, self.low, self.high)
         moves = step != 0
         room = np.min((bounds - norms)[moves] / step[moves], initial=np.inf)
-        room = min(room, TO_WALL * self.statistic.to_wall(before, step))
+        room = min(room, TO_BOUNDARY * self.statistic.step_to_boundary(before, step))
         fraction = np.max(abs(self.best.norms - norms)[moves] / abs(step)[moves])
         while fraction < room:
             fraction = min(FURTHER * fraction, room)
@@ -384,6 +401,8 @@ class Problem:
         at_bound = self._at_bound(gradient)
         inner = self.is_free & ~at_bound
         covariance, unknown, n_unknown = self._covariance(hessian, scales, inner)
+        # A norm at its bound has no parabola around a minimum. Its error is how far the
+        # statistic takes to rise by 1 into the allowed side.
         for idx in np.flatnonzero(at_bound & self.is_free):
             error = _rise(abs(gradient[idx]), hessian[idx, idx])
             covariance[idx, idx] = error**2
@@ -392,7 +411,7 @@ class Problem:
             self.failure = self._why_impossible()
         message = self.failure or "Optimization terminated successfully."
         if unknown.any() and not self.failure:
-            names = [self.templates.names[_] for _ in np.flatnonzero(unknown)]
+            names = [self.templates.names[idx] for idx in np.flatnonzero(unknown)]
             message = f"{message} {describe_undetermined(names)}"
         return NormFit(
             values=self.best.norms,
@@ -440,6 +459,8 @@ class Problem:
         scale = scales[idx]
         scaled = hessian[np.ix_(idx, idx)] * np.outer(scale, scale) / 2
         eigenvalues, vectors = np.linalg.eigh(scaled)
+        # Directions without curvature leave the norms in them open; all others keep the
+        # covariance that they have without these directions.
         is_null = eigenvalues < DEGENERATE
         unknown[idx] = np.any(abs(vectors[:, is_null]) > 1e-3, axis=1)
         inverse = (vectors[:, ~is_null] / eigenvalues[~is_null]) @ vectors[

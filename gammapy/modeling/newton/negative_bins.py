@@ -73,6 +73,7 @@ def with_negative_bins(templates, norms, reach=None):
 def _suspects(templates, norms):
     """Planes of which bounds do not tell that all summed bins are positive."""
     planes, anchors = templates.planes, templates.anchors
+    # The bounds are for norms of 0 or more; a negative norm makes its plane a suspect.
     low = planes.low @ np.maximum(norms, 0) + planes.low_fixed
     total = np.maximum(planes.sums @ norms + planes.sums_fixed, 1)
     is_suspect = low * planes.n_bins < -NEGLIGIBLE * total
@@ -91,6 +92,7 @@ def _collect_plane(templates, plane, norms, reach, rows):
     energies = slice(energy, energy + 1)
     weights = dataset.weights(energies)[0]
     is_summed = weights > 0
+    # Bins that are kept one by one already are not among the sums.
     is_summed.ravel()[templates.bin[templates.plane == plane]] = False
 
     by_norm = {}
@@ -110,6 +112,8 @@ def _collect_plane(templates, plane, norms, reach, rows):
     idx = (np.full(new[0].size, energy), *new)
     rows.add(dataset, plane - energy, idx, np.zeros(new[0].size), weights[new])
     is_summed[new] = False
+    # Relative changes of all other bins with each norm: as long as their sum stays
+    # above -1, no bin can be negative, and the plane need not be evaluated again.
     low, high = np.zeros((2, templates.n_norms))
     for index, template in by_norm.items():
         ratio = template[is_summed] / npred[is_summed]

@@ -32,6 +32,8 @@ def minimise_quadratic(gradient, hessian, low, high, *, noise=1e-7):
     x = np.zeros(gradient.shape)
     is_held = (low == 0) & (gradient >= 0) | (high == 0) & (gradient <= 0)
     is_held |= low == high
+    # An active set: go to the minimum of the free coordinates, hold the one that meets
+    # its bound first, and let one go when its slope points inside.
     for _ in range(10 * x.size + 10):
         slope = gradient + hessian @ x
         free = np.flatnonzero(~is_held)
@@ -46,11 +48,13 @@ def minimise_quadratic(gradient, hessian, low, high, *, noise=1e-7):
             x[blocking] = low[blocking] if step[blocking] < 0 else high[blocking]
             is_held[blocking] = True
             continue
+        # Whole step: all that is free is at its minimum. Is what is held held rightly?
         x = np.clip(x + step, low, high)
         slope = gradient + hessian @ x
         pull = np.where(x <= low, -slope, slope) * is_held * (low < high)
         if not np.any(pull > 1e-12 * (1 + abs(gradient))):
             break
+        # One at a time, or the set could go round in circles.
         is_held[np.argmax(pull)] = False
     return x
 

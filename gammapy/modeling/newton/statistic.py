@@ -64,6 +64,8 @@ class Statistic:
 
     def point(self, norms):
         """Point at some norms."""
+        # Bins that may get negative within some errors are kept already now, or each
+        # point of a search would find a few new ones.
         self.templates = self.templates.extended(norms, REACH * self.reach)
         point = Point(norms)
         point.set_npred(self.templates.npred(norms))
@@ -90,6 +92,7 @@ class Statistic:
         # Mostly all bins that are kept have counts, and a slice copies nothing.
         self._seen = slice(None) if is_seen.all() else np.flatnonzero(is_seen)
         self._counts = (t.weights * t.counts)[self._seen]
+        # A bend is rounded off over what its bin changes within the errors.
         self._spread = np.zeros(t.counts.size)
         empty = np.flatnonzero(t.counts == 0)
         if empty.size:
@@ -125,6 +128,8 @@ class Statistic:
     def _bend_sum(self, point):
         """What the bends add to the sum of the model."""
         idx, npred, width, is_on = self._bends(point)
+        # Sharp, it is max(-npred, 0): a negative model counts as 0. Rounded off, a
+        # parabola joins both straight lines with a continuous slope.
         value = self.truncation - npred
         value[is_on] = (width[is_on] - npred[is_on]) ** 2 / (4 * width[is_on])
         return np.sum(self.templates.weights[idx] * value)
@@ -151,6 +156,8 @@ class Statistic:
 
     def _derivatives(self, point):
         t = self.templates
+        # Derivatives of half the statistic with respect to the model of each bin; the
+        # model is linear, so templates turn them into those by the norms.
         slope, curvature = np.zeros((2, point.npred.size))
         npred = point.npred[self._seen]
         is_cut = npred <= self.truncation
@@ -195,14 +202,19 @@ class Statistic:
             return np.log1p(change / old)
         ratio = np.log1p(change / np.where(is_close, old, np.inf))
         rest = ~is_close
+        # Where the model falls by half or more, nothing cancels: plain logarithms do.
         logs = np.full((2, np.count_nonzero(rest)), -np.inf)
         values = np.array([new[rest], old[rest]])
         np.log(values, out=logs, where=values > self.truncation)
         ratio[rest] = logs[0] - logs[1]
         return ratio
 
-    def to_wall(self, point, step):
-        """How far to go until a bin with counts has no model left."""
+    def step_to_boundary(self, point, step):
+        """How far to go until a bin with counts has no model left.
+
+        There the statistic is infinite; beyond, Gammapy's truncation of the logarithm
+        makes false minima.
+        """
         self._catch_up(point)
         npred = point.npred[self._seen]
         change = self.templates.change(step)[self._seen]

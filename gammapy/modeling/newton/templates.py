@@ -50,7 +50,7 @@ class NormTemplates:
     positive. `extended` gives templates that keep those that may not be, too, and
     `stat_sum` is what `Datasets.stat_sum` gives, for any norms.
 
-    Make them with `from_datasets`. They are a picture of the datasets: whoever changes
+    Make them with `from_datasets`. They are a snapshot of the datasets: whoever changes
     counts, masks, background, models or other parameters makes new ones. They hold on
     to the arrays of predicted counts that the datasets had at the time.
 
@@ -213,7 +213,7 @@ class NormTemplates:
             plane=number[self.plane[rows]],
             bin=self.bin[rows],
             matrix=self.matrix[rows],
-            anchors={number[_]: a for _, a in self.anchors.items() if keep[_]},
+            anchors={number[idx]: a for idx, a in self.anchors.items() if keep[idx]},
         )
 
     def extended(self, norms, reach=None):
@@ -279,6 +279,7 @@ class NormTemplates:
             Sums, shape (n_datasets,).
         """
         t = self.extended(norms)
+        # Planes have sums with negative bins, which are taken out again.
         total = t.planes.sums_fixed + t.planes.sums @ norms
         missing = t.weights * np.maximum(-t.npred(norms), 0)
         total += np.bincount(t.plane, missing, self._n_planes)
@@ -353,6 +354,8 @@ class NormTemplates:
             Shape (n, n_norms).
         """
         matrix = self.matrix[rows]
+        # A Fourier transform leaves about 1e-16 of the largest value everywhere; in
+        # units of the template's size that is no model.
         size = abs(self.sums)
         if matrix.nnz:
             size = np.maximum(size, abs(matrix).max(axis=0).toarray()[0])
@@ -470,6 +473,8 @@ class NormTemplates:
         t = self.extended(norms)
         truncation, log_truncation = cash_truncation()
         npred = t.npred(norms)
+        # Sums have all bins, with the model as it is. Those that Gammapy truncates are
+        # corrected one by one.
         is_cut = npred <= truncation
         total = t.planes.sums_fixed.sum() + t.sums @ norms
         total += np.sum((t.weights * (truncation - npred))[is_cut])

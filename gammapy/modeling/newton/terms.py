@@ -40,7 +40,7 @@ class Term:
                 continue
             local[axis] = local[axis] - part.start
             keep = (local[axis] >= 0) & (local[axis] < part.stop - part.start)
-            local, inside = [_[keep] for _ in local], inside[keep]
+            local, inside = [array[keep] for array in local], inside[keep]
         return inside, self.data[tuple(local)] * self.factor[local[0]]
 
     def sums(self, energies, weights):

@@ -28,6 +28,7 @@ def used_bins(templates, norms):
         n_bins = planes.n_bins[planes.dataset == idx]
         energies = planes.energy[planes.dataset == idx][n_bins > 0]
         edges = dataset.axis.edges
+        # Nothing is left of a dataset whose bins are all masked.
         ends = np.full(2, np.nan) * edges.unit
         if energies.size:
             ends = edges[[energies[0], energies[-1] + 1]]

@@ -48,10 +48,12 @@ class KernelBasis:
         tolerance_coarse=TOLERANCE_COARSE,
     ):
         self.shape = tuple(shape)
-        half = np.max([np.array(_.shape[1:]) // 2 for _ in kernels], axis=0)
+        half = np.max([np.array(kernel.shape[1:]) // 2 for kernel in kernels], axis=0)
         # Pixels of a kernel farther out than the image is wide never matter.
         self.half = np.minimum(half, np.array(shape) - 1)
-        rows = [_centred(_, self.half).reshape(len(_), -1) for _ in kernels]
+        rows = [
+            _centred(kernel, self.half).reshape(len(kernel), -1) for kernel in kernels
+        ]
         matrix = np.concatenate(rows).astype(float)
         lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
         lengths[lengths == 0] = 1
@@ -61,12 +63,15 @@ class KernelBasis:
         self.n_images = max(1, int(np.argmax(rest <= tolerance)))
         self.n_coarse = max(1, int(np.argmax(rest <= tolerance_coarse)))
         amounts = left[:, : self.n_images] * values[: self.n_images] * lengths
-        ends = np.cumsum([len(_) for _ in kernels])[:-1]
+        ends = np.cumsum([len(kernel) for kernel in kernels])[:-1]
         self.amounts = np.split(amounts, ends)
         self._set_transforms(right[: self.n_images])
 
     def _set_transforms(self, images):
-        sizes = [fft.next_fast_len(int(_), real=True) for _ in self.shape + self.half]
+        sizes = [
+            fft.next_fast_len(int(length), real=True)
+            for length in self.shape + self.half
+        ]
         self.fft_shape = tuple(sizes)
         images = images.reshape(-1, *(2 * self.half + 1))
         large = np.zeros((len(images), *sizes))

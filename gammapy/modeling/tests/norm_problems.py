@@ -49,7 +49,7 @@ def make_datasets(problem):
         )
         models.append(model)
     dataset.models = models
-    return Datasets([dataset]), [_.spectral_model.norm for _ in models]
+    return Datasets([dataset]), [model.spectral_model.norm for model in models]
 
 
 def random_problem(seed):
@@ -109,7 +109,7 @@ def minimum_on_c(problem, held):
     stat, norms : float and `~numpy.ndarray`
         The minimum, and where; infinite and None when there is none.
     """
-    free = [_ for _ in range(len(problem["templates"])) if _ not in held]
+    free = [idx for idx in range(len(problem["templates"])) if idx not in held]
     used = problem["weights"] > 0
     weights, counts = problem["weights"][used], problem["counts"][used]
     templates = problem["templates"][:, used]

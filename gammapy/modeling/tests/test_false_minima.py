@@ -115,7 +115,9 @@ def check_scans(datasets, norms, templates, values):
     expected = [fit_norms(templates, fixed={norms[0]: value}).stat for value in values]
     profile = Fit().stat_profile(datasets, norms[0], reoptimize=True)
     assert_allclose(profile["stat_scan"], expected, atol=PRECISION)
-    assert [_.success for _ in profile["fit_results"]] == list(np.isfinite(expected))
+    assert [fit.success for fit in profile["fit_results"]] == list(
+        np.isfinite(expected)
+    )
     norms[1].scan_values = [0.5, -2.0]
     surface = Fit().stat_surface(datasets, norms[0], norms[1], reoptimize=True)
     expected = [
@@ -158,7 +160,7 @@ def test_counts_that_no_norm_can_explain():
     profile = Fit().stat_profile(datasets, norms[1], reoptimize=True)
     assert np.isposinf(profile["stat_scan"][0])
     assert np.isfinite(profile["stat_scan"][1])
-    assert [_.success for _ in profile["fit_results"]] == [False, True]
+    assert [fit.success for fit in profile["fit_results"]] == [False, True]
 
 
 def test_counts_without_any_model_are_a_constant():

@@ -104,7 +104,7 @@ def draw(datasets, seed=0):
 def spectra():
     """Two spectra with a common source."""
     datasets = Datasets([make_spectrum("one"), make_spectrum("two")])
-    backgrounds = [FoVBackgroundModel(dataset_name=_) for _ in datasets.names]
+    backgrounds = [FoVBackgroundModel(dataset_name=name) for name in datasets.names]
     datasets.models = Models([make_source(), *backgrounds])
     return draw(datasets)
 
@@ -121,7 +121,7 @@ def maps():
         amplitude=2e-13,
         spatial_model=PointSpatialModel(lon_0="0.35 deg", lat_0="-0.2 deg"),
     )
-    backgrounds = [FoVBackgroundModel(dataset_name=_) for _ in datasets.names]
+    backgrounds = [FoVBackgroundModel(dataset_name=name) for name in datasets.names]
     datasets.models = Models([extended, point, *backgrounds])
     return draw(datasets)
 
@@ -203,7 +203,9 @@ def test_prior_of_a_linked_norm_counts_once_for_each_model(spectra):
 def test_only_bins_with_counts_are_kept(maps, monkeypatch):
     monkeypatch.setattr(norm_templates, "N_BINS_SUMMED", 0)
     made = NormTemplates.from_datasets(maps)
-    n_counts = sum(np.sum((_.counts.data > 0) & _.mask.data) for _ in maps)
+    n_counts = sum(
+        np.sum((dataset.counts.data > 0) & dataset.mask.data) for dataset in maps
+    )
     assert made.counts.size == n_counts
     made.stat_sum([1e-12, 1e-13, 1, 1])
     assert made.counts.size == n_counts
@@ -226,7 +228,7 @@ def test_templates_leave_the_datasets_as_they_are(maps):
     for dataset, npred in zip(maps, before, strict=True):
         assert_allclose(dataset.npred().data, npred, rtol=1e-13)
     set_values(parameters, [1e-12, 0, 1, 0])
-    expected = Datasets([_.copy(name=_.name) for _ in maps])
+    expected = Datasets([dataset.copy(name=dataset.name) for dataset in maps])
     expected.models = maps.models.copy()
     for dataset, other in zip(maps, expected, strict=True):
         assert_allclose(dataset.npred().data, other.npred().data, rtol=1e-12)
@@ -278,7 +280,7 @@ def test_slice_by_energy(maps, summed):
 def test_templates_of_what_has_changed(maps, name, parameter, value, summed):
     free = [par for par in maps.parameters.free_parameters if par.name != "lat_0"]
     first = NormTemplates.from_datasets(maps, free)
-    kept = [_.data for dataset in first.datasets for _ in dataset.terms]
+    kept = [term.data for dataset in first.datasets for term in dataset.terms]
     norms = 1.1 * first.values
     stat = first.stat_sum(norms)
     maps.models[name].parameters[parameter].value = value
@@ -286,11 +288,11 @@ def test_templates_of_what_has_changed(maps, name, parameter, value, summed):
     fresh = NormTemplates.from_datasets(maps, free)
     assert_allclose(again.stat_sum(norms), fresh.stat_sum(norms), rtol=1e-12)
     assert abs(again.stat_sum(norms) - stat) > 1e-3
-    results = [fit_norms(_) for _ in (again, fresh)]
-    assert_allclose(*[_.values for _ in results], rtol=1e-9, atol=1e-20)
+    results = [fit_norms(templates) for templates in (again, fresh)]
+    assert_allclose(*[result.values for result in results], rtol=1e-9, atol=1e-20)
     # Nothing else was evaluated again, and the first templates are as they were.
-    data = [_.data for dataset in again.datasets for _ in dataset.terms]
-    n_kept = sum(any(_ is old for old in kept) for _ in data)
+    data = [term.data for dataset in again.datasets for term in dataset.terms]
+    n_kept = sum(any(values is old for old in kept) for values in data)
     assert n_kept >= 4
     assert first.stat_sum(norms) == stat
 
@@ -476,7 +478,7 @@ def test_equal_templates_are_named(spectra):
     assert "'amplitude' of 'src', 'amplitude' of 'twin': they keep" in fit.message
     assert "bkg" not in fit.message
     # What is determined has its value and error nevertheless.
-    is_norm = ["bkg" in _ for _ in NormTemplates.from_datasets(spectra).names]
+    is_norm = ["bkg" in name for name in NormTemplates.from_datasets(spectra).names]
     assert_allclose(np.isfinite(fit.errors), is_norm)
     assert_allclose(fit.undetermined, ~np.array(is_norm))
     # Their sum is determined, and their difference is not.
@@ -516,11 +518,13 @@ def test_fixed_norms_are_a_profile(spectra):
     amplitude = spectra.parameters["amplitude"]
     amplitude.scan_values = np.array([-0.2, 0, 0.5, 1, 2]) * 1e-12
     made = NormTemplates.from_datasets(spectra)
-    fits = [fit_norms(made, fixed={amplitude: _}) for _ in amplitude.scan_values]
+    fits = [
+        fit_norms(made, fixed={amplitude: value}) for value in amplitude.scan_values
+    ]
     profile = Fit(optimize_opts=TIGHT).stat_profile(spectra, amplitude, reoptimize=True)
-    assert_allclose([_.stat for _ in fits], profile["stat_scan"], atol=1e-6)
+    assert_allclose([fit.stat for fit in fits], profile["stat_scan"], atol=1e-6)
     for fit, result in zip(fits, profile["fit_results"], strict=True):
-        norms = [_.spectral_model.norm.value for _ in result.models[1:]]
+        norms = [model.spectral_model.norm.value for model in result.models[1:]]
         assert_allclose(fit.values[1:], norms, rtol=1e-5)
         assert fit.errors[0] == 0
 
@@ -598,7 +602,9 @@ def random_problem(seed):
     """Datasets of all sorts, and a name of what is special about them."""
     rng = np.random.default_rng(seed)
     # Few for the first ones, which are not only run with the long tests.
-    names = [f"set-{_}" for _ in range(rng.integers(1, 3 if seed < 30 else 4))]
+    names = [
+        f"set-{number}" for number in range(rng.integers(1, 3 if seed < 30 else 4))
+    ]
     level = rng.choice([0.03, 0.3, 3, 30, 100])
     datasets, models = Datasets(), Models()
     for name in names:
@@ -676,7 +682,9 @@ def check_against_minuit(seed):
     if not (other.success and hesse.success):
         return "Minuit failed"
     assert_allclose(result.total_stat, other.total_stat, rtol=0, atol=1e-6)
-    fitted = [_ for _ in zip(parameters, norms, errors, strict=True) if not _[0].frozen]
+    fitted = [
+        row for row in zip(parameters, norms, errors, strict=True) if not row[0].frozen
+    ]
     # The steps of Hesse are not small where a bound is near.
     is_near = [
         np.nanmin(abs(norm - np.array([par.min, par.max, np.inf]))) < error
@@ -709,7 +717,7 @@ def test_against_minuit_often(seed):
 
 def test_fit_leaves_what_a_minuit_fit_leaves(spectra):
     spectra.models["two-bkg"].spectral_model.norm.frozen = True
-    other = Datasets([_.copy(name=_.name) for _ in spectra])
+    other = Datasets([dataset.copy(name=dataset.name) for dataset in spectra])
     other.models = spectra.models.copy()
     opts = {"backend": "minuit", "tol": 1e-4, "strategy": 2}
     expected = Fit(optimize_opts=opts, covariance_opts=opts).run(other)
@@ -761,7 +769,7 @@ def test_transformed_parameters(spectra, transform):
         par.scale_transform = transform
     result = fit.run(spectra)
     assert_allclose([par.value for par in free(spectra)], values, rtol=1e-6)
-    matrices = [_.covariance_result.matrix for _ in (result, expected)]
+    matrices = [fit.covariance_result.matrix for fit in (result, expected)]
     assert_allclose(*matrices, rtol=1e-4)
 
 
@@ -787,7 +795,11 @@ def test_trace_and_debug(spectra, caplog):
     ]
     assert_allclose(result.trace["total_stat"][-1], result.total_stat, rtol=1e-9)
     assert np.all(np.diff(result.trace["total_stat"]) < 1e-9)
-    (record,) = [_ for _ in caplog.records if _.getMessage().startswith("optimize")]
+    (record,) = [
+        record
+        for record in caplog.records
+        if record.getMessage().startswith("optimize")
+    ]
     error = np.sqrt(np.diag(result.minuit.fit.covariance))[1]
     assert_allclose(record.nuisance["one-bkg.spectral.norm_err"], error, rtol=1e-9)
 
@@ -821,7 +833,7 @@ def test_flux_points(spectra):
         )
         points.append(estimator.run(spectra))
     for name in ("norm", "norm_err", "norm_errp", "norm_errn", "norm_ul", "ts"):
-        ours, minuit = [getattr(_, name).data for _ in points]
+        ours, minuit = [getattr(point, name).data for point in points]
         # The covariance that Migrad leaves is not as good as that of Hesse.
         assert_allclose(ours, minuit, rtol=0.04 if name == "norm_err" else 1e-3)
 

@@ -45,11 +45,11 @@ def make_dataset(name, seed):
 def datasets():
     """Two datasets, whose names have a space and a dot, with a common source."""
     pairs = [make_dataset("set 0", 0), make_dataset("set.1", 1)]
-    datasets = Datasets([_[0] for _ in pairs])
+    datasets = Datasets([pair[0] for pair in pairs])
     spectrum = PowerLawSpectralModel(amplitude="1e-12 cm-2 s-1 TeV-1")
     spectrum.index.frozen = True
     source = SkyModel(spectral_model=spectrum, name="src A")
-    backgrounds = [FoVBackgroundModel(dataset_name=_) for _ in datasets.names]
+    backgrounds = [FoVBackgroundModel(dataset_name=name) for name in datasets.names]
     datasets.models = Models([source, *backgrounds])
     for dataset, rng in pairs:
         dataset.counts = RegionNDMap.from_geom(dataset.background.geom)
@@ -66,7 +66,8 @@ def amplitude(datasets):
 
 def state(datasets):
     return [
-        (_.name, _.value, _.error, _.frozen, _.min, _.max) for _ in datasets.parameters
+        (par.name, par.value, par.error, par.frozen, par.min, par.max)
+        for par in datasets.parameters
     ]
 
 
@@ -129,7 +130,7 @@ def test_rows_are_logged(datasets, amplitude, caplog):
         Fit().stat_profile(datasets, amplitude, reoptimize=True)
         assert not caplog.records
         Fit(debug=True).stat_profile(datasets, amplitude, reoptimize=True)
-    lines = [_.getMessage() for _ in caplog.records]
+    lines = [record.getMessage() for record in caplog.records]
     assert len(lines) == 3
     assert lines[0].startswith(f"stat_profile {AMPLITUDE}=8e-13 stat=")
     assert " success=True set 0-bkg.spectral.norm=1.0" in lines[0]
@@ -174,7 +175,7 @@ def test_scan_of_the_only_free_parameter(datasets, amplitude):
 
 
 def test_linked_parameters_appear_once(datasets, amplitude):
-    norms = [_.background_model.spectral_model for _ in datasets]
+    norms = [dataset.background_model.spectral_model for dataset in datasets]
     norms[1].norm = norms[0].norm
     result = Fit(debug=True).stat_profile(datasets, norms[0].norm)
     assert f"{NUISANCE[0]}_scan" in result
@@ -208,7 +209,7 @@ def test_an_overridden_optimize_is_used(datasets, amplitude, caplog):
         fit.stat_profile(datasets, amplitude, reoptimize=True)
     assert len(calls) == 3
     # one line per value, none of optimize itself, and the option is as before
-    assert len([_ for _ in caplog.records if "stat=" in _.message]) == 3
+    assert len([record for record in caplog.records if "stat=" in record.message]) == 3
     assert fit.debug
 
 
@@ -311,7 +312,7 @@ def test_flux_points(datasets, flux_points):
     assert plain.nuisance is None
     assert (plain.norm.data == flux_points.norm.data).all()
     assert (plain.ts.data == flux_points.ts.data).all()
-    assert not any("nuisance" in _ for _ in plain.to_table().colnames)
+    assert not any("nuisance" in column for column in plain.to_table().colnames)
 
 
 def test_flux_points_equal_a_fit_by_hand(datasets, flux_points):
@@ -420,7 +421,7 @@ def test_flux_points_in_ray_processes(datasets, flux_points):
 
 def test_backgrounds_of_the_same_name(datasets):
     backgrounds = [
-        FoVBackgroundModel(dataset_name=_, name="bkg") for _ in datasets.names
+        FoVBackgroundModel(dataset_name=name, name="bkg") for name in datasets.names
     ]
     with pytest.raises(ValueError, match="unique"):
         datasets.models = Models([datasets.models["src A"], *backgrounds])
@@ -462,7 +463,9 @@ def test_flux_points_with_nothing_refitted(datasets):
     ).run(datasets)
     table = flux_points.nuisance
     assert table["success"].all()
-    assert not any(_.endswith("_err") or _.endswith("_null") for _ in table.colnames)
+    assert not any(
+        column.endswith("_err") or column.endswith("_null") for column in table.colnames
+    )
 
 
 @pytest.mark.parametrize("selection", [None, "all"])
@@ -483,7 +486,7 @@ def test_reoptimize_with_nothing_else_free(datasets, selection):
     table = refitted.nuisance
     assert len(table) == 2 and table["success"].all() and table["success_null"].all()
     assert_allclose(table["stat_null"], refitted.stat_null.data.ravel())
-    assert not any(_.endswith("_err") for _ in table.colnames)
+    assert not any(column.endswith("_err") for column in table.colnames)
     np.testing.assert_equal(state(datasets), before)
 
 
@@ -492,13 +495,17 @@ CONFIDENCE_BACKENDS = [{"backend": "minuit"}, {"backend": "scipy"}]
 
 def full_state(datasets):
     return [
-        (_.name, _.value, _.factor, _.scale, _.error, _.frozen)
-        for _ in datasets.parameters
+        (par.name, par.value, par.factor, par.scale, par.error, par.frozen)
+        for par in datasets.parameters
     ]
 
 
 def confidence_records(caplog):
-    return [_ for _ in caplog.records if _.getMessage().startswith("confidence")]
+    return [
+        record
+        for record in caplog.records
+        if record.getMessage().startswith("confidence")
+    ]
 
 
 @pytest.mark.parametrize("options", CONFIDENCE_BACKENDS)
@@ -518,7 +525,7 @@ def test_ends_of_a_confidence_interval(datasets, amplitude, options, caplog):
     np.testing.assert_equal(full_state(datasets), before)
     assert fit.debug and fit._minuit is minuit
     records = confidence_records(caplog)
-    assert [_.nuisance["end"] for _ in records] == ["lower", "upper"]
+    assert [record.nuisance["end"] for record in records] == ["lower", "upper"]
     assert f"confidence end=lower {AMPLITUDE}=" in records[0].getMessage()
     for record, key, sign in zip(records, ["errn", "errp"], [-1, 1], strict=True):
         row = record.nuisance
@@ -532,7 +539,7 @@ def test_ends_of_a_confidence_interval(datasets, amplitude, options, caplog):
         for name in NUISANCE:
             assert_allclose(row[name], profile["nuisance"][name][0], rtol=1e-3)
             assert row[f"{name}_err"] > 0
-    lower, upper = (_.nuisance[NUISANCE[0]] for _ in records)
+    lower, upper = (record.nuisance[NUISANCE[0]] for record in records)
     assert lower > datasets[0].background_model.spectral_model.norm.value > upper
 
 
@@ -542,8 +549,8 @@ def test_confidence_with_the_others_kept(datasets, amplitude, caplog):
     norm = datasets[0].background_model.spectral_model.norm.value
     with caplog.at_level(logging.INFO, logger="gammapy.modeling.fit"):
         fit.confidence(datasets, amplitude, reoptimize=False)
-    rows = [_.nuisance for _ in confidence_records(caplog)]
-    assert [_[NUISANCE[0]] for _ in rows] == [norm, norm]
+    rows = [record.nuisance for record in confidence_records(caplog)]
+    assert [row[NUISANCE[0]] for row in rows] == [norm, norm]
     assert rows[0]["nfev"] == 1 and "kept" in rows[0]["message"]
 
 

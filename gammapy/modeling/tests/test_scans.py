@@ -22,7 +22,7 @@ TIGHT = {"backend": "minuit", "tol": 1e-4}
 def datasets():
     """Two spectra with a common source, fitted."""
     datasets = Datasets([make_spectrum("one"), make_spectrum("two", background=100)])
-    backgrounds = [FoVBackgroundModel(dataset_name=_) for _ in datasets.names]
+    backgrounds = [FoVBackgroundModel(dataset_name=name) for name in datasets.names]
     datasets.models = Models([make_source(), *backgrounds])
     draw(datasets)
     Fit(backend="newton").run(datasets)
@@ -44,16 +44,16 @@ def index(datasets):
 
 
 def state(datasets):
-    return [(_.value, _.error, _.frozen) for _ in datasets.parameters]
+    return [(par.value, par.error, par.frozen) for par in datasets.parameters]
 
 
 def assert_same_scans(scan, expected, atol=2e-4):
     assert_allclose(scan["stat_scan"], expected["stat_scan"], rtol=0, atol=atol)
-    results = [np.ravel(_["fit_results"]) for _ in (scan, expected)]
+    results = [np.ravel(profile["fit_results"]) for profile in (scan, expected)]
     for ours, reference in zip(*results, strict=True):
         assert ours.success
         assert_allclose(ours.total_stat, reference.total_stat, rtol=0, atol=atol)
-        parameters = [_.models.parameters for _ in (ours, reference)]
+        parameters = [fit.models.parameters for fit in (ours, reference)]
         for par, other in zip(*parameters, strict=True):
             assert par.frozen == other.frozen
             assert_allclose(par.value, other.value, rtol=1e-3, atol=0.01 * other.error)
@@ -87,12 +87,12 @@ def test_surface_is_that_of_minuit(datasets, amplitude):
         datasets, amplitude, norm, reoptimize=True, debug=True
     )
     assert scan["fit_results"].shape == scan["stat_scan"].shape == (3, 2)
-    assert {_.backend for _ in scan["fit_results"].flat} == {"newton"}
+    assert {fit.backend for fit in scan["fit_results"].flat} == {"newton"}
     assert_same_scans(scan, expected)
-    tables = [_["nuisance"] for _ in (scan, expected)]
+    tables = [profile["nuisance"] for profile in (scan, expected)]
     assert tables[0].colnames == tables[1].colnames
     assert_allclose(tables[0][BACKGROUND], tables[1][BACKGROUND], rtol=1e-3)
-    pulls = [_[f"{BACKGROUND}_pull"] for _ in tables]
+    pulls = [table[f"{BACKGROUND}_pull"] for table in tables]
     assert_allclose(*pulls, atol=0.01)
 
 
@@ -106,7 +106,7 @@ def test_scan_of_an_index_with_free_norms(datasets, index, backend, caplog):
     assert "backend 'newton', at each value" in caplog.text
     expected = Fit(optimize_opts=TIGHT).stat_profile(datasets, index, reoptimize=True)
     assert_same_scans(scan, expected)
-    assert {_.backend for _ in scan["fit_results"]} == {"newton"}
+    assert {fit.backend for fit in scan["fit_results"]} == {"newton"}
     assert np.ptp(scan["nuisance"]["src.spectral.amplitude"]) > 0
 
 
@@ -138,7 +138,7 @@ def test_what_is_asked_for_is_taken(datasets, amplitude, options, caplog):
     fit = Fit(**options)
     assert not fit.is_automatic
     scan = fit.stat_profile(datasets, amplitude, reoptimize=True)
-    assert {_.backend for _ in scan["fit_results"]} == {"minuit"}
+    assert {fit.backend for fit in scan["fit_results"]} == {"minuit"}
     assert "backend 'minuit', the backend or options were given" in caplog.text
 
 
@@ -181,7 +181,7 @@ def test_trace_is_that_of_minuit(datasets, amplitude):
     fit = Fit(store_trace=True)
     assert not fit.is_automatic
     scan = fit.stat_profile(datasets, amplitude, reoptimize=True)
-    assert all(len(_.trace) > 5 for _ in scan["fit_results"])
+    assert all(len(fit.trace) > 5 for fit in scan["fit_results"])
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -205,7 +205,7 @@ def test_free_index_goes_to_minuit(datasets, amplitude, caplog):
     datasets.parameters["index"].frozen = False
     caplog.set_level(logging.DEBUG)
     scan = Fit().stat_profile(datasets, amplitude, reoptimize=True)
-    assert {_.backend for _ in scan["fit_results"]} == {"minuit"}
+    assert {fit.backend for fit in scan["fit_results"]} == {"minuit"}
     assert "'minuit', 'index' of 'src' is free and not a norm" in caplog.text
     with pytest.raises(NotLinearError, match="'index' of 'src' is free"):
         Fit(backend="newton").stat_profile(datasets, amplitude, reoptimize=True)
@@ -219,11 +219,11 @@ def test_minuit_goes_on_where_newton_fails(datasets, amplitude, caplog, monkeypa
     monkeypatch.setattr(scans, "fit_norms", fail)
     caplog.set_level(logging.DEBUG)
     scan = Fit().stat_profile(datasets, amplitude, reoptimize=True)
-    assert {_.backend for _ in scan["fit_results"]} == {"minuit"}
+    assert {fit.backend for fit in scan["fit_results"]} == {"minuit"}
     assert "No convergence." in caplog.text
     assert np.all(np.isfinite(scan["stat_scan"]))
     scan = Fit(backend="newton").stat_profile(datasets, amplitude, reoptimize=True)
-    assert not any(_.success for _ in scan["fit_results"])
+    assert not any(fit.success for fit in scan["fit_results"])
 
 
 def test_equal_components_are_named_once(datasets, amplitude, caplog):
@@ -235,9 +235,11 @@ def test_equal_components_are_named_once(datasets, amplitude, caplog):
     for fit in (Fit(), Fit("newton")):
         caplog.clear()
         scan = fit.stat_profile(datasets, amplitude, reoptimize=True, debug=True)
-        assert all(_.success for _ in scan["fit_results"])
+        assert all(fit.success for fit in scan["fit_results"])
         assert_allclose(scan["stat_scan"], expected["stat_scan"], atol=1e-6)
-        (record,) = [_ for _ in caplog.records if _.levelname == "WARNING"]
+        (record,) = [
+            record for record in caplog.records if record.levelname == "WARNING"
+        ]
         assert record.getMessage() == (
             "The data do not determine other.spectral.amplitude, "
             "twin.spectral.amplitude: they keep their values, without errors."
@@ -268,7 +270,7 @@ def test_models_of_results_are_copies(datasets, amplitude):
 
 
 def test_linked_norms(datasets, amplitude):
-    norms = [datasets.models[f"{_}-bkg"].spectral_model for _ in ("one", "two")]
+    norms = [datasets.models[f"{name}-bkg"].spectral_model for name in ("one", "two")]
     norms[1].norm = norms[0].norm
     scan = Fit().stat_profile(datasets, amplitude, reoptimize=True)
     expected = Fit(optimize_opts=TIGHT).stat_profile(
@@ -276,7 +278,9 @@ def test_linked_norms(datasets, amplitude):
     )
     assert_allclose(scan["stat_scan"], expected["stat_scan"], rtol=0, atol=2e-4)
     for result in scan["fit_results"]:
-        norms = [result.models[f"{_}-bkg"].spectral_model.norm for _ in ("one", "two")]
+        norms = [
+            result.models[f"{name}-bkg"].spectral_model.norm for name in ("one", "two")
+        ]
         assert norms[0].value == norms[1].value != 1
         assert norms[0].error == norms[1].error > 0
 
@@ -296,7 +300,11 @@ def check_processes(datasets, index, caplog, **options):
     before = state(datasets)
     fit = Fit("minuit", debug=True)
     serial = fit.stat_profile(datasets, index, reoptimize=True)
-    lines = [_.getMessage() for _ in caplog.records if "stat=" in _.getMessage()]
+    lines = [
+        record.getMessage()
+        for record in caplog.records
+        if "stat=" in record.getMessage()
+    ]
     caplog.clear()
     scan = fit.stat_profile(datasets, index, reoptimize=True, **options)
     assert state(datasets) == before
@@ -310,14 +318,16 @@ def check_processes(datasets, index, caplog, **options):
         assert ours.total_stat == reference.total_stat
         for name in ("value", "error"):
             values = [
-                [getattr(par, name) for par in _.models.parameters]
-                for _ in (ours, reference)
+                [getattr(par, name) for par in fit.models.parameters]
+                for fit in (ours, reference)
             ]
             assert_array_equal(*values)
     # The lines come in order, from this process.
     assert len(lines) == 3
     assert lines == [
-        _.getMessage() for _ in caplog.records if "stat=" in _.getMessage()
+        record.getMessage()
+        for record in caplog.records
+        if "stat=" in record.getMessage()
     ]
 
 
@@ -340,7 +350,7 @@ def test_surface_in_processes(datasets, amplitude, index):
         for n_jobs in (1, 2)
     ]
     assert scans[0]["fit_results"].shape == scans[1]["fit_results"].shape == (3, 3)
-    assert_array_equal(*[_["stat_scan"] for _ in scans])
+    assert_array_equal(*[scan["stat_scan"] for scan in scans])
 
 
 def test_number_of_processes_from_the_manager(datasets, index, monkeypatch):

@@ -13,7 +13,7 @@ def test_steps(tmp_path, monkeypatch):
     (tmp_path / "config.yaml").write_text(f"general: {{outdir: out}}\n{MAPS}")
     args = ["analysis", "run", "--out", "data/runs.yaml"]
     run_cli(cli, args)
-    reduced = {_.name for _ in (tmp_path / "data").iterdir()}
+    reduced = {path.name for path in (tmp_path / "data").iterdir()}
     beside = {"runs_background.ecsv", "runs_groups.ecsv", "runs_groups.png"}
     files = {"runs.yaml", "zenith-35-39.fits", "zenith-39-41.fits"}
     assert reduced == files | beside
@@ -34,7 +34,7 @@ def test_steps(tmp_path, monkeypatch):
     assert not (tmp_path / "elsewhere").exists()
 
     run_cli(cli, [*args, "--overwrite", *steps])
-    results = {_.name for _ in (tmp_path / "out").iterdir()}
+    results = {path.name for path in (tmp_path / "out").iterdir()}
     assert {"fit_result.yaml", "models.yaml", "residuals_maps.fits"} <= results
     assert "flux_points.ecsv" not in results
     (dataset, _) = datasets = Datasets.read("data/runs.yaml", "out/models.yaml")

@@ -103,7 +103,7 @@ def run_bad(args):
 
 def cells(result):
     """Words of the lines that are printed."""
-    return [_.split() for _ in result.stdout.splitlines()]
+    return [line.split() for line in result.stdout.splitlines()]
 
 
 def test_installed_command(files, tmp_path, flux_points):
@@ -122,7 +122,7 @@ def test_installed_command(files, tmp_path, flux_points):
     # All columns are there, whatever the width of a terminal.
     column = lines[1].split().index("run-bkg.spectral.norm")
     assert column > 0
-    assert [f"{_:.4g}" in line for _, line in zip(norms, lines[-2:], strict=True)]
+    assert [f"{norm:.4g}" in line for norm, line in zip(norms, lines[-2:], strict=True)]
     # The labels are in the figure, with the name of the parameter broken into lines.
     figure = (tmp_path / "norms.svg").read_text()
     assert "run-bkg." in figure
@@ -176,8 +176,11 @@ def test_datasets(files, tmp_path):
     args = ["nuisance", str(files / "datasets.yaml")]
     result = run_cli(cli, [*args, "--plot", str(tmp_path / "runs.svg")])
     lines = result.stdout.splitlines()
-    starts = [_ for _ in lines if "background: 2 rows" in _]
-    assert [_.split(":")[0] for _ in starts] == ["fov_background", "ring_background"]
+    starts = [line for line in lines if "background: 2 rows" in line]
+    assert [start.split(":")[0] for start in starts] == [
+        "fov_background",
+        "ring_background",
+    ]
     datasets = Datasets.read(files / "datasets.yaml", lazy=False)
     fov = FoVBackgroundMaker.nuisance(datasets)
     fov_lines = lines[lines.index(starts[0]) : lines.index(starts[1])]
@@ -185,7 +188,7 @@ def test_datasets(files, tmp_path):
         assert line.split()[:2] == [row["dataset"], row["obs_id"]]
         assert f"{row['norm']:.4g}" in line.split()
 
-    names = {_.name for _ in tmp_path.iterdir()}
+    names = {path.name for path in tmp_path.iterdir()}
     assert names == {"runs-fov_background.svg", "runs-ring_background.svg"}
     rings = (tmp_path / "runs-ring_background.svg").read_text()
     for label in ("alpha", "counts_off", "run-0", "Observation", "Measured"):
@@ -208,7 +211,7 @@ def test_figures_are_not_replaced(files, tmp_path):
     assert figure.read_text() == "mine"
     run_cli(cli, [*args, "--overwrite"])
     assert figure.read_bytes().startswith(b"\x89PNG")
-    assert [_.name for _ in tmp_path.iterdir()] == ["norms.png"]
+    assert [path.name for path in tmp_path.iterdir()] == ["norms.png"]
 
 
 def test_bad_input(files, tmp_path):

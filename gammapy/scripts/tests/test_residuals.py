@@ -52,7 +52,9 @@ def make_models():
     )
     far = near.copy(name="far")
     far.spatial_model.lon_0.value = 0.8
-    backgrounds = [FoVBackgroundModel(dataset_name=f"set-{_}") for _ in range(2)]
+    backgrounds = [
+        FoVBackgroundModel(dataset_name=f"set-{number}") for number in range(2)
+    ]
     backgrounds[1].spectral_model.norm.max = 1
     return Models([near, far, *backgrounds])
 
@@ -84,7 +86,7 @@ def make_spectrum():
 def files(tmp_path_factory):
     """Folder with the files of two map datasets and their models."""
     path = tmp_path_factory.mktemp("files")
-    datasets = Datasets([make_dataset(f"set-{_}") for _ in range(2)])
+    datasets = Datasets([make_dataset(f"set-{number}") for number in range(2)])
     datasets.models = make_models()
     datasets.write(path / "datasets.yaml", path / "models.yaml")
     spectra = Datasets([make_spectrum()])
@@ -103,7 +105,11 @@ def run_installed(args):
     """Run the command as a user does, without a display."""
     script = Path(sys.executable).with_name("gammapy")
     command = [str(script)] if script.exists() else [sys.executable, "-m", "gammapy"]
-    env = {_: os.environ[_] for _ in os.environ if _ not in ("DISPLAY", "MPLBACKEND")}
+    env = {
+        name: os.environ[name]
+        for name in os.environ
+        if name not in ("DISPLAY", "MPLBACKEND")
+    }
     return subprocess.run(
         [*command, *args], capture_output=True, text=True, env=env, timeout=300
     )
@@ -114,14 +120,18 @@ def run_bad(args):
     result = run_cli(cli, ["--log-level", "warning", *args], exit_code=2)
     assert result.exit_code == 2
     assert result.stdout == ""
-    lines = [_ for _ in result.stderr.splitlines() if "it/s" not in _ and _.strip()]
-    assert [_ for _ in lines if _.startswith("Error: ")] == lines[-1:]
+    lines = [
+        line
+        for line in result.stderr.splitlines()
+        if "it/s" not in line and line.strip()
+    ]
+    assert [line for line in lines if line.startswith("Error: ")] == lines[-1:]
     assert len(lines) == 1
     return lines[0]
 
 
 def names_in(path):
-    return {_.name for _ in Path(path).iterdir()}
+    return {written.name for written in Path(path).iterdir()}
 
 
 def test_installed_command(args, files):
@@ -162,7 +172,9 @@ def test_installed_command(args, files):
 
 def test_parameters(args):
     result = run_cli(cli, args)
-    line = next(_ for _ in result.stdout.splitlines() if _.startswith("Parameters"))
+    line = next(
+        line for line in result.stdout.splitlines() if line.startswith("Parameters")
+    )
     assert line == (
         "Parameters: 22, of which 12 are free; at a limit: set-1-bkg.spectral.norm"
     )
@@ -179,7 +191,7 @@ def test_worst_pixel_and_nearest_component(args):
     # 3 of 3 in the other bin of the fit range.
     total, model = 86, 12
     sigma = np.sqrt(2 * (total * np.log(total / model) - total + model))
-    line = next(_ for _ in result.stdout.splitlines() if _.startswith("Worst"))
+    line = next(line for line in result.stdout.splitlines() if line.startswith("Worst"))
     assert line == (
         f"Worst pixel: +{sigma:.1f} sigma at 0.200, +0.500 deg (galactic); "
         "nearest component: near (left out), 0.54 deg away"
@@ -225,7 +237,8 @@ def test_region_file(args):
     run_cli(cli, [*args, "--region", f"galactic;{circles[0]}", "--out", "c"])
 
     two, same, one = (
-        Table.read(f"{_}/spectral_residuals.ecsv") for _ in ("residuals", "b", "c")
+        Table.read(f"{folder}/spectral_residuals.ecsv")
+        for folder in ("residuals", "b", "c")
     )
     assert_allclose(two["counts"], same["counts"])
     assert np.all(two["counts"][1:] > 1.3 * one["counts"][1:])
@@ -240,11 +253,11 @@ def test_without_models(args):
 
 def test_overwrite(args, files):
     run_cli(cli, args)
-    before = {_: _.read_bytes() for _ in Path("residuals").iterdir()}
+    before = {path: path.read_bytes() for path in Path("residuals").iterdir()}
     line = run_bad([*args, "--energy-min", "5 TeV"])
     assert "residuals/spatial_residuals.fits' and 4 more exist" in line
     assert "--overwrite" in line
-    assert {_: _.read_bytes() for _ in Path("residuals").iterdir()} == before
+    assert {path: path.read_bytes() for path in Path("residuals").iterdir()} == before
 
     Path("residuals/notes.txt").write_text("mine")
     spectra = str(files / "spectra.yaml")

@@ -26,11 +26,11 @@ def test_excess_has_the_significance(alpha, n_sigma):
     n_off = np.array([0, 1, 5, 100, 3000, 1e6])
     stat = WStatCountsStatistic(np.zeros(6), n_off, np.full(6, alpha))
     excess = stat.n_sig_matching_significance(n_sigma)
-    lowest = [significance(0, _, alpha) if _ else 0 for _ in n_off]
+    lowest = [significance(0, off, alpha) if off else 0 for off in n_off]
     is_possible = (n_sigma > 0) | (n_sigma > np.array(lowest))
     assert_allclose(np.isfinite(excess), is_possible)
     n_on = excess + alpha * n_off
-    found = [significance(*_, alpha) for _ in zip(n_on, n_off, strict=True)]
+    found = [significance(*pair, alpha) for pair in zip(n_on, n_off, strict=True)]
     assert_allclose(np.array(found)[is_possible], n_sigma, rtol=1e-4)
 
 

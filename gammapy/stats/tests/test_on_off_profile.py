@@ -179,7 +179,7 @@ def test_huge_counts_keep_their_digits():
 def outcomes(alpha, counts, signal):
     """All outcomes that matter and their probability."""
     means = [signal + np.sum(counts), *(counts / alpha)]
-    axes = [poisson(_).ppf([1e-11, 1 - 1e-11]).astype(int) for _ in means]
+    axes = [poisson(mean).ppf([1e-11, 1 - 1e-11]).astype(int) for mean in means]
     axes = [np.arange(low, high + 1) for low, high in axes]
     parts = [poisson(mean).pmf(axis) for mean, axis in zip(means, axes, strict=True)]
     probability = parts[0][:, None, None] * parts[1][:, None] * parts[2]
@@ -215,7 +215,7 @@ LONG_CASES = [
 
 @pytest.mark.parametrize(
     "alpha, counts, signal, width, tail",
-    CASES + [pytest.param(*_, marks=pytest.mark.long) for _ in LONG_CASES],
+    CASES + [pytest.param(*case, marks=pytest.mark.long) for case in LONG_CASES],
 )
 def test_exact_width_and_tails(alpha, counts, signal, width, tail):
     alpha = np.array(alpha)

@@ -22,7 +22,7 @@ def by_hand(weighted_counts, weights, npred):
         lambda t, k=k: np.sum(npred * weights**k * np.exp(t * weights)) for k in (1, 2)
     ]
     limit = 300 / weights.max()
-    t = brentq(lambda _: derivative[0](_) - weighted_counts, -limit, limit, xtol=1e-13)
+    t = brentq(lambda t: derivative[0](t) - weighted_counts, -limit, limit, xtol=1e-13)
     half_ts = t * weighted_counts - np.sum(npred * np.expm1(t * weights))
     r = np.sign(t) * np.sqrt(2 * half_ts)
     return r + np.log(t * np.sqrt(derivative[1](t)) / r) / r

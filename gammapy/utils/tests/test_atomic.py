@@ -64,7 +64,7 @@ def end(process, number):
 
 
 def names(folder):
-    return sorted(_.relative_to(folder).as_posix() for _ in folder.rglob("*"))
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
 
 
 @pytest.mark.parametrize(

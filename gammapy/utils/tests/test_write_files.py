@@ -16,7 +16,7 @@ def fail(path):
 
 
 def names(folder):
-    return sorted(_.relative_to(folder).as_posix() for _ in folder.rglob("*"))
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
 
 
 def test_write_files(tmp_path):

@@ -56,6 +56,6 @@ def plot_histogram(values, row, ax):
 def _histogram(values, low, high):
     """Probability density in bins of the same width, one of them around 0."""
     width = max(BIN_WIDTH, (high - low) / MAX_BINS)
-    n_low, n_high = (int(np.ceil(abs(_) / width + 0.5)) for _ in (low, high))
+    n_low, n_high = (int(np.ceil(abs(bound) / width + 0.5)) for bound in (low, high))
     edges = width * (np.arange(-n_low, n_high + 1) - 0.5)
     return np.histogram(values, bins=edges, density=True)

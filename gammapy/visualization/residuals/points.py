@@ -193,12 +193,12 @@ def plot_legend(ax):
     # Counts and model first, what is masked last.
     order = sorted(
         range(len(labels)),
-        key=lambda _: {"Counts": -2, "Model": -1, "Masked": 1}.get(labels[_], 0),
+        key=lambda idx: {"Counts": -2, "Model": -1, "Masked": 1}.get(labels[idx], 0),
     )
     n_columns = min(3, 1 + (len(labels) - 1) // 7)
     legend = ax.legend(
-        [handles[_] for _ in order],
-        [labels[_] for _ in order],
+        [handles[idx] for idx in order],
+        [labels[idx] for idx in order],
         fontsize="small",
         loc="upper right",
         ncols=n_columns,
@@ -216,10 +216,12 @@ def plot_legend(ax):
 
 def _highest_in_display(ax, x_min):
     """Highest point of lines and bars right of a place, in fractions of the axes."""
-    vertices = [_.get_path().vertices for _ in ax.patches if _.get_gid() == "curve"]
+    vertices = [
+        patch.get_path().vertices for patch in ax.patches if patch.get_gid() == "curve"
+    ]
     for container in ax.containers:
         points, _, bars = container.lines
-        vertices += [points.get_xydata(), *(_ for bar in bars for _ in _ends(bar))]
+        vertices += [points.get_xydata(), *(end for bar in bars for end in _ends(bar))]
     vertices = np.concatenate(vertices)
     vertices = vertices[np.isfinite(vertices).all(axis=1)]
     to_axes = ax.transData + ax.transAxes.inverted()
@@ -250,7 +252,7 @@ def shown_edges(edges, mask):
 
 
 def _ends(bars):
-    return [_ for _ in bars.get_segments() if len(_)]
+    return [segment for segment in bars.get_segments() if len(segment)]
 
 
 def energy_edges(table):
@@ -297,7 +299,7 @@ def _lowest_shown(table, shown):
     """
     counts, errors = table["counts"], table["residual_errp"]
     ends = np.where(counts > 0, counts, errors)
-    ends = np.concatenate([ends, [np.nanmax(table[_]) for _ in shown]])
+    ends = np.concatenate([ends, [np.nanmax(table[name]) for name in shown]])
     lowest = ends[ends > 0].min()
-    curves = np.concatenate([table[_] for _ in shown])
+    curves = np.concatenate([table[name] for name in shown])
     return 0.3 * np.min(curves[curves > 0.1 * lowest], initial=lowest)

@@ -73,7 +73,7 @@ def plot_contours(data, ax, vsig):
         linewidths=0.8,
         negative_linestyles="dashed",
     )
-    long_levels = [_ for _ in lines.levels if _is_long(lines, _)]
+    long_levels = [level for level in lines.levels if _is_long(lines, level)]
     if long_levels:
         lines.clabel(long_levels, fmt="%g", fontsize=FONTSIZE, inline_spacing=2)
     written = _keep_apart(lines.labelTexts if long_levels else [])
@@ -95,7 +95,7 @@ def _is_long(lines, level):
     path = lines.get_paths()[list(lines.levels).index(level)]
     polygons = path.to_polygons(lines.axes.transData, closed_only=False)
     least = LABEL_LENGTHS * FONTSIZE * lines.axes.figure.dpi / 72
-    return any(np.ptp(_, axis=0).max() > least for _ in polygons)
+    return any(np.ptp(polygon, axis=0).max() > least for polygon in polygons)
 
 
 def _keep_apart(texts):
@@ -103,7 +103,7 @@ def _keep_apart(texts):
     boxes, positions = [], []
     for text in texts:
         box = text.get_window_extent()
-        if any(box.overlaps(_) for _ in boxes):
+        if any(box.overlaps(other) for other in boxes):
             text.set_visible(False)
         else:
             boxes.append(box)
@@ -126,4 +126,4 @@ def _unlabelled_peaks(data, levels, written):
             if not np.any(np.all((written >= low) & (written <= high), axis=1)):
                 inside = np.where(areas == idx, values, -np.inf)
                 peaks.append(np.unravel_index(inside.argmax(), inside.shape))
-    return sorted(peaks, key=lambda _: -np.abs(data[_]))[:MAX_PEAKS]
+    return sorted(peaks, key=lambda place: -np.abs(data[place]))[:MAX_PEAKS]

@@ -59,9 +59,9 @@ def _room_for(texts, ax, idx):
     if not texts:
         return 0
     fontsize = plt.rcParams["xtick.labelsize"]
-    trials = [ax.text(0, 0, _, fontsize=fontsize) for _ in texts]
+    trials = [ax.text(0, 0, text, fontsize=fontsize) for text in texts]
     gap = GAP * trials[0].get_fontsize() * ax.figure.dpi / 72
-    sizes = [_.get_window_extent().size[idx] for _ in trials]
+    sizes = [trial.get_window_extent().size[idx] for trial in trials]
     for trial in trials:
         trial.remove()
     return max(sizes) + gap * (1 if idx == 0 else 0.5)

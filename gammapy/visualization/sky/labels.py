@@ -74,19 +74,25 @@ class _Scene:
         self.scale = ax.figure.dpi / 72
         self.inside = ax.get_window_extent().padded(-2 * self.scale)
         self.texts = [
-            _.get_window_extent() for _ in ax.texts if _.get_visible() and _.get_text()
+            text.get_window_extent()
+            for text in ax.texts
+            if text.get_visible() and text.get_text()
         ]
         self.placed, self.leaders, self.curves, points = [], [], [], []
-        for line in ax.findobj(lambda _: str(_.get_gid()).startswith("position:")):
+        for line in ax.findobj(
+            lambda text: str(text.get_gid()).startswith("position:")
+        ):
             points.extend(line.get_transform().transform(line.get_xydata()))
         for contours in ax.findobj(ContourSet):
             to_display = contours.get_transform()
-            self.curves += [to_display.transform_path(_) for _ in contours.get_paths()]
+            self.curves += [
+                to_display.transform_path(path) for path in contours.get_paths()
+            ]
         for line in ax.findobj(_is_curve):
             path = line.get_transform().transform_path(Path(line.get_xydata()))
             self.curves.append(path)
         half = MARKER_SIZE * self.scale / 2
-        self.markers = [Bbox([_ - half, _ + half]) for _ in points]
+        self.markers = [Bbox([point - half, point + half]) for point in points]
 
     def find(self, point, size):
         """Cheapest free place and take it; None when none is free."""
@@ -132,24 +138,26 @@ class _Scene:
             return np.inf
         padded = box.padded(self.scale)
         obstacles = [*self.texts, *self.placed, *self.markers]
-        if any(padded.overlaps(_) for _ in obstacles):
+        if any(padded.overlaps(obstacle) for obstacle in obstacles):
             return np.inf
-        if any(_.intersects_bbox(padded, filled=False) for _ in self.leaders):
+        if any(other.intersects_bbox(padded, filled=False) for other in self.leaders):
             return np.inf
         cost = COST_CURVE * sum(
-            _.intersects_bbox(box, filled=False) for _ in self.curves
+            curve.intersects_bbox(box, filled=False) for curve in self.curves
         )
         return cost + (0 if leader is None else self._leader_cost(leader))
 
     def _leader_cost(self, leader):
         def crossed(boxes):
-            return sum(leader.intersects_bbox(_, filled=False) for _ in boxes)
+            return sum(leader.intersects_bbox(box, filled=False) for box in boxes)
 
         if crossed(self.placed):
             return np.inf
         # It begins at a marker.
         n_markers = max(crossed(self.markers) - 1, 0)
-        n_leaders = sum(leader.intersects_path(_, filled=False) for _ in self.leaders)
+        n_leaders = sum(
+            leader.intersects_path(other, filled=False) for other in self.leaders
+        )
         return COST_LEADER + COST_ACROSS * (crossed(self.texts) + n_markers + n_leaders)
 
 

@@ -223,16 +223,16 @@ def select_components(models, select=True, *, name="models"):
     """
     models = _as_list(models)
     sources = [
-        _
-        for _ in models
-        if getattr(_, "spatial_model", None) is not None and is_on_sky(_)
+        model
+        for model in models
+        if getattr(model, "spatial_model", None) is not None and is_on_sky(model)
     ]
     if isinstance(select, str):
         select = [select]
     if isinstance(select, (list, tuple)):
-        _check_drawable([_ for _ in models if _.name in select], name)
-    names = select_names([_.name for _ in sources], select, name=name)
-    return [_ for _ in sources if _.name in names]
+        _check_drawable([model for model in models if model.name in select], name)
+    names = select_names([source.name for source in sources], select, name=name)
+    return [source for source in sources if source.name in names]
 
 
 def _as_list(models):
@@ -243,7 +243,7 @@ def _as_list(models):
         items = None if is_text else list([] if models is None else models)
     except TypeError:
         items = None
-    if items is None or not all(isinstance(_, ModelBase) for _ in items):
+    if items is None or not all(isinstance(item, ModelBase) for item in items):
         raise TypeError(f"models: expected models, or one, got {show(models)}.")
     return items
 
@@ -303,15 +303,15 @@ def select_names(known, select=True, *, name="models"):
         select = [select]
     try:
         names = [
-            _ if isinstance(_, str) else _.name
-            for _ in select
-            if isinstance(_, str) or _.name in known or is_on_sky(_)
+            chosen if isinstance(chosen, str) else chosen.name
+            for chosen in select
+            if isinstance(chosen, str) or chosen.name in known or is_on_sky(chosen)
         ]
     except (AttributeError, TypeError):
         raise TypeError(
             f"{name} must be True, False, names or Models, not {show(select)}."
         ) from None
-    unknown = [_ for _ in names if _ not in known]
+    unknown = [name for name in names if name not in known]
     if unknown:
         raise ValueError(
             f"{name}: there are no components {unknown}"
@@ -345,8 +345,8 @@ def _plot_component(model, ax, color):
     """Draw outline and position; where to write the name, None outside the map."""
     spatial, style = model.spatial_model, _style(model, color)
     rim = _rim(color)
-    curves = [curve_vertices(_, ax) for _ in _outlines(spatial)]
-    curves = [_ for _ in curves if crosses_axes(_, ax)]
+    curves = [curve_vertices(outline, ax) for outline in _outlines(spatial)]
+    curves = [curve for curve in curves if crosses_axes(curve, ax)]
     for curve in curves:
         gid = f"outline:{model.name}"
         add_line(*curve.T, ax, gid, lw=1.2, path_effects=halo(rim), **style)

@@ -30,7 +30,7 @@ TURN = np.linspace(0, 2 * np.pi, N_POINTS)
 # A rectangle of half width and half height 1, from corner to corner.
 CORNERS = np.array([(1, 1), (-1, 1), (-1, -1), (1, -1), (1, 1)])
 RECTANGLE = np.array(
-    [np.interp(np.linspace(0, 4, N_POINTS), range(5), _) for _ in CORNERS.T]
+    [np.interp(np.linspace(0, 4, N_POINTS), range(5), corner) for corner in CORNERS.T]
 )
 ELLIPSE = np.array([np.cos(TURN), np.sin(TURN)])
 
@@ -59,7 +59,7 @@ def sky_outlines(region):
     if isinstance(region, PolygonSkyRegion):
         vertices = region.vertices
         return [vertices[np.arange(len(vertices) + 1) % len(vertices)]]
-    return [_sky_curve(region, *_) for _ in _shapes(region)]
+    return [_sky_curve(region, *shape) for shape in _shapes(region)]
 
 
 def _shapes(region):
@@ -68,7 +68,7 @@ def _shapes(region):
         return [(ELLIPSE, 2 * region.radius, 2 * region.radius)]
     if isinstance(region, CircleAnnulusSkyRegion):
         radii = region.inner_radius, region.outer_radius
-        return [(ELLIPSE, 2 * _, 2 * _) for _ in radii]
+        return [(ELLIPSE, 2 * radius, 2 * radius) for radius in radii]
     if isinstance(region, (EllipseSkyRegion, RectangleSkyRegion)):
         shape = ELLIPSE if isinstance(region, EllipseSkyRegion) else RECTANGLE
         return [(shape, region.width, region.height)]
@@ -110,7 +110,7 @@ def error_outline(spatial_model, containment=0.95):
     parameters = [spatial_model.lon_0, spatial_model.lat_0]
     if spatial_model.covariance is None:
         return None
-    names = [_.name for _ in parameters]
+    names = [par.name for par in parameters]
     covariance = spatial_model.covariance.get_subcovariance(names).data
     variances, axes = np.linalg.eigh(np.nan_to_num(covariance))
     if not variances.max() > 0:

@@ -63,8 +63,12 @@ def map_axes(geom=GEOM):
 
 def artists(ax, kind):
     """Artists of one kind by the name of their component."""
-    found = [_ for _ in ax.get_children() if str(_.get_gid()).startswith(f"{kind}:")]
-    return {_.get_gid().split(":", 1)[1]: _ for _ in found}
+    found = [
+        artist
+        for artist in ax.get_children()
+        if str(artist.get_gid()).startswith(f"{kind}:")
+    ]
+    return {artist.get_gid().split(":", 1)[1]: artist for artist in found}
 
 
 def radii(line, ax, center):
@@ -114,9 +118,11 @@ def test_names_cover_nothing(seed, figsize):
     Map.from_geom(GEOM).plot(ax=ax, add_cbar=True)
     models = random_models(20, seed)
     plot_models(models, ax)
-    placed = [_ for _ in models if not _.name.endswith(("constant", "template"))]
-    assert set(artists(ax, "position")) == {_.name for _ in placed}
-    brightest = {_.name for _ in placed[-12:]}
+    placed = [
+        model for model in models if not model.name.endswith(("constant", "template"))
+    ]
+    assert set(artists(ax, "position")) == {label.name for label in placed}
+    brightest = {label.name for label in placed[-12:]}
     boxes = text_boxes(ax)
     assert set(boxes) <= brightest
     # In a small figure a few names may find no place.
@@ -124,7 +130,7 @@ def test_names_cover_nothing(seed, figsize):
 
     values, inside = list(boxes.values()), ax.get_window_extent()
     for idx, box in enumerate(values):
-        assert not any(box.overlaps(_) for _ in values[idx + 1 :])
+        assert not any(box.overlaps(value) for value in values[idx + 1 :])
         assert inside.x0 <= box.x0 and box.x1 <= inside.x1
         assert inside.y0 <= box.y0 and box.y1 <= inside.y1
         for marker in artists(ax, "position").values():
@@ -192,9 +198,11 @@ def test_outlines_are_those_of_to_region(frame, binsz):
     ax = map_axes(geom)
     plot_models([disk(lon, lat, 0.4, "disk", frame), sky_model(shell, "shell")], ax)
     outlines = [
-        _ for _ in ax.lines if str(_.get_gid()) in ("outline:disk", "outline:shell")
+        line
+        for line in ax.lines
+        if str(line.get_gid()) in ("outline:disk", "outline:shell")
     ]
-    found = [radii(_, ax, center) for _ in outlines]
+    found = [radii(outline, ax, center) for outline in outlines]
     for radius, values in zip([0.4, 0.3, 0.4], found, strict=True):
         assert_allclose(values, radius, rtol=1e-5)
 
@@ -208,7 +216,7 @@ def test_turned_outlines(shape, frame):
     (outline,) = sky_outlines(region)
     found = np.array(GEOM.wcs.world_to_pixel(outline))
     expected = region.to_pixel(GEOM.wcs).as_artist().get_verts()
-    distances = [np.hypot(*(found - _[:, None])).min() for _ in expected]
+    distances = [np.hypot(*(found - point[:, None])).min() for point in expected]
     assert max(distances) < 0.2
     assert_allclose(found.max(axis=1), expected.max(axis=0), atol=0.1)
 
@@ -347,7 +355,7 @@ def test_linked_position():
     ax = map_axes()
     plot_models([first, second], ax)
     first, second = (
-        artists(ax, "position")[_].get_xdata() for _ in ("first", "second")
+        artists(ax, "position")[name].get_xdata() for name in ("first", "second")
     )
     assert_allclose(first, second, atol=1e-6)
 
@@ -375,7 +383,9 @@ def test_selection():
         (models["b"], ["b"]),
         ([models["d-bkg"]], []),
     ]:
-        assert [_.name for _ in select_components(models, select)] == expected
+        assert [
+            component.name for component in select_components(models, select)
+        ] == expected
         assert sorted(select_names(["a", "b"], select)) == expected
 
 
@@ -398,10 +408,12 @@ def test_bad_input_draws_nothing():
 
 def test_models_are_not_changed():
     models = random_models(7, seed=0)
-    before = [(_.name, _.value, _.error, _.frozen) for _ in models.parameters]
+    before = [(par.name, par.value, par.error, par.frozen) for par in models.parameters]
     covariance = models.covariance.data.copy()
     plot_models(models, map_axes())
-    assert before == [(_.name, _.value, _.error, _.frozen) for _ in models.parameters]
+    assert before == [
+        (par.name, par.value, par.error, par.frozen) for par in models.parameters
+    ]
     assert_allclose(models.covariance.data, covariance)
 
 

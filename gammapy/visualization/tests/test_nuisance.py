@@ -36,9 +36,9 @@ def close_figures():
 def test_profile(table):
     with mpl_plot_check():
         axes = plot_nuisance(table, parameters=["norm", "src.spatial.lon_0"])
-    labels = [_.get_label() for _ in axes[0].containers]
+    labels = [container.get_label() for container in axes[0].containers]
     assert labels == ["Fit", "Failed fit"]
-    good, failed = (_[0] for _ in axes[0].containers)
+    good, failed = (container[0] for container in axes[0].containers)
     assert good.get_xydata().tolist() == [[1, 0.9], [3, 1.2]]
     assert failed.get_xydata().tolist() == [[2, 1.0]]
     (bars,) = axes[0].containers[0][2]
@@ -65,8 +65,11 @@ def test_identifying_columns(table):
     table.remove_columns(["e_min", "e_ref", "e_max"])
     table["obs_id"] = ["11", "12", "13"]
     (ax,) = plot_nuisance(table, "norm")
-    assert [_.get_text() for _ in ax.get_xticklabels()] == ["11", "12", "13"]
-    assert [_[0].get_xdata().tolist() for _ in ax.containers] == [[0, 2], [1]]
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["11", "12", "13"]
+    assert [container[0].get_xdata().tolist() for container in ax.containers] == [
+        [0, 2],
+        [1],
+    ]
 
 
 def test_run_in_several_datasets(table):
@@ -74,13 +77,16 @@ def test_run_in_several_datasets(table):
     table["dataset"] = ["zenith-angle-20-40", "far", "sum"]
     axes = plot_nuisance(table, ["norm", "norm_null"])
     axes[0].figure.canvas.draw()
-    labels = [_.get_text() for _ in axes[1].get_xticklabels()]
+    labels = [tick.get_text() for tick in axes[1].get_xticklabels()]
     assert labels == ["zenith-angle-20-40: 11", "far: 11", "sum"]
-    drawn = [_[0].get_xydata().tolist() for _ in axes[0].containers]
+    drawn = [container[0].get_xydata().tolist() for container in axes[0].containers]
     assert drawn == [[[0, 0.9], [2, 1.2]], [[1, 1.0]]]
     figure = axes[0].figure
     boxes = [ax.get_tightbbox() for ax in figure.axes]
-    assert min(_.y0 for _ in boxes) >= 0 and max(_.y1 for _ in boxes) <= figure.bbox.y1
+    assert (
+        min(box.y0 for box in boxes) >= 0
+        and max(box.y1 for box in boxes) <= figure.bbox.y1
+    )
 
 
 def test_power_of_ten_is_in_the_unit(table):
@@ -94,9 +100,9 @@ def test_power_of_ten_is_in_the_unit(table):
     assert axes[1].get_xlabel() == f"{name} [1e-13 / (TeV s cm2)]"
     assert axes[1].get_ylabel().endswith("[1e+07 deg]")
     axis = axes[1].xaxis
-    texts = [_.get_text() for _ in axis.get_ticklabels()]
+    texts = [tick.get_text() for tick in axis.get_ticklabels()]
     assert len(texts) >= 3
-    assert_allclose([float(_) for _ in texts], axis.get_ticklocs() / 1e-13)
+    assert_allclose([float(text) for text in texts], axis.get_ticklocs() / 1e-13)
     for ax in axes:
         for axis in (ax.xaxis, ax.yaxis):
             assert axis.get_offset_text().get_text() == ""
@@ -126,7 +132,9 @@ def test_quantity_tables(table):
 @pytest.fixture()
 def surface():
     """Table as `Fit.stat_surface` makes it; the scan is not regular in x."""
-    x, y = (np.ravel(_) for _ in np.meshgrid([1.0, 2, 4], [0.5, 0.7], indexing="ij"))
+    x, y = (
+        np.ravel(grid) for grid in np.meshgrid([1.0, 2, 4], [0.5, 0.7], indexing="ij")
+    )
     table = Table(
         {
             "src.spectral.amplitude": x * u.Unit("cm-2 s-1 TeV-1"),
@@ -157,11 +165,11 @@ def test_surface(surface):
     failed, star = axes[0].lines
     assert failed.get_xydata().tolist() == [[2, 0.5]] and failed.get_marker() == "X"
     assert star.get_xydata().tolist() == [[1.5, 0.6]]
-    texts = [_.get_text() for _ in axes[0].get_legend().get_texts()]
+    texts = [text.get_text() for text in axes[0].get_legend().get_texts()]
     assert texts == ["Failed fit", "Best fit"]
     assert axes[0].get_ylabel() == "bkg.norm"
     assert axes[1].get_xlabel() == "src.spectral.amplitude [1 / (TeV s cm2)]"
-    labels = [_.get_ylabel() for _ in axes[0].figure.axes[2:]]
+    labels = [axis.get_ylabel() for axis in axes[0].figure.axes[2:]]
     assert labels[0] == "tilt" and labels[1].endswith("lon_0 [deg]")
 
 
@@ -194,7 +202,10 @@ def test_light_curve(table):
     rows = Table(rows)
     (ax,) = plot_nuisance(rows, "norm")
     assert ax.get_xlabel() == "Time [MJD]" and ax.get_xscale() == "linear"
-    assert [_.get_label() for _ in ax.containers] == ["1-3 TeV", "3-9 TeV"]
-    low, high = (_[0].get_xydata() for _ in ax.containers)
+    assert [container.get_label() for container in ax.containers] == [
+        "1-3 TeV",
+        "3-9 TeV",
+    ]
+    low, high = (container[0].get_xydata() for container in ax.containers)
     assert low.tolist() == [[58849.25, 0.9], [58850.25, 1.2]]
     assert high.tolist() == [[58849.25, 1.0], [58850.25, 0.9]]

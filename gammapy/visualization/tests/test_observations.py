@@ -26,13 +26,13 @@ def groups():
 def test_plot_observation_groups(groups):
     with mpl_plot_check():
         ax = plot_observation_groups(groups)
-    lines = {_.get_label(): _.get_xydata().tolist() for _ in ax.lines}
+    lines = {line.get_label(): line.get_xydata().tolist() for line in ax.lines}
     assert lines["low: 2 runs, 2.0 h"] == [[0.5, 21], [0.4, 22]]
     assert lines["high: 1 run, 0.5 h"] == [[0.7, 45]]
     assert lines["outside all bins: 1"] == [[0.6, 70]]
     # All that has no label is an edge.
-    edges = [_ for _ in ax.lines if _.get_label().startswith("_")]
-    assert [_.get_ydata()[0] for _ in edges] == [20, 40, 60]
+    edges = [line for line in ax.lines if line.get_label().startswith("_")]
+    assert [edge.get_ydata()[0] for edge in edges] == [20, 40, 60]
     assert_allclose(ax.get_ylim(), [16, 74])
     assert_allclose(ax.get_xlim(), [0.376, 0.724])
     assert ax.get_xlabel() == "Offset [deg]"

@@ -76,7 +76,7 @@ def close_figures():
 
 
 def gids(ax):
-    return {_.get_gid() for _ in ax.get_children() if _.get_gid()}
+    return {artist.get_gid() for artist in ax.get_children() if artist.get_gid()}
 
 
 def test_spatial_panels(datasets):
@@ -92,20 +92,20 @@ def test_spatial_panels(datasets):
     ]:
         assert_allclose(np.ma.getdata(drawn[name].get_array()), map_.data[0])
 
-    limits = [drawn[_].get_clim() for _ in ("counts", "npred")]
+    limits = [drawn[name].get_clim() for name in ("counts", "npred")]
     assert limits[0] == limits[1]
     assert limits[0][0] == 0
     assert_allclose(limits[0][1], np.nanmax(residuals.counts.data))
     assert drawn["significance"].get_clim() == (-5, 5)
     assert axes["counts"].get_title() == "Counts, 3.16 - 100 TeV"
-    assert all("region" in gids(axes[_]) for _ in drawn)
+    assert all("region" in gids(axes[name]) for name in drawn)
 
 
 def test_colour_bars_are_labelled(datasets):
     panels = ["counts", "excess", "diff", "diff/sqrt(model)", "significance"]
     axes = plot_spatial_residuals(datasets, panels=panels, models=False)
     figure = axes["counts"].figure
-    labels = [_.get_ylabel() for _ in figure.axes if _ not in axes.values()]
+    labels = [axis.get_ylabel() for axis in figure.axes if axis not in axes.values()]
     assert labels == [
         "Counts within 0.1 deg",
         "Excess counts within 0.1 deg",
@@ -118,7 +118,7 @@ def test_colour_bars_are_labelled(datasets):
 def test_energy_groups_have_a_column_each(datasets):
     edges = [AXIS.edges[1], AXIS.edges[2], AXIS.edges[4]]
     axes = plot_spatial_residuals(datasets, energy_edges=u.Quantity(edges))
-    assert [len(_) for _ in axes.values()] == [2] * 4
+    assert [len(axis) for axis in axes.values()] == [2] * 4
     left = [row[0].get_position().x0 for row in axes.values()]
     right = [row[1].get_position().x0 for row in axes.values()]
     assert max(left) < min(right)
@@ -136,7 +136,9 @@ def test_spectral_panels(datasets):
 
     points, _, (horizontal, vertical) = bottom.containers[0]
     assert_allclose(points.get_ydata(), table["residual"])
-    ends = np.array([_[:, 1] for _ in vertical.get_segments() if len(_)])
+    ends = np.array(
+        [segment[:, 1] for segment in vertical.get_segments() if len(segment)]
+    )
     used = np.isfinite(table["residual"])
     low = (table["residual"] - table["residual_errn"])[used]
     high = (table["residual"] + table["residual_errp"])[used]
@@ -151,7 +153,7 @@ def test_spectral_panels(datasets):
 
 def test_masked_energies_are_shaded(datasets):
     for ax in plot_spectral_residuals(datasets):
-        (span,) = (_ for _ in ax.patches if _.get_label() == "Masked")
+        (span,) = (patch for patch in ax.patches if patch.get_label() == "Masked")
         bounds = span.get_window_extent().transformed(ax.transData.inverted())
         assert_allclose([bounds.x0, bounds.x1], [1, 10**0.5], rtol=1e-3)
 
@@ -171,15 +173,23 @@ def image_of(ax):
 
 
 def contours(ax):
-    return [_ for _ in ax.collections if isinstance(_, ContourSet)]
+    return [
+        collection
+        for collection in ax.collections
+        if isinstance(collection, ContourSet)
+    ]
 
 
 def bars(container):
     """Ends of the horizontal and vertical error bars that are drawn, shape (n, 2)."""
     ends = []
     for idx, bar in enumerate(container[2]):
-        segments = [_ for _ in bar.get_segments() if len(_) and np.isfinite(_).all()]
-        ends.append(np.array([_[:, idx] for _ in segments]))
+        segments = [
+            segment
+            for segment in bar.get_segments()
+            if len(segment) and np.isfinite(segment).all()
+        ]
+        ends.append(np.array([segment[:, idx] for segment in segments]))
     return ends
 
 
@@ -190,7 +200,7 @@ def test_models_on_a_map(datasets):
     assert {"outline:bright", "position:frozen", "name:frozen"} <= names
     # A point has no outline, no error is no ellipse, a constant has no place.
     assert not names & {"outline:frozen", "position-error:frozen"}
-    assert not any("everywhere" in _ or "bkg" in _ for _ in names)
+    assert not any("everywhere" in name or "bkg" in name for name in names)
 
 
 def test_contours_only_beyond_the_colours(datasets):
@@ -201,8 +211,8 @@ def test_contours_only_beyond_the_colours(datasets):
     assert drawn.levels.min() == 7
     assert np.all(np.diff(drawn.levels) == 2)
     assert drawn.levels.max() < highest
-    labels = {_.get_text() for _ in drawn.labelTexts}
-    assert labels and labels <= {f"{_:g}" for _ in drawn.levels}
+    labels = {text.get_text() for text in drawn.labelTexts}
+    assert labels and labels <= {f"{level:g}" for level in drawn.levels}
 
     axes = plot_spatial_residuals(datasets, panels="significance", vsig=100)
     assert not contours(axes["significance"])
@@ -234,19 +244,23 @@ def test_areas_without_a_contour_label_have_their_extreme_value(datasets):
     dataset.counts.data[:, 32, 40] -= 50
     ax = plot_spatial_residuals(datasets, kernel=None, panels="significance")
     ax = ax["significance"]
-    assert {_.get_text() for _ in contours(ax)[0].labelTexts} >= {"7"}
+    assert {text.get_text() for text in contours(ax)[0].labelTexts} >= {"7"}
     data = SpatialResiduals.from_datasets(datasets, kernel=None).sqrt_ts.data[0]
-    written = {_.xy: _.get_text() for _ in ax.texts if _.get_gid() == "peak"}
+    written = {
+        text.xy: text.get_text() for text in ax.texts if text.get_gid() == "peak"
+    }
     places = [(10, 30), (40, 32)]
     assert written == {(x, y): f"{data[y, x]:.1f}" for x, y in places}
     # Names of components stay clear of them.
     model = gm.PointSpatialModel(lon_0="0.75 deg", lat_0="0.55 deg", frame="galactic")
     datasets.models = [gm.SkyModel(gm.PowerLawSpectralModel(), model, name="J1745")]
     ax = plot_spatial_residuals(datasets, kernel=None, panels="significance")
-    texts = [_.get_window_extent() for _ in ax["significance"].texts if _.get_gid()]
+    texts = [
+        text.get_window_extent() for text in ax["significance"].texts if text.get_gid()
+    ]
     assert len(texts) == 3
     for idx, box in enumerate(texts):
-        assert not any(box.overlaps(_) for _ in texts[idx + 1 :])
+        assert not any(box.overlaps(text) for text in texts[idx + 1 :])
 
 
 def test_infinite_significance(datasets):
@@ -290,12 +304,14 @@ def test_one_pixel(datasets):
 def test_colour_limits(datasets):
     def limits(**options):
         axes = plot_spatial_residuals(datasets, panels=["counts", "npred"], **options)
-        first, second = (image_of(_).get_clim() for _ in axes.values())
+        first, second = (image_of(axis).get_clim() for axis in axes.values())
         assert first == second
         return first
 
     residuals = SpatialResiduals.from_datasets(datasets)
-    highest = max(np.nanmax(_.data) for _ in (residuals.counts, residuals.npred))
+    highest = max(
+        np.nanmax(image.data) for image in (residuals.counts, residuals.npred)
+    )
     assert_allclose(limits(), (0, highest))
     assert limits(vmin=2, vmax=7) == (2, 7)
     assert_allclose(limits(vmin=2), (2, highest))
@@ -333,7 +349,7 @@ def test_layout_follows_the_shape_of_the_map(npix, binsz, n_columns):
     axes = plot_spatial_residuals(dataset, kernel=None)
     figure = axes["counts"].figure
     figure.canvas.draw()
-    left = {round(_.get_position(original=True).x0, 3) for _ in axes.values()}
+    left = {round(axis.get_position(original=True).x0, 3) for axis in axes.values()}
     assert len(left) == n_columns
     # Pixels have the shape that they have on the sky.
     ax = axes["counts"]
@@ -347,7 +363,7 @@ def assert_nothing_is_clipped(figure):
     """All labels inside the figure, none over those of another panel."""
     figure.canvas.draw()
     renderer = figure.canvas.get_renderer()
-    boxes = [_.get_tightbbox(renderer) for _ in figure.axes]
+    boxes = [axis.get_tightbbox(renderer) for axis in figure.axes]
     for box in boxes:
         assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1
         assert figure.bbox.y0 <= box.y0 and box.y1 <= figure.bbox.y1
@@ -355,14 +371,14 @@ def assert_nothing_is_clipped(figure):
 
 def assert_nothing_overlaps(axes):
     """Panels and colour bars keep their labels to themselves."""
-    rows = [np.ravel(_) for _ in axes.values()]
+    rows = [np.ravel(axis) for axis in axes.values()]
     figure = rows[0][0].figure
     assert_nothing_is_clipped(figure)
     renderer = figure.canvas.get_renderer()
-    drawn = [_.get_tightbbox(renderer) for row in rows for _ in row]
-    bars = [_ for _ in figure.axes if not any(_ in row for row in rows)]
+    drawn = [artist.get_tightbbox(renderer) for row in rows for artist in row]
+    bars = [axis for axis in figure.axes if not any(axis in row for row in rows)]
     for idx, box in enumerate(drawn):
-        assert not any(box.overlaps(_) for _ in drawn[idx + 1 :])
+        assert not any(box.overlaps(later) for later in drawn[idx + 1 :])
         for bar in bars:
             assert not box.overlaps(bar.yaxis.label.get_window_extent(renderer))
 
@@ -398,7 +414,7 @@ def test_half_of_the_map_without_data(datasets):
     array = np.ma.masked_invalid(image_of(ax).get_array())
     assert np.ma.getmaskarray(array)[:, 26:].all()
     # No contour along the border of the data.
-    for path in (_ for drawn in contours(ax) for _ in drawn.get_paths()):
+    for path in (path for drawn in contours(ax) for path in drawn.get_paths()):
         assert np.all(path.vertices[:, 0] < 25) or not len(path.vertices)
 
 
@@ -499,7 +515,7 @@ def test_bad_spatial_input_leaves_axes_as_they_are(datasets):
     figure = plt.figure()
     sky = figure.add_subplot(121, projection=GEOM.to_image().wcs)
     plain = figure.add_subplot(122)
-    before = [len(_.get_children()) for _ in (sky, plain)]
+    before = [len(axis.get_children()) for axis in (sky, plain)]
     for axes, match in [
         ({"counts": sky, "npred": plain}, "A sky map needs WCSAxes, not Axes"),
         ({"counts": sky, "distribution": sky}, "plain Axes, got WCSAxes"),
@@ -508,7 +524,7 @@ def test_bad_spatial_input_leaves_axes_as_they_are(datasets):
             plot_spatial_residuals(datasets, panels=list(axes), axes=axes)
     with pytest.raises(ValueError, match="2 axes for 1 energy groups"):
         plot_spatial_residuals(datasets, panels="counts", axes={"counts": [sky, sky]})
-    assert [len(_.get_children()) for _ in (sky, plain)] == before
+    assert [len(axis.get_children()) for axis in (sky, plain)] == before
     assert plt.get_fignums() == [figure.number]
 
 
@@ -526,12 +542,12 @@ BAD_SPECTRAL = [
 @pytest.mark.parametrize("options, kind, match", BAD_SPECTRAL)
 def test_bad_spectral_input_draws_nothing(options, kind, match, datasets):
     figure, axes = plt.subplots(2)
-    before = [len(_.get_children()) for _ in axes]
+    before = [len(axis.get_children()) for axis in axes]
     for given in ({}, {"axes": axes}):
         with pytest.raises(kind, match=match):
             plot_spectral_residuals(datasets, **options, **given)
     assert plt.get_fignums() == [figure.number]
-    assert [len(_.get_children()) for _ in axes] == before
+    assert [len(axis.get_children()) for axis in axes] == before
 
 
 def test_bad_spectral_axes(datasets):
@@ -566,7 +582,9 @@ def test_spectral_methods(datasets, method):
     assert_allclose(vertical, np.transpose(ends))
     low, high = ax.get_ylim()
     assert low == -high and low < vertical.min() and vertical.max() < high
-    lines = sorted(_.get_ydata()[0] for _ in ax.lines if len(_.get_xdata()) == 2)
+    lines = sorted(
+        line.get_ydata()[0] for line in ax.lines if len(line.get_xdata()) == 2
+    )
     in_sigma = method in ("significance", "diff/sqrt(model)")
     assert lines == ([-3, 0, 3] if in_sigma else [0])
     if in_sigma:
@@ -580,10 +598,10 @@ def test_gaps_where_all_is_masked(datasets):
     top, bottom = plot_spectral_residuals(datasets)
     for ax in (top, bottom):
         assert np.isfinite(ax.containers[0][0].get_ydata()).tolist() == mask.tolist()
-        (span,) = (_ for _ in ax.patches if isinstance(_, Rectangle))
+        (span,) = (patch for patch in ax.patches if isinstance(patch, Rectangle))
         bounds = [span.get_x(), span.get_x() + span.get_width()]
         assert_allclose(bounds, AXIS.edges[[1, 3]].value)
-    labels = [_.get_text() for _ in top.get_legend().get_texts()]
+    labels = [text.get_text() for text in top.get_legend().get_texts()]
     assert labels.count("Masked") == 1 and labels[-1] == "Masked"
     assert bottom.get_legend() is None
 
@@ -605,7 +623,7 @@ def test_bins_without_counts(datasets):
     top, _ = plot_spectral_residuals(datasets, REGION)
     _, _, (vertical,) = top.containers[0]
     table = SpectralResiduals.from_datasets(datasets, REGION).to_table()
-    found = np.array([_[:, 1] for _ in vertical.get_segments()])
+    found = np.array([segment[:, 1] for segment in vertical.get_segments()])
     assert_allclose(found[2:, 0], 0)
     assert_allclose(found[2:, 1], table["residual_errp"][2:])
     assert 0 < top.get_ylim()[0] < 0.5 * found[2:, 1].min()
@@ -618,7 +636,7 @@ def test_counts_without_model(datasets):
     datasets[0].background.data[2:] = 0
     datasets[0].mask_fit = None
     _, ax = plot_spectral_residuals(datasets, method="diff/model")
-    (triangles,) = (_ for _ in ax.lines if _.get_gid() == "infinite")
+    (triangles,) = (line for line in ax.lines if line.get_gid() == "infinite")
     assert_allclose(triangles.get_xdata(), AXIS.center[2:].value)
     assert triangles.get_marker() == "^"
     assert np.all((triangles.get_ydata() > 0.9) & (triangles.get_ydata() < 1))
@@ -639,8 +657,8 @@ def test_few_and_many_bins(nbin):
     size = bottom.containers[0][0].get_markersize()
     assert size == 3.5 if nbin == 1 else 1 <= size < 2
     top.figure.canvas.draw()
-    labels = [_.get_text() for _ in bottom.get_xticklabels() if _.get_text()]
-    shown = [_ for _ in map(float, labels) if 2 <= _ <= 3]
+    labels = [tick.get_text() for tick in bottom.get_xticklabels() if tick.get_text()]
+    shown = [label for label in map(float, labels) if 2 <= label <= 3]
     assert len(shown) >= 3
 
 
@@ -656,26 +674,26 @@ def test_legend_is_above_the_data(datasets):
     box = top.get_legend().get_window_extent()
     points = top.containers[0][0].get_xydata()
     points = top.transData.transform(points[np.isfinite(points).all(axis=1)])
-    assert len(points) and not any(box.contains(*_) for _ in points)
+    assert len(points) and not any(box.contains(*point) for point in points)
     assert box.x0 >= top.get_window_extent().x0
-    labels = [_.get_text() for _ in top.get_legend().get_texts()]
+    labels = [text.get_text() for text in top.get_legend().get_texts()]
     assert labels[:2] == ["Counts", "Model"] and len(labels) == 24
     styles = {
-        (_.get_edgecolor(), str(_.get_linestyle()))
-        for _ in top.patches
-        if _.get_label().startswith("HESS")
+        (patch.get_edgecolor(), str(patch.get_linestyle()))
+        for patch in top.patches
+        if patch.get_label().startswith("HESS")
     }
     assert len(styles) == 20
 
 
 def test_models_of_datasets_include_backgrounds(datasets):
     top, _ = plot_spectral_residuals(datasets, REGION, models=datasets.models)
-    labels = {_.get_label() for _ in top.patches}
+    labels = {patch.get_label() for patch in top.patches}
     assert labels == {"Model", "Background", "bright", "Masked"}
     # What was left out of the model is no unknown name.
     options = {"models": datasets.models, "exclude": ["bright"]}
     top, _ = plot_spectral_residuals(datasets, REGION, **options)
-    assert "bright" not in {_.get_label() for _ in top.patches}
+    assert "bright" not in {patch.get_label() for patch in top.patches}
 
 
 def test_on_off(datasets):
@@ -689,7 +707,7 @@ def test_on_off(datasets):
         acceptance_off=acceptance_off,
     )
     top, bottom = plot_spectral_residuals(dataset, method="significance")
-    curves = {_.get_label(): _ for _ in top.patches}
+    curves = {patch.get_label(): patch for patch in top.patches}
     label = r"Background ($\alpha$ $\times$ off counts)"
     assert_allclose(curves[label].get_data().values, 4)
     expected = WStatCountsStatistic(6, 20, 0.2).sqrt_ts
@@ -713,7 +731,7 @@ def test_energies_in_a_unit_of_few_digits():
 def test_region_outline(datasets):
     """The circle of the region on the map, and nothing where it is outside."""
     ax = plot_spatial_residuals(datasets, panels="counts", region=REGION)["counts"]
-    (line,) = (_ for _ in ax.lines if _.get_gid() == "region")
+    (line,) = (line for line in ax.lines if line.get_gid() == "region")
     center = SkyCoord(0, 0, unit="deg", frame="galactic")
     coords = ax.wcs.pixel_to_world(*line.get_data())
     assert_allclose(coords.separation(center).deg, 0.4, rtol=1e-6)
@@ -727,9 +745,9 @@ def test_region_outline(datasets):
 def test_regions(datasets, region):
     if region == "two":
         region = [f"galactic;circle({lon}, 0, 0.1)" for lon in (0.1, 0.5)]
-        region = [RegionGeom.create(_).region for _ in region]
+        region = [RegionGeom.create(part).region for part in region]
     ax = plot_spatial_residuals(datasets, panels="counts", region=region)["counts"]
-    n_drawn = sum(_.get_gid() == "region" for _ in ax.get_children())
+    n_drawn = sum(artist.get_gid() == "region" for artist in ax.get_children())
     assert n_drawn == (2 if isinstance(region, list) else 1)
 
 
@@ -757,7 +775,7 @@ def test_selected_models(datasets):
         (datasets.models, everything),
     ]:
         ax = plot_spatial_residuals(datasets, panels="counts", models=select)["counts"]
-        assert {_.split(":")[1] for _ in gids(ax)} == expected
+        assert {gid.split(":")[1] for gid in gids(ax)} == expected
 
 
 def test_format_energy_range():
@@ -767,11 +785,15 @@ def test_format_energy_range():
 
 
 def test_plots_change_nothing(datasets):
-    before = [(_.name, _.value, _.error, _.frozen) for _ in datasets.parameters]
+    before = [
+        (par.name, par.value, par.error, par.frozen) for par in datasets.parameters
+    ]
     counts = datasets[0].counts.data.copy()
     plot_spatial_residuals(datasets, region=REGION)
     plot_spectral_residuals(datasets, REGION)
-    after = [(_.name, _.value, _.error, _.frozen) for _ in datasets.parameters]
+    after = [
+        (par.name, par.value, par.error, par.frozen) for par in datasets.parameters
+    ]
     assert before == after
     assert (datasets[0].counts.data == counts).all()
 
@@ -783,13 +805,13 @@ def test_labels_of_a_matched_filter(datasets):
     def labels(kernel):
         axes = plot_spatial_residuals(datasets, kernel=kernel, panels=panels)
         assert_nothing_overlaps(axes)
-        bars = [image_of(axes[_]).colorbar.ax for _ in panels]
-        return [_.get_ylabel().replace("\n", " ") for _ in bars]
+        bars = [image_of(axes[panel]).colorbar.ax for panel in panels]
+        return [bar.get_ylabel().replace("\n", " ") for bar in bars]
 
     unit = "[amplitude of a point source]"
     *of_sums, significance = labels("point-source")
     quantities = ["Counts", "Predicted counts", "Excess counts", "Counts - model"]
-    assert of_sums == [f"{_} {unit}" for _ in quantities]
+    assert of_sums == [f"{quantity} {unit}" for quantity in quantities]
     assert significance.startswith("Significance")
     counts = labels(datasets.models["bright"])[0]
     assert counts == "Counts [amplitude of the source]"
@@ -804,8 +826,10 @@ def test_models_are_drawn_as_they_were(datasets):
 
     def drawn(of):
         ax = plot_spatial_residuals(of, panels=["counts"])["counts"]
-        lines = [_ for _ in ax.lines if _.get_gid()]
-        return {_.get_gid(): np.array(_.get_xydata(), dtype=float) for _ in lines}
+        lines = [line for line in ax.lines if line.get_gid()]
+        return {
+            line.get_gid(): np.array(line.get_xydata(), dtype=float) for line in lines
+        }
 
     before, now = drawn(residuals), drawn(datasets)
     position = before["position:bright"][0]

@@ -33,7 +33,7 @@ class GaussRowKernel:
         self._disc = RowKernel(cylinder, GAUSS_EXTENT * sigma)
         self._rows = cylinder.latitudes()
         neighbours = rows_within(cylinder, GAUSS_EXTENT * sigma)
-        moments = [self._moments(_, neighbours) for _ in self._rows]
+        moments = [self._moments(row, neighbours) for row in self._rows]
         self._sums, self._squares = np.transpose(moments)
 
     @property

@@ -29,7 +29,7 @@ class MapKernel(WeightsKernel):
 def _weights_from_map(kernel):
     weights = np.asarray(kernel.data, dtype=float)
     shape = weights.shape[-2:]
-    if weights.size != np.prod(shape) or not all(_ % 2 for _ in shape):
+    if weights.size != np.prod(shape) or not all(n_pixels % 2 for n_pixels in shape):
         raise ValueError(
             "A kernel map needs one image with odd numbers of pixels, "
             f"got the shape {kernel.data.shape}."
@@ -43,7 +43,9 @@ def _weights_from_map(kernel):
 
 def _check_pixels(kernel, geom):
     """Raise a ValueError when a kernel map has pixels of another size."""
-    sizes = [u.Quantity(_.pixel_scales).to_value("deg") for _ in (kernel.geom, geom)]
+    sizes = [
+        u.Quantity(grid.pixel_scales).to_value("deg") for grid in (kernel.geom, geom)
+    ]
     if not np.allclose(*sizes, rtol=1e-3):
         raise ValueError(
             f"The pixels of the kernel map have the sizes {sizes[0]} deg, those of the "

@@ -235,7 +235,7 @@ def source_stamps(dataset, source):
         )
     geom = dataset.counts.geom
     image = geom.to_image()
-    x, y = (int(_) // 2 for _ in image.data_shape[::-1])
+    x, y = (int(n_pixels) // 2 for n_pixels in image.data_shape[::-1])
     model = _moved(source, image.pix_to_coord((x, y)), image.frame)
     evaluator = MapEvaluator(model)
     everywhere = Map.from_geom(image, data=np.ones(image.data_shape, dtype=bool))
@@ -265,7 +265,7 @@ def _norm(source):
 
 def _moved(source, lonlat, frame):
     """Copy of a source at another position, a point when it has none."""
-    lon, lat = (_.squeeze() for _ in lonlat)
+    lon, lat = (coords.squeeze() for coords in lonlat)
     spatial = source.spatial_model
     spatial = PointSpatialModel() if spatial is None else spatial.copy()
     # Only the shape around the position matters, so the frame of the map will do.

@@ -51,11 +51,20 @@ def matched_sums(datasets, selection, source, geom, n_jobs=None, backend=None):
         Number of pixels that one value depends on.
     """
     inputs = list(
-        reduce_all(look_at, [(_, selection, source) for _ in datasets], n_jobs, backend)
+        reduce_all(
+            look_at,
+            [(dataset, selection, source) for dataset in datasets],
+            n_jobs,
+            backend,
+        )
     )
     highest = 1.0 if selection.levels is None else selection.levels.max()
-    filters = make_filters(inputs, [selection.groups(_) for _ in datasets], highest)
-    tasks = [(_, selection, f) for _, f in zip(datasets, filters, strict=True)]
+    filters = make_filters(
+        inputs, [selection.groups(dataset) for dataset in datasets], highest
+    )
+    tasks = [
+        (dataset, selection, f) for dataset, f in zip(datasets, filters, strict=True)
+    ]
     joint = JointSums(geom, n_groups=len(selection.edges) - 1)
     for item in reduce_all(filter_dataset, tasks, n_jobs, backend):
         joint.add(item)
@@ -183,7 +192,7 @@ def _solve_group(images, idx, pixels, group, moments):
     usable = (counts > SMALL * rounding[0]) & (npred > SMALL * rounding[1])
     n_nodes = group.nodes.weights.size
     place = tuple(index[usable] for index in pixels)
-    nodes = np.array([images[_node_name(_)][idx][place] for _ in range(n_nodes)])
+    nodes = np.array([images[_node_name(node)][idx][place] for node in range(n_nodes)])
     sqrt_ts, error = group.nodes.solve(
         counts[usable],
         npred[usable],
@@ -203,7 +212,9 @@ def _sum_again(geom, tasks, idx_group, pixels, n_jobs, backend):
     for dataset, *_ in tasks:
         x, y = pixel_offset(geom, dataset.counts.geom.to_image())
         there.append((pixels[0] - y, pixels[1] - x))
-    tasks = [(*task, idx_group, _) for task, _ in zip(tasks, there, strict=True)]
+    tasks = [
+        (*task, idx_group, place) for task, place in zip(tasks, there, strict=True)
+    ]
     return sum(reduce_all(sum_pixels, tasks, n_jobs, backend))
 
 

@@ -70,7 +70,7 @@ class RowKernel:
     def n_pixels(self):
         """Number of pixels around those of each row, array of shape (n_lat, 1)."""
         rows = rows_within(self._cylinder, self._outer)
-        numbers = [self._n_columns(_, rows).sum() for _ in self._rows]
+        numbers = [self._n_columns(row, rows).sum() for row in self._rows]
         return np.maximum(numbers, 1.0)[:, np.newaxis]
 
     def _n_columns(self, row, rows):

@@ -147,7 +147,9 @@ def test_models_of_masked_energies(kind):
     else:
         statistic = ExcessMapEstimator(RADIUS).run(masked)["ts"].data[0][PIXEL]
         selected = ragged().data & in_disc()
-        on, off = (_.data[selected].sum() for _ in (masked.counts, masked.counts_off))
+        on, off = (
+            cube.data[selected].sum() for cube in (masked.counts, masked.counts_off)
+        )
         alpha = masked.background.data[selected].sum() / off
         by_hand = WStatCountsStatistic(on, off, alpha, mu_sig=signal)
         assert_allclose(statistic, by_hand.ts, rtol=1e-5)
@@ -162,7 +164,9 @@ def test_nan_in_masked_bins(kind):
         data = getattr(dataset, name).data.astype(float)
         data[~mask.data] = np.nan
         setattr(dataset, name, Map.from_geom(GEOM, data=data))
-    results = [ExcessMapEstimator(RADIUS).run(_)["sqrt_ts"] for _ in (dataset, clean)]
+    results = [
+        ExcessMapEstimator(RADIUS).run(given)["sqrt_ts"] for given in (dataset, clean)
+    ]
     np.testing.assert_equal(results[0].data, results[1].data)
 
 

@@ -24,7 +24,7 @@ from gammapy.modeling.models import (
 
 EDGES = [1, 3, 10] * u.TeV
 START = Time("2020-01-01T00:00:00", scale="utc")
-NORMS = [f"run {_}-bkg.spectral.norm" for _ in range(3)]
+NORMS = [f"run {number}-bkg.spectral.norm" for number in range(3)]
 
 
 def make_dataset(index):
@@ -47,10 +47,10 @@ def make_dataset(index):
 def datasets():
     """Three runs of an hour; their backgrounds differ, the source is constant."""
     rng = np.random.default_rng(3)
-    datasets = Datasets([make_dataset(_) for _ in range(3)])
+    datasets = Datasets([make_dataset(number) for number in range(3)])
     spectrum = PowerLawSpectralModel(amplitude="1e-12 cm-2 s-1 TeV-1")
     source = SkyModel(spectral_model=spectrum, name="source")
-    backgrounds = [FoVBackgroundModel(dataset_name=_) for _ in datasets.names]
+    backgrounds = [FoVBackgroundModel(dataset_name=name) for name in datasets.names]
     datasets.models = Models([source, *backgrounds])
     for dataset, factor in zip(datasets, [0.7, 1.0, 1.4], strict=True):
         dataset.background_model.spectral_model.norm.value = factor
@@ -98,8 +98,8 @@ def test_a_row_for_each_time_and_energy(datasets, lightcurve):
         assert np.isnan(table[name][others]).all()
         assert (abs(table[name][~others] - [0.7, 1.0, 1.4][idx]) < 0.35).all()
         assert (table[f"{name}_err"][~others] > 0).all()
-    counts = [np.nansum(table[f"counts.run {_}"]) for _ in range(3)]
-    assert_allclose(counts, [_.counts.data.sum() for _ in datasets])
+    counts = [np.nansum(table[f"counts.run {number}"]) for number in range(3)]
+    assert_allclose(counts, [dataset.counts.data.sum() for dataset in datasets])
 
 
 def test_rows_are_those_of_flux_points(datasets, lightcurve):
@@ -119,7 +119,9 @@ def test_debug_changes_nothing(datasets, lightcurve):
     assert plain.nuisance is None
     for name in ("norm", "norm_err", "ts", "stat"):
         assert (plain[name].data == lightcurve[name].data).all()
-    names = [_ for _ in lightcurve.to_table().colnames if "nuisance." not in _]
+    names = [
+        column for column in lightcurve.to_table().colnames if "nuisance." not in column
+    ]
     assert plain.to_table().colnames == names
 
 
@@ -180,7 +182,7 @@ def test_processes(datasets, lightcurve):
 def test_log(datasets, caplog):
     with caplog.at_level(logging.INFO, logger="gammapy.estimators.points.sed"):
         estimate(datasets[:1], debug=True)
-    records = [_ for _ in caplog.records if hasattr(_, "nuisance")]
+    records = [record for record in caplog.records if hasattr(record, "nuisance")]
     assert len(records) == 2
     message = records[0].getMessage()
     assert message.startswith("flux_point time_min=2020-01-01T00:00:00.000 time_max=")
@@ -225,7 +227,7 @@ def test_profile(tmp_path):
     centers = geom.to_image().center_skydir.directional_offset_by(
         0 * u.deg, [0, 0.3, 0.6] * u.deg
     )
-    regions = [CircleSkyRegion(_, 0.15 * u.deg) for _ in centers]
+    regions = [CircleSkyRegion(center, 0.15 * u.deg) for center in centers]
     estimator = FluxProfileEstimator(
         regions, energy_edges=[1, 3.17, 10] * u.TeV, debug=True
     )

@@ -70,7 +70,7 @@ def test_upper_limit_beyond_a_bound(fit, caplog):
     is_inside = expected < bound
     assert_allclose(limits[is_inside], expected[is_inside], rtol=1e-3)
     assert np.isnan(limits[~is_inside]).all()
-    warnings = [_ for _ in caplog.records if "norm_ul" in _.getMessage()]
+    warnings = [record for record in caplog.records if "norm_ul" in record.getMessage()]
     assert len(warnings) == 1
     edges = {0: "1-3.162 TeV", 1: "3.162-10 TeV"}[int(np.flatnonzero(~is_inside)[0])]
     text = warnings[0].getMessage()
@@ -112,7 +112,11 @@ def test_errors_beyond_bounds(fit, caplog):
     assert np.isnan(errn[0])
     assert_allclose(errn[1], best - end, rtol=1e-3)
     assert np.isfinite(points.norm_errp.data).all()
-    text = [_.getMessage() for _ in caplog.records if "norm.min = 0" in _.getMessage()]
+    text = [
+        record.getMessage()
+        for record in caplog.records
+        if "norm.min = 0" in record.getMessage()
+    ]
     assert len(text) == 1
     assert text[0].startswith("norm_errn: NaN")
     assert "1-3.162 TeV" in text[0]
@@ -128,7 +132,7 @@ def test_light_curve_warns_once(caplog):
     curve = estimator.run(datasets)
     assert curve.norm_ul.data.shape[0] == 2
     assert np.isnan(curve.norm_ul.data).all()
-    warnings = [_ for _ in caplog.records if "norm_ul" in _.getMessage()]
+    warnings = [record for record in caplog.records if "norm_ul" in record.getMessage()]
     assert len(warnings) == 1
     assert "1-3.162 TeV, 3.162-10 TeV" in warnings[0].getMessage()
 
@@ -157,7 +161,10 @@ def make_runs(is_masked):
     else:
         datasets = Datasets(list(datasets)[:2])
     datasets.models = Models(
-        [make_source(), *(FoVBackgroundModel(dataset_name=_) for _ in datasets.names)]
+        [
+            make_source(),
+            *(FoVBackgroundModel(dataset_name=name) for name in datasets.names),
+        ]
     )
     rng = np.random.default_rng(3)
     for dataset in datasets:
@@ -169,8 +176,12 @@ def test_one_run_below_its_threshold(caplog):
     caplog.set_level(logging.DEBUG)
     options = {"reoptimize": True, "debug": True}
     with_it = make_estimator(**options).run(make_runs(is_masked=True))
-    text = [_.getMessage() for _ in caplog.records if _.levelname == "WARNING"]
-    text = [_ for _ in text if "not determined" in _]
+    text = [
+        record.getMessage()
+        for record in caplog.records
+        if record.levelname == "WARNING"
+    ]
+    text = [line for line in text if "not determined" in line]
     assert text == [
         "three-bkg.spectral.norm: not determined by the data, kept without error, for "
         "'src' in 1-3.162 TeV."
@@ -179,7 +190,7 @@ def test_one_run_below_its_threshold(caplog):
     assert "backend 'minuit'" not in caplog.text
     without = make_estimator(**options).run(make_runs(is_masked=False))
     for name in ("norm", "norm_err", "norm_errp", "norm_errn", "norm_ul", "ts", "stat"):
-        values = [getattr(_, name).data[0, 0, 0] for _ in (with_it, without)]
+        values = [getattr(points, name).data[0, 0, 0] for points in (with_it, without)]
         assert np.isfinite(values).all()
         assert_allclose(values[0], values[1], rtol=1e-6)
     assert with_it.success.data.all()
@@ -214,7 +225,7 @@ def test_source_off_the_map(caplog):
         norm = datasets.models["src"].parameters["amplitude"]
         norm.scan_values = [0.5e-12, 1.5e-12]
         profile = Fit().stat_profile(datasets, norm, reoptimize=True)
-        assert all(_.success for _ in profile["fit_results"])
+        assert all(fit.success for fit in profile["fit_results"])
         result = Fit("newton").run(datasets)
         assert result.success
         results.append(
@@ -234,6 +245,6 @@ def test_source_off_the_map(caplog):
             assert np.isnan(far.error)
     assert np.isfinite(results).all()
     assert_allclose(results[0], results[1], rtol=1e-6)
-    warnings = [_ for _ in caplog.records if "far" in _.getMessage()]
+    warnings = [record for record in caplog.records if "far" in record.getMessage()]
     # Flux points, profile and fit warn once each.
     assert len(warnings) == 3

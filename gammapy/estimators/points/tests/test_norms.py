@@ -31,7 +31,7 @@ SCALARS = ("norm", "ts", "stat", "stat_null", "npred", "npred_excess", "counts")
 @pytest.fixture()
 def maps():
     """Two maps with a common extended and a point source, and enough counts."""
-    datasets = Datasets([make_map(_, n_pixels=15) for _ in ("one", "two")])
+    datasets = Datasets([make_map(name, n_pixels=15) for name in ("one", "two")])
     for dataset in datasets:
         dataset.background.data = 10 * dataset.background.data
         dataset.exposure.data = 20 * dataset.exposure.data
@@ -43,7 +43,7 @@ def maps():
         amplitude=2e-13,
         spatial_model=PointSpatialModel(lon_0="0.35 deg", lat_0="-0.2 deg"),
     )
-    backgrounds = [FoVBackgroundModel(dataset_name=_) for _ in datasets.names]
+    backgrounds = [FoVBackgroundModel(dataset_name=name) for name in datasets.names]
     datasets.models = Models([extended, point, *backgrounds])
     return draw(datasets)
 
@@ -51,11 +51,11 @@ def maps():
 @pytest.fixture()
 def spectra():
     """Four spectra, two of each night, with a common source."""
-    datasets = Datasets([make_spectrum(f"run-{_}") for _ in range(4)])
+    datasets = Datasets([make_spectrum(f"run-{number}") for number in range(4)])
     for idx, dataset in enumerate(datasets):
         start = (idx // 2 + idx % 2 * 0.1) * u.d
         dataset.gti = GTI.create(start, start + 30 * u.min, Time("2020-01-01"))
-    backgrounds = [FoVBackgroundModel(dataset_name=_) for _ in datasets.names]
+    backgrounds = [FoVBackgroundModel(dataset_name=name) for name in datasets.names]
     datasets.models = Models([make_source(amplitude=5e-12), *backgrounds])
     return draw(datasets)
 
@@ -64,7 +64,9 @@ def spectra():
 def pair(spectra):
     """Two spectra with a common source."""
     pair = Datasets(spectra[:2])
-    pair.models = [_ for _ in spectra.models if _.name[:5] not in ("run-2", "run-3")]
+    pair.models = [
+        model for model in spectra.models if model.name[:5] not in ("run-2", "run-3")
+    ]
     return pair
 
 
@@ -75,7 +77,7 @@ def tight_fit():
 
 
 def state(datasets):
-    return [(_.name, _.value, _.error, _.frozen) for _ in datasets.parameters]
+    return [(par.name, par.value, par.error, par.frozen) for par in datasets.parameters]
 
 
 def run_both(datasets, cls=FluxPointsEstimator, **options):
@@ -96,11 +98,11 @@ def assert_same(ours, minuit, names=SCALARS, errors=("norm_err",)):
     assert np.all(error > 0)
     assert_allclose(ours.norm.data, minuit.norm.data, rtol=0, atol=1e-3 * error.min())
     for name in names:
-        values = [getattr(_, name).data for _ in (ours, minuit)]
+        values = [getattr(fit, name).data for fit in (ours, minuit)]
         assert_allclose(*values, rtol=1e-3, atol=1e-3)
         assert values[0].dtype.kind == values[1].dtype.kind
     for name in errors:
-        values = [getattr(_, name).data for _ in (ours, minuit)]
+        values = [getattr(fit, name).data for fit in (ours, minuit)]
         # The covariance that Migrad leaves is not as good as that of Hesse.
         rtol = 0.1 if name == "norm_err" else 2e-3
         assert_allclose(*values, rtol=rtol)
@@ -120,13 +122,13 @@ def test_flux_points_are_those_of_minuit(pair, reoptimize, caplog):
     assert "'minuit', the backend or options were given" in caplog.text
     errors = ("norm_err", "norm_errn", "norm_errp", "norm_ul")
     assert_same(ours, minuit, errors=errors)
-    rows = [_.to_table(sed_type="likelihood") for _ in (ours, minuit)]
+    rows = [fit.to_table(sed_type="likelihood") for fit in (ours, minuit)]
     assert rows[0].colnames == rows[1].colnames
     for name in ("ref_dnde", "ref_flux", "e_ref", "e_min", "e_max"):
         assert_allclose(rows[0][name], rows[1][name], rtol=1e-12)
     # Its values depend on the error, so they are not quite the same.
-    scans = [(_["norm_scan"][0], _["stat_scan"][0]) for _ in rows]
-    assert_allclose(*[_[0] for _ in scans], rtol=0.02)
+    scans = [(row["norm_scan"][0], row["stat_scan"][0]) for row in rows]
+    assert_allclose(*[scan[0] for scan in scans], rtol=0.02)
     for values, stats in scans:
         low = np.argmin(abs(values - rows[0]["norm"][0]))
         assert np.argmin(stats) == low
@@ -145,8 +147,8 @@ def test_scan_at_given_values(pair):
         selection_optional=["scan"],
         norm={"scan_values": np.array([0.5, 1.0, 2.0])},
     )
-    tables = [_.to_table(sed_type="likelihood") for _ in (ours, minuit)]
-    assert_allclose(*[_["stat_scan"] for _ in tables], rtol=0, atol=2e-3)
+    tables = [fit.to_table(sed_type="likelihood") for fit in (ours, minuit)]
+    assert_allclose(*[table["stat_scan"] for table in tables], rtol=0, atol=2e-3)
 
 
 def test_sensitivity_goes_the_old_way(pair):
@@ -155,7 +157,7 @@ def test_sensitivity_goes_the_old_way(pair):
     )
     assert_same(ours, minuit)
     # Its root is found to a percent.
-    values = [_.norm_sensitivity.data for _ in (ours, minuit)]
+    values = [fit.norm_sensitivity.data for fit in (ours, minuit)]
     assert_allclose(*values, rtol=0.02)
     assert np.all(values[0] > 0)
 
@@ -173,12 +175,12 @@ def test_bounds_sigmas_and_null_value(pair):
 
 def test_nuisance_table(pair):
     ours, minuit = run_both(pair, reoptimize=True, debug=True)
-    tables = [_.nuisance for _ in (ours, minuit)]
+    tables = [fit.nuisance for fit in (ours, minuit)]
     assert tables[0].colnames == tables[1].colnames
     for name in tables[0].colnames:
         if name in ("message", "nfev", "message_null", "nfev_null"):
             continue
-        values = [_[name] for _ in tables]
+        values = [table[name] for table in tables]
         if values[0].dtype.kind != "f":
             assert_array_equal(*values)
             continue
@@ -194,9 +196,9 @@ def test_edges_that_are_no_edges_and_bins_without_data(maps, caplog):
     edges = [0.1, 0.5, 1.0, 2.0, 5.0, 50] * u.TeV
     ours, minuit = run_both(maps, energy_edges=edges)
     for name in ("norm", "norm_err", "ts", "counts", "npred"):
-        values = [getattr(_, name).data for _ in (ours, minuit)]
+        values = [getattr(fit, name).data for fit in (ours, minuit)]
         assert_allclose(*values, rtol=0.02, atol=1e-2)
-    edges = [_.geom.axes["energy"].edges.value for _ in (ours, minuit)]
+    edges = [fit.geom.axes["energy"].edges.value for fit in (ours, minuit)]
     assert_allclose(*edges)
 
 
@@ -206,7 +208,7 @@ def test_bin_that_is_masked(maps):
     ours, minuit = run_both(maps)
     assert_array_equal(np.isnan(ours.norm.data), np.isnan(minuit.norm.data))
     assert np.isnan(ours.norm.data.ravel()[0])
-    values = [_.norm.data.ravel()[-1] for _ in (ours, minuit)]
+    values = [fit.norm.data.ravel()[-1] for fit in (ours, minuit)]
     assert_allclose(*values, rtol=1e-3)
 
 
@@ -215,7 +217,7 @@ def test_bin_without_counts(maps):
         dataset.counts.data[-1] = 0
     ours, minuit = run_both(maps, reoptimize=True)
     for name in ("norm", "stat", "ts"):
-        values = [getattr(_, name).data.ravel() for _ in (ours, minuit)]
+        values = [getattr(fit, name).data.ravel() for fit in (ours, minuit)]
         assert_allclose(values[0][:2], values[1][:2], rtol=1e-3)
         assert_allclose(values[0][2], values[1][2], atol=0.05)
 
@@ -259,7 +261,7 @@ def test_what_changed_since_the_last_evaluation_counts(maps):
     assert_same(ours, minuit)
     assert_allclose(ours.norm.data, before.norm.data / 2, rtol=0.2)
     # The datasets themselves are as they were, with what they evaluated.
-    assert all(_.evaluators["point"].needs_update is False for _ in maps)
+    assert all(dataset.evaluators["point"].needs_update is False for dataset in maps)
 
 
 def test_counts_that_are_no_integers(maps):
@@ -293,7 +295,7 @@ def test_light_curve(spectra, caplog):
     assert caplog.text.count("LightCurveEstimator: backend 'newton'") == 2
     assert ours.norm.data.shape == (2, 2, 1, 1)
     for name in ("norm", "norm_errn", "norm_errp", "norm_ul", "ts", "npred", "counts"):
-        values = [getattr(_, name).data for _ in (ours, minuit)]
+        values = [getattr(fit, name).data for fit in (ours, minuit)]
         assert_allclose(*values, rtol=2e-3)
 
 

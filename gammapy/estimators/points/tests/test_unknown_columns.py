@@ -41,7 +41,11 @@ def stacked(format):
 
 
 def warnings(caplog):
-    return [_.getMessage() for _ in caplog.records if _.levelno == logging.WARNING]
+    return [
+        record.getMessage()
+        for record in caplog.records
+        if record.levelno == logging.WARNING
+    ]
 
 
 @pytest.mark.parametrize("sed_type", ["dnde", "e2dnde", "flux", "eflux", "likelihood"])

@@ -48,7 +48,7 @@ def test_first_bin_is_cut(fit, caplog, tmp_path):
     options = {} if fit is None else {"fit": fit}
     points = estimate([make_dataset()], debug=True, **options)
     message = "points: 0.44 - 0.949 TeV has data in 0.646 - 0.949 TeV alone. Their"
-    assert [_.getMessage().count(message) for _ in caplog.records] == [1]
+    assert [record.getMessage().count(message) for record in caplog.records] == [1]
 
     # The edges stay contiguous, and the flux is that of the whole bin.
     energies = points.geom.axes["energy"].edges

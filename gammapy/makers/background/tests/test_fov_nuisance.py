@@ -368,7 +368,9 @@ def test_written_and_read(stack, lazy, tmp_path):
         datasets = Datasets([datasets.stack_reduce(name="stacked")])
     datasets.write(tmp_path / "datasets.yaml")
     copied = Datasets.read(tmp_path / "datasets.yaml", lazy=lazy)
-    table, expected = (FoVBackgroundMaker.nuisance(_) for _ in (copied, datasets))
+    table, expected = (
+        FoVBackgroundMaker.nuisance(given) for given in (copied, datasets)
+    )
     assert len(table) == 2 and table.colnames == expected.colnames
     for name in table.colnames:
         np.testing.assert_equal(table[name].tolist(), expected[name].tolist())
@@ -384,7 +386,7 @@ def test_debug_changes_nothing(method, min_counts):
         dataset = add_source(make_dataset())
         dataset.mask_fit = GEOM.energy_mask(energy_max=6 * u.TeV)
         given = {"exclusion_mask": exclusion_mask, "mask_fit": dataset.mask_fit}
-        before = {name: _.data.copy() for name, _ in given.items()}
+        before = {name: image.data.copy() for name, image in given.items()}
         maker = FoVBackgroundMaker(
             method=method,
             exclusion_mask=exclusion_mask,
@@ -403,10 +405,13 @@ def test_debug_changes_nothing(method, min_counts):
     plain, kept = results
     assert plain.stat_sum() == kept.stat_sum()
     for name in ("value", "error", "frozen", "min", "max"):
-        values = [[getattr(par, name) for par in _.models.parameters] for _ in results]
+        values = [
+            [getattr(par, name) for par in result.models.parameters]
+            for result in results
+        ]
         np.testing.assert_equal(*values)
     for name in ("counts", "background", "exposure", "mask_safe", "mask_fit"):
-        maps = [getattr(_, name).data for _ in results]
+        maps = [getattr(result, name).data for result in results]
         np.testing.assert_array_equal(*maps)
     assert kept.meta_table.colnames == [
         *plain.meta_table.colnames,
@@ -420,7 +425,9 @@ def test_without_debug_nothing_is_kept_or_logged(caplog):
         assert plain.meta_table.colnames == ["TELESCOP", "OBS_ID"]
         assert not caplog.records
         debug = FoVBackgroundMaker(method="fit", debug=True).run(make_dataset())
-    norms = [_.background_model.spectral_model.norm.value for _ in (plain, debug)]
+    norms = [
+        dataset.background_model.spectral_model.norm.value for dataset in (plain, debug)
+    ]
     assert norms[0] == norms[1]
     (record,) = caplog.records
     assert record.getMessage().startswith("fov_background dataset=test obs_id=1 stat=")

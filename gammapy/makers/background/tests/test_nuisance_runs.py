@@ -105,7 +105,7 @@ def assert_same_maps(datasets, others):
     names = ["counts", "counts_off", "acceptance", "acceptance_off", "exposure"]
     for dataset, other in zip(datasets, others, strict=True):
         for name in [*names, "mask_safe"]:
-            maps = [getattr(_, name, None) for _ in (dataset, other)]
+            maps = [getattr(given, name, None) for given in (dataset, other)]
             if maps[0] is None:
                 assert maps[1] is None
             else:
@@ -120,7 +120,7 @@ def test_fov_in_parallel(observations, stack, min_counts):
         method="fit", exclusion_mask=EXCLUSION, min_counts=min_counts, debug=True
     )
     expected = background_maker.nuisance(
-        [background_maker.run(reduce_run(_)) for _ in observations]
+        [background_maker.run(reduce_run(observation)) for observation in observations]
     )
     assert expected["obs_id"].tolist() == ["23523", "23526"]
     assert expected["success"].tolist() == [True, min_counts == 0]
@@ -182,8 +182,8 @@ def test_reflected_table_stays_with_the_datasets(observations, tmp_path):
     for other in [
         datasets.stack_reduce(),
         datasets.copy(),
-        [_.to_spectrum_dataset() for _ in datasets],
-        [_.slice_by_energy("1 TeV", "4 TeV") for _ in datasets],
+        [dataset.to_spectrum_dataset() for dataset in datasets],
+        [dataset.slice_by_energy("1 TeV", "4 TeV") for dataset in datasets],
     ]:
         assert_same_tables(maker.nuisance(other), expected)
 
@@ -205,7 +205,9 @@ def test_reflected_energy_range(observations):
     edge = AXIS.edges[1]
     maker = ReflectedRegionsBackgroundMaker(energy_min=edge, **options)
     whole = ReflectedRegionsBackgroundMaker(**options)
-    datasets, others = (reduce_spectra(observations, _, False) for _ in (maker, whole))
+    datasets, others = (
+        reduce_spectra(observations, given, False) for given in (maker, whole)
+    )
     assert_same_maps(datasets, others)
     table = maker.nuisance(datasets)
     assert_allclose(table["energy_min"].quantity, edge)
@@ -286,7 +288,7 @@ def test_reflected_point_regions(n_off_regions):
 @pytest.mark.parametrize(("maker_class", "options"), RINGS)
 def test_rings(images, maker_class, options, tmp_path):
     maker = maker_class(**options, exclusion_mask=EXCLUSION, debug=True)
-    datasets = Datasets([maker.run(_) for _ in images])
+    datasets = Datasets([maker.run(image) for image in images])
     table = maker.nuisance(datasets)
     assert table["obs_id"].tolist() == ["23523", "23526"]
     for row, dataset in zip(table, datasets, strict=True):
@@ -306,13 +308,15 @@ def test_rings(images, maker_class, options, tmp_path):
         assert 0.7 < row["background"] / row["counts"] < 1
 
     plain = maker_class(**options, exclusion_mask=EXCLUSION)
-    without = [plain.run(_) for _ in images]
+    without = [plain.run(image) for image in images]
     assert_same_maps(datasets, without)
     assert maker.nuisance(without) is None
     assert maker.nuisance(images) is None
 
     stacked = datasets.stack_reduce(name="stacked")
-    as_maps = Datasets([_.to_map_dataset() for _ in datasets]).stack_reduce()
+    as_maps = Datasets(
+        [dataset.to_map_dataset() for dataset in datasets]
+    ).stack_reduce()
     datasets.write(tmp_path / "datasets.yaml")
     read = Datasets.read(tmp_path / "datasets.yaml", lazy=False)
     for other in [stacked, as_maps, read]:
@@ -368,8 +372,10 @@ def test_two_makers_have_two_tables(observations):
     ring = RingBackgroundMaker(
         r_in="0.4 deg", width="0.3 deg", exclusion_mask=EXCLUSION, debug=True
     )
-    datasets = Datasets([fov.run(reduce_run(_)).to_image() for _ in observations])
-    on_off = Datasets([ring.run(_) for _ in datasets])
+    datasets = Datasets(
+        [fov.run(reduce_run(observation)).to_image() for observation in observations]
+    )
+    on_off = Datasets([ring.run(dataset) for dataset in datasets])
     assert_same_tables(fov.nuisance(on_off), fov.nuisance(datasets))
     assert "norm" not in ring.nuisance(on_off).colnames
     # One ring background of all runs.
@@ -385,7 +391,7 @@ def test_log_lines(observations, images, caplog):
     with caplog.at_level(logging.INFO, logger="gammapy.makers.background"):
         spectra = reduce_spectra(observations[:1], reflected, stack=False)
         on_off = ring.run(images[0])
-    records = [_ for _ in caplog.records if hasattr(_, "nuisance")]
+    records = [record for record in caplog.records if hasattr(record, "nuisance")]
     tables = [reflected.nuisance(spectra), ring.nuisance(on_off)]
     labels = ["reflected_background", "ring_background"]
     for record, table, label in zip(records, tables, labels, strict=True):

@@ -112,5 +112,7 @@ def test_nothing_to_outline(placeless):
 
 def test_skipped_models_are_named_once(placeless, sources, caplog):
     m.Models([*placeless, *sources]).plot_regions(ax=FIELD.plot())
-    skipped = [_ for _ in caplog.messages if "Skipping model spectrum" in _]
+    skipped = [
+        message for message in caplog.messages if "Skipping model spectrum" in message
+    ]
     assert len(skipped) == 1
