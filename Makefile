@@ -38,11 +38,10 @@ test-slow: merge ## run the statistical and long tests too
 test-upstream: merge ## run Gammapy 2.1's own tests of the touched subpackages on the fork
 	@$(TEST_ENV) $(PY) dev/test_upstream.py -n 2
 
-bench: merge ## measure time and memory against Gammapy 2.1, and noise; write the tables of docs (an hour)
+bench: merge ## measure time and memory against Gammapy 2.1; write the tables of docs (an hour)
 	@$(TEST_ENV) $(PY) dev/bench/speed.py
 	@$(TEST_ENV) $(PY) dev/bench/norms.py --plot --docs
 	@$(TEST_ENV) $(PY) dev/bench/tail_table.py --docs
-	@$(TEST_ENV) $(PY) dev/bench/calibration.py
 
 lint: merge ## check style, spelling and the overlay
 	@$(PY) -m ruff check .

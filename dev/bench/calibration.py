@@ -9,11 +9,10 @@ the normal distribution N(0, 1). The significance of a weighted sum is that of t
 package, whose tails ``test_tail_rates.py`` compares with its definition.
 
 Rates beyond 3 and 4 sigma are in units of those of N(0, 1). The images have few pixels
-beyond 4 sigma; ``tail_maps.py`` draws them more often.
+beyond 4 sigma; ``tail_maps.py`` draws them more often. ``test_calibration.py`` asks for
+some cases, and its long test for all.
 """
 
-import argparse
-import sys
 from noise import GEOM, kernel_case, make_residuals, simulate
 from tail_maps import kernel_lattice
 from tails import lattice_density, lattice_size
@@ -22,7 +21,7 @@ from scipy.special import xlogy
 from scipy.stats import norm, poisson
 from gammapy.stats.weighted_poisson import compute_sqrt_ts_weighted
 
-__all__ = ["calibrate"]
+__all__ = ["calibrate", "run"]
 
 #: Allowed difference of the mean, and of the width, relative.
 TOLERANCE_MEAN, TOLERANCE_WIDTH = 0.02, 0.02
@@ -35,17 +34,16 @@ TAILS = (-4, -3, 3, 4)
 MU_NORMAL, MU_NORMAL_WEIGHTED = 100, 5
 
 MUS = (0.5, 1, 2, 5, 10, 30, 100, 300, 500)
-MUS_FAST = (0.5, 5, 100)
 KERNELS = ("tophat", "gauss", "point-source", None)
 # Kernels whose weights are not 0 and 1.
 WEIGHTED = ("gauss", "point-source", "spike")
 KERNELS_ON_OFF = ("tophat", None)
 ALPHAS = (1.0, 0.2)
 
-# Independent values for errors well within the tolerance, and for just enough.
-N_TRIALS, N_TRIALS_FAST = 200_000, 100_000
+# Independent values for errors well within the tolerance.
+N_TRIALS = 200_000
 # The error comes from the scatter of the images, which needs some of them.
-N_IMAGES_MIN, N_IMAGES_MIN_FAST = 50, 12
+N_IMAGES_MIN = 50
 # Values of a weighted sum between which its significance is interpolated.
 N_NODES = 1000
 
@@ -256,12 +254,12 @@ def find_problems_of_tails(result):
     return problems
 
 
-# --- command ---------------------------------------------------------------
+# --- cases -----------------------------------------------------------------
 
 
-def cases(fast):
+def cases():
     """Yield the arguments kernel, mu, statistic and alpha."""
-    for mu in MUS_FAST if fast else MUS:
+    for mu in MUS:
         for kernel in KERNELS:
             yield kernel, mu, "cash", None
         for alpha in ALPHAS:
@@ -269,63 +267,8 @@ def cases(fast):
                 yield kernel, mu, "wstat", alpha
 
 
-def run(fast=False, seed=0):
+def run(seed=0):
     """Yield the result of each case."""
-    n_trials = N_TRIALS_FAST if fast else N_TRIALS
-    n_min = N_IMAGES_MIN_FAST if fast else N_IMAGES_MIN
-    for kernel, mu, statistic, alpha in cases(fast):
-        n_images = number_of_images(kernel, mu, n_trials, n_min)
+    for kernel, mu, statistic, alpha in cases():
+        n_images = number_of_images(kernel, mu, N_TRIALS, N_IMAGES_MIN)
         yield calibrate(kernel, mu, statistic, n_images, seed, alpha=alpha)
-
-
-def format_row(result):
-    """One line of the table."""
-    name = result["statistic"]
-    if result["alpha"] is not None:
-        name += f" {result['alpha']:g}"
-    return (
-        f"{name:10}{result['kernel'] or 'pixel':13}{result['mu']:>6g}"
-        f"{result['n_images']:>7}"
-        f"{result['mean']:>+10.4f} ±{result['mean_err']:.4f}"
-        f"{result['mean'] - result['mean_exact']:>+9.4f}"
-        f"{result['width']:>9.4f} ±{result['width_err']:.4f}"
-        f"{100 * (result['width'] / result['width_exact'] - 1):>+8.2f} %"
-        f"{format_tails(result)}  "
-        f"{', '.join(result['problems']) or 'pass'}"
-    )
-
-
-def format_tails(result):
-    """Rates of the simulation and exact ones."""
-    pairs = zip(result["rates"], result["rates_exact"], strict=True)
-    return "".join(f"{rate:>7.2f} ({exact:.2f})" for rate, exact in pairs)
-
-
-HEADER = (
-    f"{'statistic':10}{'kernel':13}{'mu':>6}{'images':>7}{'mean':>10} {'':7}"
-    f"{'- exact':>9}{'width':>9} {'':7}{'/ exact':>10}"
-    + "".join(f"{f'beyond {tail}':>14}" for tail in TAILS)
-)
-
-
-def main(args=None):
-    """Print the table; the exit status is 1 when a case fails."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--fast", action="store_true", help="fewer cases and images, below 20 seconds"
-    )
-    parser.add_argument("--seed", type=int, default=0, help="seed (default: 0)")
-    options = parser.parse_args(args)
-
-    print(HEADER)
-    failed = n_cases = 0
-    for result in run(options.fast, options.seed):
-        print(format_row(result), flush=True)
-        failed += bool(result["problems"])
-        n_cases += 1
-    print(f"{n_cases - failed} of {n_cases} pass")
-    return int(failed > 0)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
