@@ -256,17 +256,17 @@ def parse_bins(bins):
     """
     if isinstance(bins, Integral) and not isinstance(bins, bool):
         if bins < 1:
-            raise ValueError(f"the number of bins must be 1 or more, not {bins}")
+            raise ValueError(f"number of bins: expected 1 or more, got {bins}")
         return int(bins)
     try:
         edges = u.Quantity([u.Quantity(edge).to("deg") for edge in bins])
     except (TypeError, ValueError):
         raise ValueError(
-            "give a number of bins, or a list of edges with units, such as"
-            f" [20 deg, 40 deg, 60 deg], not {bins!r}"
+            "bins: expected a number, or a list of edges with units, such as"
+            f" [20 deg, 40 deg, 60 deg], got {bins!r}"
         ) from None
     if len(edges) < 2 or not np.all(np.diff(edges) > 0):
-        raise ValueError(f"edges must be two or more, and increase, not {bins!r}")
+        raise ValueError(f"edges: expected two or more that increase, got {bins!r}")
     return edges
 
 

@@ -122,8 +122,8 @@ class ExclusionMaskMaker:
         """Raise an error that names the option that is not valid."""
         if not (self.width > 0 * u.deg and self.dilation >= 0 * u.deg):
             raise ValueError(
-                f"width {self.width} must be above 0, and dilation {self.dilation} "
-                "not below."
+                "width, dilation: expected above 0, and 0 or more, "
+                f"got {self.width}, {self.dilation}."
             )
         if not 0 * u.deg < self.correlation_radius <= self.r_in:
             raise ValueError(

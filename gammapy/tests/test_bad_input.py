@@ -166,7 +166,7 @@ PLOTS = [
     (plot_maps, "datasets", None, TypeError, f"{DATASETS}|None"),
     (plot_computed, "models", "crb", ValueError, "'crb'|did you mean 'crab'"),
     (plot_computed, "models", ["flat"], ValueError, "'flat'|no place on the sky"),
-    (plot_computed, "models", 3, TypeError, "names or Models, not 3"),
+    (plot_computed, "models", 3, TypeError, "names or Models, got 3"),
     (plot_computed, "panels", 3, TypeError, "names of 'counts'|got 3"),
     (plot_computed, "panels", [], ValueError, "names of 'counts'|got none"),
     (plot_computed, "panels", ["count"], ValueError, "did you mean 'counts'"),

@@ -119,7 +119,7 @@ def test_errors(observations):
 
     with pytest.raises(ValueError, match="No observation is in a bin.*zenith: 20136"):
         group(zenith=["50 deg", "60 deg"])
-    with pytest.raises(ValueError, match="number of bins must be 1 or more, not 0"):
+    with pytest.raises(ValueError, match="number of bins: expected 1 or more, got 0"):
         group(zenith=0)
     with pytest.raises(ValueError, match=r"with units, such as .* not \[35, 40\]"):
         group(zenith=[35, 40])

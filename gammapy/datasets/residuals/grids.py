@@ -93,7 +93,7 @@ def check_geom(geom):
     """Raise a TypeError when something is no geometry of a sky map."""
     if not isinstance(geom, WcsGeom):
         what = geom.__class__.__name__ if isinstance(geom, Geom) else show(geom)
-        raise TypeError(f"geom must be a WcsGeom on the datasets' grid, not {what}.")
+        raise TypeError(f"geom: expected a WcsGeom on the datasets' grid, got {what}.")
 
 
 def describe_difference(geom, other, *, grid=False):

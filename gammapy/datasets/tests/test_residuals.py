@@ -696,7 +696,7 @@ def test_bad_geom(datasets):
     with pytest.raises(ValueError, match="in the given geom: two"):
         SpatialResiduals.from_datasets(datasets["two"], geom=outside)
     for geom in (3, HpxGeom.create(nside=8)):
-        with pytest.raises(TypeError, match="geom must be a WcsGeom"):
+        with pytest.raises(TypeError, match="geom: expected a WcsGeom"):
             SpatialResiduals.from_datasets(datasets, geom=geom)
 
 
@@ -712,7 +712,7 @@ def test_kernel_maps(datasets):
         SpatialResiduals.from_datasets(datasets, kernel=kernel(3, binsz=0.5))
     with pytest.raises(ValueError, match="odd numbers of pixels"):
         SpatialResiduals.from_datasets(datasets, kernel=kernel(4))
-    with pytest.raises(ValueError, match="must be finite, positive or 0"):
+    with pytest.raises(ValueError, match="expected finite values, positive or 0"):
         SpatialResiduals.from_datasets(datasets, kernel=kernel(3, data=np.nan))
 
 

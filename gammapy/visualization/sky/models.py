@@ -309,7 +309,7 @@ def select_names(known, select=True, *, name="models"):
         ]
     except (AttributeError, TypeError):
         raise TypeError(
-            f"{name} must be True, False, names or Models, not {show(select)}."
+            f"{name}: expected True, False, names or Models, got {show(select)}."
         ) from None
     unknown = [name for name in names if name not in known]
     if unknown:

@@ -396,7 +396,7 @@ def test_bad_input_draws_nothing():
     with pytest.raises(ValueError, match=r"\['crab'\]; there are \['a'\]"):
         plot_models(models, ax, select="crab")
     for select in (5, [5]):
-        with pytest.raises(TypeError, match="must be True, False, names or Models"):
+        with pytest.raises(TypeError, match="expected True, False, names or Models"):
             plot_models(models, ax, select=select)
     assert len(ax.get_children()) == n_children
     plain = plt.figure().add_subplot()

@@ -36,7 +36,8 @@ def _weights_from_map(kernel):
         )
     if not np.all(weights >= 0) or not 0 < weights.max() < np.inf:
         raise ValueError(
-            "The values of a kernel map must be finite, positive or 0, and not all 0."
+            "Kernel map: expected finite values, positive or 0 and not all 0, got "
+            f"{weights.min():.4g} to {weights.max():.4g}."
         )
     return weights.reshape(shape)
 
