@@ -41,7 +41,7 @@ def why_not_shapes(datasets, parameters):
     known = {id(par) for model in models for par in model.parameters}
     free = {id(par) for par in parameters}
     reasons = [_why_not_dataset(dataset) for dataset in datasets]
-    reasons += [_why_not_model(model, free) for model in models]
+    reasons += [_why_not_model(model, free, datasets) for model in models]
     for par in parameters:
         reasons.append(why_not_prior(par, parameter_name(models, par)))
         if id(par) not in known:
@@ -52,13 +52,13 @@ def why_not_shapes(datasets, parameters):
 def _why_not_dataset(dataset):
     name = dataset.name
     if dataset.counts.geom.is_region:
-        return f"dataset {name!r} is a spectrum, not a map"
+        return ""
     if dataset.psf is not None and dataset.psf.energy_name != "energy_true":
         return f"dataset {name!r} has a PSF in reconstructed energy"
     return ""
 
 
-def _why_not_model(model, free):
+def _why_not_model(model, free, datasets):
     own = {id(par) for par in _all_parameters(model)} & free
     if not own:
         return ""
@@ -66,14 +66,17 @@ def _why_not_model(model, free):
         return _why_not_background(model, free)
     if type(model) is not SkyModel:
         return f"{model.name!r} is a {type(model).__name__}"
-    if model.spatial_model is None:
-        return f"{model.name!r} has no spatial model"
     if model.temporal_model is not None:
         return f"{model.name!r} has a temporal model"
     if not all(model.apply_irf.values()):
         return f"{model.name!r} does not have all of the response applied"
-    spectrum = model.spectral_model
-    return _why_not_spectrum(model, spectrum, free) or _why_not_shape(model, free)
+    own = [dataset for dataset in datasets if model in (dataset.models or [])]
+    spectra = [_.name for _ in own if _.counts.geom.is_region]
+    is_in_maps = len(spectra) < len(own)
+    reasons = [_why_not_spectrum(model, model.spectral_model, free)]
+    reasons += [_why_not_shape_in_spectrum(model, free, name) for name in spectra]
+    reasons += [_why_not_shape(model, free)] if is_in_maps else []
+    return next((reason for reason in reasons if reason), "")
 
 
 def _why_not_background(model, free):
@@ -103,9 +106,22 @@ def _why_not_spectrum(model, spectrum, free):
     return ""
 
 
+def _why_not_shape_in_spectrum(model, free, name):
+    shape = model.spatial_model
+    own = [] if shape is None else [_ for _ in shape.parameters if id(_) in free]
+    if own:
+        return (
+            f"{own[0].name!r} of {model.name!r} is free, which is in dataset {name!r}, "
+            "a spectrum without an image"
+        )
+    return ""
+
+
 def _why_not_shape(model, free):
     shape = model.spatial_model
     kind = type(shape).__name__
+    if shape is None:
+        return f"{model.name!r} has no spatial model"
     if shape.is_energy_dependent:
         return f"the shape of {model.name!r} depends on energy ({kind})"
     own = [par for par in shape.parameters if id(par) in free]

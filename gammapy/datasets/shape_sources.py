@@ -6,31 +6,18 @@ energies: flux F, energy dispersion R, exposure X, image S of its shape, kernel 
 PSF. Only F depends on the spectrum and only S on the shape.
 """
 
-from dataclasses import dataclass
 import numpy as np
 from gammapy.modeling.smooth.basis import KernelBasis
 from gammapy.modeling.smooth.differences import derivatives
 from .residuals.grids import cutout_slices
 from .shape_images import domain, set_values, shape_image, values_restored
+from .shape_parts import SourcePart, redistribution
+from .shape_spectra import SpectrumGrid
 
 __all__ = []
 
 # Change of the flux that a step of the differences is to make.
 CHANGE_MIN, CHANGE, CHANGE_MAX = 1e-4, 1e-3, 1e-2
-
-
-@dataclass
-class SourcePart:
-    """What a source needs to know of one dataset."""
-
-    number: int  # of the dataset
-    energies: np.ndarray  # where its true energies are in those of the source
-    amounts: np.ndarray  # of the basis in its kernels, (n_energy, n_images)
-    inside: np.ndarray  # which bins with counts are in the cutout, (n_bin,)
-    pixel: np.ndarray  # flat index of each in the cutout
-    at: np.ndarray  # the same, among the pixels that are looked at
-    response: np.ndarray  # exposure times energy dispersion, (n_bin, n_energy)
-    sums: np.ndarray  # weighted sum of the counts of each pixel, (n_energy, n_pixel)
 
 
 class SourceGrid:
@@ -60,16 +47,16 @@ class SourceGrid:
 
     def _part(self, bins, evaluator, energies, amounts):
         into, inside = cutout_slices(bins.geom, evaluator.geom.to_image())
-        redistribution = _redistribution(evaluator)
+        spread = redistribution(evaluator)
         exposure = evaluator.exposure.quantity.to_value("cm2 s")
         weights = bins.weights[(slice(None), *into)]
         # True energies that no bin in use can see need no work.
-        is_seen = redistribution[:, weights.any(axis=(1, 2))].any(axis=1)
+        is_seen = spread[:, weights.any(axis=(1, 2))].any(axis=1)
         use = np.flatnonzero(is_seen)
-        redistribution, exposure = redistribution[use], exposure[use]
+        spread, exposure = spread[use], exposure[use]
         idx, energy, lat, lon = bins.inside(into, inside)
-        response = exposure[:, lat, lon] * redistribution[:, energy]
-        weighted = np.tensordot(redistribution, weights, axes=1)
+        response = exposure[:, lat, lon] * spread[:, energy]
+        weighted = np.tensordot(spread, weights, axes=1)
         # Outside the masks an exposure may be anything.
         visible = np.zeros((len(use), *self.shape))
         part = exposure[(slice(None), *inside)]
@@ -85,10 +72,13 @@ class SourceGrid:
             amounts=amounts[use],
             inside=idx,
             pixel=lat * self.shape[1] + lon,
-            at=np.array([], dtype=int),
             response=np.ascontiguousarray(response.T),
             sums=np.array(sums).reshape(len(use), -1),
         )
+
+    def counts_now(self):
+        """Counts per flux of the present shape, see `counts`."""
+        return self.counts(self.image.value())
 
     def counts(self, image):
         """Counts per flux: at the bins with counts, and their weighted sums.
@@ -179,14 +169,18 @@ class SourceTerms:
         )
         self.idx_shape = np.array([indices[id(par)] for par in self.shape], dtype=int)
         self._axes = []
-        groups = {}
+        groups, spectra = {}, []
         for bins, evaluator in members:
+            member = bins, evaluator, self._energies(evaluator)
+            if evaluator.geom.is_region:
+                spectra.append(member)
+                continue
             image = evaluator.geom.to_image()
             key = (image.data_shape, *np.round(image.wcs.wcs.crpix, 3))
-            groups.setdefault(key, []).append(
-                (bins, evaluator, self._energies(evaluator))
-            )
+            groups.setdefault(key, []).append(member)
         self.grids = [SourceGrid(self, group) for group in groups.values()]
+        if spectra:
+            self.grids.append(SpectrumGrid(spectra))
         self._known = None
 
     def _energies(self, evaluator):
@@ -231,13 +225,11 @@ class SourceTerms:
         counts : list of tuple
             Part, counts and sums.
         """
-        key = tuple(par.value for par in self.model.spatial_model.parameters)
+        key = tuple(par.value for par in self.shape)
         if self._known is None or self._known[0] != key:
             counts = []
             for grid in self.grids:
-                for part, found in zip(
-                    grid.parts, grid.counts(grid.image.value()), strict=True
-                ):
+                for part, found in zip(grid.parts, grid.counts_now(), strict=True):
                     counts.append((part, *found))
             self._known = key, counts
         return self._known[1]
@@ -286,7 +278,9 @@ def flux_steps(evaluate, values, errors, low, high):
 
 
 def _free(model, indices):
-    """Free parameters of a model, each one once."""
+    """Free parameters of a model, each one once; none where there is no model."""
+    if model is None:
+        return []
     return list(
         {id(par): par for par in model.parameters if id(par) in indices}.values()
     )
@@ -298,10 +292,3 @@ def _kernels(evaluator):
         n_energy = len(evaluator.geom.axes["energy_true"].center)
         return np.ones((n_energy, 1, 1))
     return evaluator.psf.psf_kernel_map.data.astype(np.float32)
-
-
-def _redistribution(evaluator):
-    """Energy dispersion, shape (n_energy_true, n_energy)."""
-    if evaluator.edisp is None:
-        return evaluator._edisp_diagonal.pdf_matrix
-    return evaluator.edisp.pdf_matrix

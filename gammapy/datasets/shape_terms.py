@@ -452,6 +452,8 @@ def is_outgrown(evaluator):
     """
     if evaluator.evaluation_mode != "local" or not evaluator.contributes:
         return False
+    if evaluator.geom.is_region:
+        return False
     model = evaluator.model
     half = (evaluator.cutout_width - evaluator.psf_width) / 2
     moved = evaluator.position.separation(model.position)

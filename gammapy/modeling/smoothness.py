@@ -9,13 +9,13 @@ __all__ = ["why_not_smooth"]
 def why_not_smooth(datasets):
     """Say why the backend "newton" cannot fit the shapes and spectra of datasets.
 
-    It can when the datasets are maps with a Cash statistic ("cash" or "cash_weighted")
-    and a PSF in true energy, and what is free are parameters of sources with a
-    `~gammapy.modeling.models.GaussianSpatialModel` or
+    It can when the datasets are spectra or maps with a Cash statistic ("cash" or
+    "cash_weighted"), maps with a PSF in true energy, and what is free are parameters of
+    sources with a `~gammapy.modeling.models.GaussianSpatialModel` or
     `~gammapy.modeling.models.PointSpatialModel`, spectra of any sources and norms and
-    tilts of backgrounds. Spectra are those on the list of
-    `~gammapy.modeling.linearity.linear_norms`, their sums and their products. Priors
-    are Gaussian.
+    tilts of backgrounds. A source in a spectrum must have a frozen shape, or none.
+    Spectra are those on the list of `~gammapy.modeling.linearity.linear_norms`, their
+    sums and their products. Priors are Gaussian.
 
     Parameters
     ----------
@@ -25,8 +25,8 @@ def why_not_smooth(datasets):
     Returns
     -------
     reason : str
-        The first reason found, such as "dataset 'run' is a spectrum, not a map"; empty
-        when there is none.
+        The first reason found, such as "dataset 'run' has a PSF in reconstructed
+        energy"; empty when there is none.
 
     Examples
     --------

@@ -207,12 +207,16 @@ def test_other_statistic(datasets):
     check_reason(datasets, "dataset 'one' has the statistic 'chi2'")
 
 
-def test_spectrum(datasets):
+def test_spectrum_has_no_image(datasets):
     center = datasets[0].counts.geom.center_skydir
-    spectrum = datasets[0].to_spectrum_dataset(CircleSkyRegion(center, 0.5 * u.deg))
-    spectrum.models = [make_source("src", None)]
+    spectrum = datasets[0].to_spectrum_dataset(
+        CircleSkyRegion(center, 0.5 * u.deg), name="run"
+    )
+    spectrum.models = [make_source("src", make_gauss())]
     check_reason(
-        Datasets([spectrum]), f"dataset {spectrum.name!r} is a spectrum, not a map"
+        Datasets([spectrum]),
+        "'lon_0' of 'src' is free, which is in dataset 'run', a spectrum without an "
+        "image",
     )
 
 
