@@ -2,10 +2,8 @@
 """Bins of a dataset that its Cash statistic needs, and its background there."""
 
 import numpy as np
-from gammapy.modeling.smooth.differences import derivatives
 from .residuals.planes import npred_sources
-from .shape_images import domain, set_values, values_restored
-from .shape_sources import flux_steps
+from .shape_slopes import SpectrumSlopes
 
 __all__ = []
 
@@ -137,7 +135,7 @@ class BackgroundTerms:
         self.number = bins.number
         self.energy = bins.idx[0]
         self.model = dataset.background_model
-        self.geom = dataset.background.geom
+        self.energies = dataset.background.geom.axes["energy"].center
         data = dataset.background.quantity.to_value("")
         self.values = data[bins.idx].astype(float)
         inside = bins.weights > 0
@@ -150,22 +148,14 @@ class BackgroundTerms:
         known = {id(par): par for par in self.model.parameters if id(par) in indices}
         self.parameters = list(known.values())
         self.idx = np.array([indices[key] for key in known], dtype=int)
+        spectrum = self.model.spectral_model
+        self._slopes = SpectrumSlopes(spectrum, self.parameters, self.norms)
 
     def norms(self):
         """Factor in each energy bin."""
-        values = self.model.evaluate_geom(geom=self.geom)
+        values = self.model.spectral_model(self.energies)
         return np.ravel(getattr(values, "value", values)).astype(float)
 
     def derivatives(self, *, second=False):
-        """Derivatives of the factors, see `derivatives` of modeling."""
-
-        def evaluate(values):
-            set_values(self.parameters, values)
-            return self.norms()
-
-        with values_restored(self.parameters):
-            values = np.array([par.value for par in self.parameters])
-            low, high = domain(self.parameters)
-            errors = [par.error for par in self.parameters]
-            steps = flux_steps(evaluate, values, errors, low, high)
-            return derivatives(evaluate, values, steps, low, high, second=second)
+        """Derivatives of the factors, see `SpectrumSlopes.derivatives`."""
+        return self._slopes.derivatives(second=second)

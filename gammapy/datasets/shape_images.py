@@ -9,6 +9,7 @@ from gammapy.modeling.models import GaussianSpatialModel, PointSpatialModel
 from gammapy.modeling.models.spatial import MAX_OVERSAMPLING
 from gammapy.modeling.smooth.differences import derivatives
 from .residuals.grids import cutout_slices
+from .shape_gauss import GaussianOnSphere
 
 __all__ = []
 
@@ -74,9 +75,14 @@ class ShapeImage:
         self.geom = geom
         self._solid_angle = geom.solid_angle().to_value("sr")
         self._grids = {}
+        self._last = None, None
 
     def value(self):
         """Integral over each pixel; the sum is 1 where all of the source is inside."""
+        is_gauss = type(self.model) is GaussianSpatialModel
+        if is_gauss and self.model.sigma.value > 0:
+            # 2.1 rounds an image of finer pixels to 32 bits.
+            return self._grid()(self.model) * self._solid_angle
         return self.model.integrate_geom(self.geom).quantity.to_value("")
 
     def derivatives(self, *, second=False):
@@ -111,6 +117,13 @@ class ShapeImage:
             )
 
     def _grid(self):
+        """Fine grid that 2.1 takes for the present values."""
+        values = [par.value for par in self.model.parameters]
+        if values != self._last[0]:
+            self._last = values, self._find_grid()
+        return self._last[1]
+
+    def _find_grid(self):
         part, factor = self.geom, 1
         pixel = np.max(self.geom.pixel_scales.to_value("deg"))
         radius = self.model.evaluation_radius.to_value("deg")
@@ -153,10 +166,18 @@ class FineGrid:
         self.factor = factor
         fine = part.upsample(factor, axis_name=None) if factor > 1 else part
         self.coords = fine.get_coord(frame=frame, sparse=True)
+        self._gauss = None
+
+    def _values(self, model):
+        if type(model) is not GaussianSpatialModel:
+            return model(self.coords.lon, self.coords.lat).to_value("sr-1")
+        if self._gauss is None:
+            self._gauss = GaussianOnSphere(self.coords.lon, self.coords.lat)
+        return self._gauss(model)
 
     def __call__(self, model):
         """Mean of a model in each pixel, per sr, shape of the image."""
-        values = model(self.coords.lon, self.coords.lat).to_value("sr-1")
+        values = self._values(model)
         n_lat, n_lon = (size // self.factor for size in values.shape)
         blocks = values.reshape(n_lat, self.factor, n_lon, self.factor)
         image = np.zeros(self.shape)

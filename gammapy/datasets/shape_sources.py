@@ -8,16 +8,13 @@ PSF. Only F depends on the spectrum and only S on the shape.
 
 import numpy as np
 from gammapy.modeling.smooth.basis import KernelBasis
-from gammapy.modeling.smooth.differences import derivatives
 from .residuals.grids import cutout_slices
-from .shape_images import domain, set_values, shape_image, values_restored
+from .shape_images import shape_image
 from .shape_parts import SourcePart, redistribution
+from .shape_slopes import SpectrumSlopes
 from .shape_spectra import SpectrumGrid
 
 __all__ = []
-
-# Change of the flux that a step of the differences is to make.
-CHANGE_MIN, CHANGE, CHANGE_MAX = 1e-4, 1e-3, 1e-2
 
 
 class SourceGrid:
@@ -168,6 +165,7 @@ class SourceTerms:
             [indices[id(par)] for par in self.spectrum], dtype=int
         )
         self.idx_shape = np.array([indices[id(par)] for par in self.shape], dtype=int)
+        self._slopes = SpectrumSlopes(model.spectral_model, self.spectrum, self.flux)
         self._axes = []
         groups, spectra = {}, []
         for bins, evaluator in members:
@@ -204,18 +202,8 @@ class SourceTerms:
         return np.concatenate([part.to_value("cm-2 s-1") for part in parts])
 
     def flux_derivatives(self, *, second=False):
-        """Derivatives of the flux, see `derivatives`."""
-
-        def evaluate(values):
-            set_values(self.spectrum, values)
-            return self.flux()
-
-        with values_restored(self.spectrum):
-            values = np.array([par.value for par in self.spectrum])
-            low, high = domain(self.spectrum)
-            errors = [par.error for par in self.spectrum]
-            steps = flux_steps(evaluate, values, errors, low, high)
-            return derivatives(evaluate, values, steps, low, high, second=second)
+        """Derivatives of the flux, see `SpectrumSlopes.derivatives`."""
+        return self._slopes.derivatives(second=second)
 
     def counts(self):
         """Counts per flux of the present shape, see `SourceGrid.counts`.
@@ -233,48 +221,6 @@ class SourceTerms:
                     counts.append((part, *found))
             self._known = key, counts
         return self._known[1]
-
-
-def flux_steps(evaluate, values, errors, low, high):
-    """Steps that change an array by a thousandth of its largest value.
-
-    Parameters
-    ----------
-    evaluate : callable
-        Gives the array at some values.
-    values, errors : `~numpy.ndarray`
-        Values and their errors; an error that is not known is 0 or NaN.
-    low, high : `~numpy.ndarray`
-        Bounds.
-
-    Returns
-    -------
-    steps : `~numpy.ndarray`
-        Steps.
-    """
-    centre = evaluate(values)
-    largest = np.max(abs(centre), initial=0)
-    steps = []
-    for idx, (value, error) in enumerate(zip(values, errors, strict=True)):
-        step = 1e-2 * abs(value) or np.nan_to_num(0.1 * error) or 1e-3
-        for _attempt in range(6):
-            moved = values.copy()
-            # Towards the side that has more room.
-            sign = 1 if high[idx] - value >= value - low[idx] else -1
-            moved[idx] += sign * step
-            with np.errstate(all="ignore"):
-                change = np.max(abs(evaluate(moved) - centre), initial=0)
-            if largest == 0:
-                break
-            if not np.isfinite(change):
-                step /= 10
-                continue
-            change /= largest
-            if change == 0 or CHANGE_MIN < change < CHANGE_MAX:
-                break
-            step *= np.clip(CHANGE / change, 1e-3, 1e3)
-        steps.append(step)
-    return np.array(steps)
 
 
 def _free(model, indices):

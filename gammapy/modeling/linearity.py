@@ -103,7 +103,7 @@ def why_not_model(model, selected):
             return f"{par.name!r} is free and {model.name!r} is scaled with it"
     if not occurrences:
         return ""
-    norms = _norms(spectrum)
+    norms = proportional_norms(spectrum)
     for par in occurrences:
         if id(par) not in norms:
             of_sum = any(par is summed for summed in _summed_parameters(spectrum))
@@ -115,14 +115,14 @@ def why_not_model(model, selected):
     return ""
 
 
-def _norms(spectrum):
-    """Ids of the parameters in which a spectrum is linear."""
+def proportional_norms(spectrum):
+    """Ids of the parameters that a spectrum is proportional to."""
     from gammapy.modeling.models import CompoundSpectralModel
 
     if type(spectrum) is CompoundSpectralModel:
         if spectrum.operator.__name__ != "mul":
             return set()
-        return _norms(spectrum.model1) | _norms(spectrum.model2)
+        return proportional_norms(spectrum.model1) | proportional_norms(spectrum.model2)
     name = linear_norms().get(type(spectrum))
     return set() if name is None else {id(getattr(spectrum, name))}
 
