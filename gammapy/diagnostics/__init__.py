@@ -1,0 +1,6 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Questions about a fit, and their answers: one estimator and its result each."""
+
+from .result import DiagnosticResult
+
+__all__ = ["DiagnosticResult"]

@@ -1,0 +1,252 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""What the results of all diagnostics have in common: a table, its file, its text."""
+
+import copy
+import logging
+from html import escape
+import numpy as np
+import astropy.units as u
+from astropy.table import Table
+from gammapy.utils.arguments import check_bool, check_type, show
+from gammapy.utils.atomic import write_files
+from gammapy.utils.scripts import make_path
+
+__all__ = ["DiagnosticResult"]
+
+log = logging.getLogger(__name__)
+
+#: Entry of the metadata of a file that says which result it holds.
+KIND = "diagnostic"
+
+
+class DiagnosticResult:
+    """Table of a diagnostic with options, notes and a verdict.
+
+    Subclasses set `COLUMNS` and define `verdict`. A subclass that needs more than a
+    table and plain data extends `write` and `read`.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Table with the columns in `COLUMNS`, and others. It is copied.
+    meta : dict, optional
+        Options and what else makes the result, as plain data: numbers, texts, lists
+        and dicts. Default is None, nothing.
+    notes : list of str, optional
+        What could not be done, and what to keep in mind, one sentence each.
+        Default is none.
+
+    Raises
+    ------
+    ValueError
+        If the table lacks a column.
+    TypeError
+        If it is no table.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from gammapy.diagnostics.result import DiagnosticResult
+    >>> class Sizes(DiagnosticResult):
+    ...     COLUMNS = {"name": "", "size": ".2f"}
+    ...
+    ...     @property
+    ...     def verdict(self):
+    ...         largest = self.table["size"].argmax()
+    ...         return f"The largest is {self.table['name'][largest]}."
+    >>> sizes = Sizes(Table({"name": ["A", "B"], "size": [1.0, 3.0]}), {"seed": 1})
+    >>> sizes.write("sizes.ecsv")
+    >>> Sizes.read("sizes.ecsv").verdict
+    'The largest is B.'
+    >>> sizes.to_dict()["table"][0]
+    {'name': 'A', 'size': 1.0}
+    """
+
+    #: Format of each column that the table must have, "" for the default.
+    COLUMNS = {}
+
+    #: Number of the format of files, to be raised when what they hold changes.
+    FORMAT = 1
+
+    def __init__(self, table, meta=None, notes=()):
+        check_type("table", table, Table, "a table")
+        missing = [name for name in self.COLUMNS if name not in table.colnames]
+        if missing:
+            raise ValueError(
+                f"table: {type(self).__name__} needs the columns {', '.join(missing)}, "
+                f"got {', '.join(table.colnames)}."
+            )
+        self._table = Table(table, copy=True, meta={})
+        for name, text in self.COLUMNS.items():
+            self._table[name].info.format = text or None
+        self._meta = copy.deepcopy(dict(meta or {}))
+        self._notes = [str(note) for note in notes]
+
+    @property
+    def table(self):
+        """Rows of the result, a copy of the `~astropy.table.Table`."""
+        return self._table.copy()
+
+    @property
+    def meta(self):
+        """Options and what else makes the result, a copy of the dict."""
+        return copy.deepcopy(self._meta)
+
+    @property
+    def notes(self):
+        """What could not be done, and what to keep in mind, a list of str."""
+        return list(self._notes)
+
+    @property
+    def verdict(self):
+        """One sentence that is made of the evidence."""
+        raise NotImplementedError(f"{type(self).__name__} has no verdict.")
+
+    def to_dict(self):
+        """All of the result as plain data, which JSON and YAML can hold.
+
+        Returns
+        -------
+        data : dict
+            Kind of the result, format, verdict, notes, the entries of ``meta``, and
+            under "table" one dict per row. What is not finite is None there, and a
+            column with a unit has it in "units".
+        """
+        units = {
+            name: str(self._table[name].unit)
+            for name in self._table.colnames
+            if self._table[name].unit is not None
+        }
+        return {
+            KIND: type(self).__name__,
+            "format": self.FORMAT,
+            "verdict": self.verdict,
+            "notes": self.notes,
+            **self.meta,
+            "units": units,
+            "table": [
+                {name: _plain(row[name]) for name in self._table.colnames}
+                for row in self._table
+            ],
+        }
+
+    def write(self, filename, *, overwrite=False):
+        """Write to an ECSV file, a text with the table and all else in its header.
+
+        The file is there as a whole or not at all.
+
+        Parameters
+        ----------
+        filename : `pathlib.Path` or str
+            Name of the file, such as "goodness.ecsv".
+        overwrite : bool, optional
+            Whether a file of that name is replaced. Default is False.
+
+        Raises
+        ------
+        OSError
+            If there is such a file already, or no folder for it.
+        """
+        overwrite = check_bool("overwrite", overwrite)
+        table = self.table
+        table.meta = {
+            KIND: type(self).__name__,
+            "format": self.FORMAT,
+            # A list, for YAML sorts the entries of a dict.
+            "meta": [{name: value} for name, value in self.meta.items()],
+            "notes": self.notes,
+        }
+        write_files(
+            {_as_path(filename): lambda path: table.write(path, format="ascii.ecsv")},
+            overwrite=overwrite,
+            make_folders=False,
+        )
+
+    @classmethod
+    def read(cls, filename):
+        """Read from a file that ``write`` made.
+
+        Parameters
+        ----------
+        filename : `pathlib.Path` or str
+            File name.
+
+        Returns
+        -------
+        result : `DiagnosticResult`
+            Result of this class.
+
+        Raises
+        ------
+        OSError
+            If there is no such file.
+        ValueError
+            If the file holds something else.
+        """
+        path = _as_path(filename)
+        if not path.is_file():
+            raise OSError(f"There is no file {str(path)!r}.")
+        try:
+            table = Table.read(path, format="ascii.ecsv")
+            meta = dict(table.meta)
+            kind, number = meta[KIND], meta["format"]
+            entries = [entry for part in meta["meta"] for entry in part.items()]
+            parts = dict(entries), list(meta["notes"])
+        # Which error it is depends on what the file is.
+        except Exception as error:
+            raise ValueError(
+                f"File {str(path)!r} has no {cls.__name__}: it is damaged, or not a "
+                "file that the result wrote."
+            ) from error
+        if kind != cls.__name__:
+            raise ValueError(
+                f"File {str(path)!r} has no {cls.__name__} but a {show(kind)}."
+            )
+        if number > cls.FORMAT:
+            log.warning(
+                f"File {str(path)!r} was written by a later version of gammapy."
+            )
+        return cls(table, *parts)
+
+    def __str__(self):
+        lines = [type(self).__name__, "", f"  {self.verdict}", ""]
+        lines += [f"  {name:15} : {value}" for name, value in self._summary().items()]
+        lines += [f"  note            : {note}" for note in self._notes]
+        text = self._table.pformat(max_lines=-1, max_width=-1, show_unit=None)
+        return "\n".join([*lines, "", *(f"  {line}" for line in text)]) + "\n"
+
+    def _repr_html_(self):
+        """The same for notebooks."""
+        notes = "".join(f"<li>{escape(note)}</li>" for note in self._notes)
+        table = "\n".join(self._table.pformat(max_lines=-1, max_width=-1, html=True))
+        return (
+            f"<p><b>{escape(type(self).__name__)}</b>: {escape(self.verdict)}</p>\n"
+            f"{f'<ul>{notes}</ul>' if notes else ''}{table}"
+        )
+
+    def _summary(self):
+        """Entries of the text, by default what ``meta`` has."""
+        return self._meta
+
+
+def _as_path(filename):
+    try:
+        return make_path(filename)
+    except TypeError:
+        raise TypeError(
+            f"filename: expected the name of a file, got {show(filename)}."
+        ) from None
+
+
+def _plain(value):
+    """A cell of a table as a number, text, list or None."""
+    if value is np.ma.masked:
+        return None
+    if isinstance(value, u.Quantity):
+        value = value.value
+    if isinstance(value, (np.ndarray, np.generic)):
+        value = value.tolist()
+    if isinstance(value, list):
+        return [_plain(element) for element in value]
+    is_broken = isinstance(value, float) and not np.isfinite(value)
+    return None if is_broken else value
