@@ -71,7 +71,7 @@ def _why_not_model(model, free, datasets):
     if not all(model.apply_irf.values()):
         return f"{model.name!r} does not have all of the response applied"
     own = [dataset for dataset in datasets if model in (dataset.models or [])]
-    spectra = [_.name for _ in own if _.counts.geom.is_region]
+    spectra = [dataset.name for dataset in own if dataset.counts.geom.is_region]
     is_in_maps = len(spectra) < len(own)
     reasons = [_why_not_spectrum(model, model.spectral_model, free)]
     reasons += [_why_not_shape_in_spectrum(model, free, name) for name in spectra]
@@ -108,7 +108,7 @@ def _why_not_spectrum(model, spectrum, free):
 
 def _why_not_shape_in_spectrum(model, free, name):
     shape = model.spatial_model
-    own = [] if shape is None else [_ for _ in shape.parameters if id(_) in free]
+    own = [] if shape is None else [par for par in shape.parameters if id(par) in free]
     if own:
         return (
             f"{own[0].name!r} of {model.name!r} is free, which is in dataset {name!r}, "

@@ -22,7 +22,7 @@ class GaussianOnSphere:
     def __init__(self, lon, lat):
         lon, lat = np.broadcast_arrays(lon.to_value("rad"), lat.to_value("rad"))
         self.shape = lon.shape
-        self._vectors = np.stack([_.ravel() for _ in _vectors(lon, lat)])
+        self._vectors = np.stack([vector.ravel() for vector in _vectors(lon, lat)])
 
     def __call__(self, model):
         """Values of a model, per sr.

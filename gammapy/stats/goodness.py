@@ -319,7 +319,8 @@ def sum_p_value(stat, moments):
     0.01
     """
     stat, mean, variance, third = np.broadcast_arrays(
-        np.asarray(stat, dtype=float), *(np.asarray(_, dtype=float) for _ in moments)
+        np.asarray(stat, dtype=float),
+        *(np.asarray(moment, dtype=float) for moment in moments),
     )
     with np.errstate(divide="ignore", invalid="ignore"):
         std = np.sqrt(np.where(variance > 0, variance, np.nan))

@@ -66,7 +66,7 @@ def test_slopes_of_a_product(amplitude, norm):
 
 def test_slopes_of_a_sum():
     """No part of a sum multiplies all of it."""
-    one, two = (PowerLawSpectralModel(index=_) for _ in (2, 3))
+    one, two = (PowerLawSpectralModel(index=power) for power in (2, 3))
     slopes, _calls = make_slopes(one + two, [one.amplitude, two.index])
     first, pairs = slopes.derivatives(second=True)
     logs = np.log(ENERGY.value)

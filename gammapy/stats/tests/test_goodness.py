@@ -74,8 +74,10 @@ def test_cash_moments_shape():
     assert moments.mean.shape == (2, 3)
     for idx in np.ndindex(mu.shape):
         alone = cash_moments(mu[idx])
-        assert_allclose([_[idx] for _ in moments], np.ravel(alone), rtol=1e-12)
-    assert [_[1, 1] for _ in moments] == [0, 0, 0]
+        assert_allclose(
+            [moment[idx] for moment in moments], np.ravel(alone), rtol=1e-12
+        )
+    assert [moment[1, 1] for moment in moments] == [0, 0, 0]
 
 
 def multiply(first, second, order):
@@ -120,7 +122,7 @@ def series(order):
 
 def test_series():
     for expected, coefficients in zip(series(6), SERIES, strict=True):
-        assert_allclose(coefficients, [float(_) for _ in expected], rtol=1e-15)
+        assert_allclose(coefficients, [float(value) for value in expected], rtol=1e-15)
 
 
 def test_of_sample():
@@ -169,7 +171,7 @@ def test_p_value_of_chi2():
 
 def tail_rates(mu, n_toys, limits, seed=1):
     """Rates of p-values below the limits, for sums over Poisson counts."""
-    moments = StatMoments(*(np.sum(_) for _ in cash_moments(mu)))
+    moments = StatMoments(*(np.sum(moment) for moment in cash_moments(mu)))
     random = np.random.default_rng(seed)
     p_values = []
     for _part in range(n_toys // 10_000):
