@@ -13,7 +13,7 @@ from gammapy.modeling.models import (
     ScaleSpectralModel,
     SkyModel,
 )
-from .shape_images import SHAPES
+from .shape_kinds import SHAPES
 
 __all__ = []
 

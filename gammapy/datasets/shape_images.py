@@ -10,17 +10,12 @@ from gammapy.modeling.models.spatial import MAX_OVERSAMPLING
 from gammapy.modeling.smooth.differences import derivatives
 from .residuals.grids import cutout_slices
 from .shape_gauss import GaussianOnSphere
+from .shape_kinds import KINDS, hard_steps, shape_steps
 
 __all__ = []
 
-#: Spatial models whose derivatives are known to be right.
-SHAPES = (GaussianSpatialModel, PointSpatialModel)
-
-#: Step of the differences, in units of the scale on which a shape changes.
-STEP = 5e-3
-
-#: Smallest size of a source, in pixels: 2.1 draws smaller ones as one pixel.
-SMALLEST_SIZE = 0.05
+#: How much finer derivatives of hard edges are drawn, and how many pixels at most.
+REFINED, N_FINE = 4, 400_000
 
 # Grids that are kept: one in use, and others that steps go back and forth to.
 N_GRIDS = 4
@@ -82,14 +77,25 @@ class ShapeImage:
         is_gauss = type(self.model) is GaussianSpatialModel
         if is_gauss and self.model.sigma.value > 0:
             # 2.1 rounds an image of finer pixels to 32 bits.
-            return self._grid()(self.model) * self._solid_angle
+            return self._grid_now()(self.model) * self._solid_angle
         return self.model.integrate_geom(self.geom).quantity.to_value("")
+
+    @property
+    def is_hard(self):
+        """Whether the image jumps when edges pass from one pixel to the next."""
+        return self._is_hard(self._drawing()[1])
+
+    def _is_hard(self, factor):
+        pixel = np.max(self.geom.pixel_scales.to_value("deg")) / factor
+        return KINDS[type(self.model)].is_hard(self.model, pixel)
 
     def derivatives(self, *, second=False):
         """Derivatives with respect to the free parameters.
 
         They are differences of images on the very same fine grid, which
-        `SpatialModel.integrate_geom` chooses again as soon as the size changes.
+        `SpatialModel.integrate_geom` chooses again as soon as the size changes. Where
+        edges are hard the image jumps, and these are the derivatives of the same shape
+        on a finer grid, taken over a part of a pixel.
 
         Parameters
         ----------
@@ -101,7 +107,14 @@ class ShapeImage:
         first, pairs : tuple
             See `~gammapy.modeling.smooth.differences.derivatives`.
         """
-        grid = self._grid()
+        part, factor = self._drawing()
+        if self._is_hard(factor):
+            pixel = np.max(self.geom.pixel_scales.to_value("deg")) / factor
+            steps = hard_steps(self.model, self.parameters, pixel)
+            part, factor = self._refined(part, factor)
+        else:
+            steps = shape_steps(self.model, self.parameters)
+        grid = self._grid(part, factor)
 
         def evaluate(values):
             set_values(self.parameters, values)
@@ -111,31 +124,44 @@ class ShapeImage:
             return derivatives(
                 evaluate,
                 [par.value for par in self.parameters],
-                np.array(shape_steps(self.model, self.parameters)),
+                np.array(steps),
                 *domain(self.parameters),
                 second=second,
             )
 
-    def _grid(self):
+    def _grid_now(self):
         """Fine grid that 2.1 takes for the present values."""
         values = [par.value for par in self.model.parameters]
         if values != self._last[0]:
-            self._last = values, self._find_grid()
+            self._last = values, self._grid(*self._drawing())
         return self._last[1]
 
-    def _find_grid(self):
-        part, factor = self.geom, 1
+    def _drawing(self):
+        """Part of the geometry that 2.1 draws, and smaller pixels per side."""
         pixel = np.max(self.geom.pixel_scales.to_value("deg"))
         radius = self.model.evaluation_radius.to_value("deg")
         try:
             cut = self.geom.cutout(self.model.position, 2 * max(radius, pixel))
-            fine = self.model.evaluation_bin_size_min.to_value("deg")
-            factor = MAX_OVERSAMPLING
-            if fine > 0:
-                factor = min(int(np.ceil(pixel / fine)), MAX_OVERSAMPLING)
-            part = cut if factor > 1 else self.geom
         except (NoOverlapError, ValueError):
-            factor = 1
+            return self.geom, 1
+        fine = self.model.evaluation_bin_size_min.to_value("deg")
+        factor = MAX_OVERSAMPLING
+        if fine > 0:
+            factor = min(int(np.ceil(pixel / fine)), MAX_OVERSAMPLING)
+        return (cut, factor) if factor > 1 else (self.geom, 1)
+
+    def _refined(self, part, factor):
+        """The same for derivatives of hard edges, which move."""
+        pixel = np.max(self.geom.pixel_scales.to_value("deg"))
+        radius = self.model.evaluation_radius.to_value("deg")
+        try:
+            part = self.geom.cutout(self.model.position, 2 * (radius + 2 * pixel))
+        except (NoOverlapError, ValueError):
+            return part, factor
+        n_pixels = np.prod(part.data_shape) * factor**2
+        return part, factor * int(np.clip(np.sqrt(N_FINE / n_pixels), 1, REFINED))
+
+    def _grid(self, part, factor):
         into, inside = cutout_slices(self.geom, part)
         key = (str(into), str(inside), factor)
         if key not in self._grids:
@@ -268,24 +294,3 @@ def domain(parameters):
     low = np.where(np.isnan(low) | goes_on, -np.inf, low)
     high = np.where(np.isnan(high) | goes_on, np.inf, high)
     return low, high
-
-
-def shape_size(model):
-    """Smallest scale of a shape; None for a point."""
-    if isinstance(model, PointSpatialModel):
-        return None
-    return model.sigma.quantity * np.sqrt(1 - min(model.e.value, 0.999) ** 2)
-
-
-def shape_steps(model, parameters):
-    """Steps of the differences for the parameters of a shape, in their units."""
-    size = shape_size(model)
-    thin = (size / model.sigma.quantity).to_value("")
-    steps = {
-        "lon_0": size / max(np.cos(model.lat_0.quantity), 0.01),
-        "lat_0": size,
-        "sigma": model.sigma.quantity,
-        "e": u.Quantity(thin**2),
-        "phi": u.Quantity(thin, "rad"),
-    }
-    return [STEP * steps[par.name].to_value(par.unit) for par in parameters]

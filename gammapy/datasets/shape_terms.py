@@ -3,12 +3,13 @@
 
 from collections import Counter
 import numpy as np
-import astropy.units as u
 from gammapy.modeling.linearity import parameter_name
 from gammapy.modeling.models import SkyModel
 from gammapy.modeling.smooth.statistic import Derivatives
 from .shape_bins import BackgroundTerms, CountedBins
-from .shape_images import SMALLEST_SIZE, period, set_values, shape_size
+from .shape_images import period, set_values
+from .shape_kinds import KINDS
+from .shape_limits import shape_reach, smallest_sizes, start_values
 from .shape_sources import SourceTerms
 
 __all__ = []
@@ -16,15 +17,8 @@ __all__ = []
 #: Smallest model of a bin with counts, as in `~gammapy.stats.cash`.
 TRUNCATION = 1e-25
 
-#: Share of the evaluation radius that must be in a cutout: 4 sigma of a Gaussian.
-REACH_INSIDE = 0.8
-
 #: Names of the parameters in which spectra are linear.
 NORMS = ("amplitude", "norm", "const")
-
-# Where a shape that is symmetric has no slope, the fit starts from one that is not.
-SMALLEST_ECCENTRICITY, ECCENTRICITY = 0.1, 0.3
-SMALL_SIZE = 0.25
 
 
 class SmoothStatistic:
@@ -119,6 +113,15 @@ class SmoothStatistic:
         return known
 
     @property
+    def is_hard(self):
+        """Which belong to an image that jumps where edges pass pixels, shape (n,)."""
+        known = np.zeros(len(self.parameters), dtype=bool)
+        for source in self.sources:
+            if source.shape and any(grid.image.is_hard for grid in source.grids):
+                known[source.idx_shape] = True
+        return known
+
+    @property
     def periods(self):
         """Period of each parameter, NaN for most, shape (n,)."""
         return np.array([period(par) for par in self.parameters])
@@ -134,10 +137,8 @@ class SmoothStatistic:
         low = np.nan_to_num([par.min for par in self.parameters], nan=-np.inf)
         high = np.nan_to_num([par.max for par in self.parameters], nan=np.inf)
         for source in self.sources:
-            for idx, par in zip(source.idx_shape, source.shape, strict=True):
-                if par.name == "sigma":
-                    smallest = SMALLEST_SIZE * self._pixel(source, par)
-                    low[idx] = min(max(low[idx], smallest), high[idx])
+            for idx, smallest in smallest_sizes(source):
+                low[idx] = min(max(low[idx], smallest), high[idx])
         return low, high
 
     @property
@@ -147,11 +148,6 @@ class SmoothStatistic:
         low = self.bounds[0]
         return np.where(low > own, low, np.nan)
 
-    @staticmethod
-    def _pixel(source, parameter):
-        scales = [grid.image.geom.pixel_scales for grid in source.grids]
-        return max(np.max(scale.to_value(parameter.unit)) for scale in scales)
-
     def reach(self, values):
         """How far one step may go, shape (n,): a shape not farther than its size."""
         self._set(values)
@@ -159,47 +155,15 @@ class SmoothStatistic:
         is_norm = [par.name in NORMS for par in self.parameters]
         reach = np.where(is_norm, np.inf, np.maximum(1, abs(values)))
         for source in self.sources:
-            model = source.model.spatial_model
-            for idx, par in zip(source.idx_shape, source.shape, strict=True):
-                pixel = 2 * self._pixel(source, par) if par.name != "e" else 0
-                size = shape_size(model)
-                if par.name in ("lon_0", "lat_0"):
-                    size = 0 if size is None else size.to_value(par.unit)
-                    reach[idx] = max(size, pixel)
-                elif par.name == "sigma":
-                    reach[idx] = max(0.7 * par.value, 0.5 * pixel)
-                elif par.name == "e":
-                    reach[idx] = 0.3
-                elif par.name == "phi":
-                    reach[idx] = u.Quantity(30, "deg").to_value(par.unit)
+            for idx, longest in shape_reach(source):
+                reach[idx] = longest
         return reach
 
     def start(self):
         """Values to start from, away from those where a shape has no slope."""
-        values = self.values
-        low, high = self.bounds
-        index = {id(par): idx for idx, par in enumerate(self.parameters)}
-        for source in self.sources:
-            own = {par.name: index[id(par)] for par in source.shape}
-            if "sigma" in own:
-                idx = own["sigma"]
-                small = SMALL_SIZE * self._pixel(source, self.parameters[idx])
-                values[idx] = np.clip(max(values[idx], small), low[idx], high[idx])
-            if "e" in own and "phi" in own and values[own["e"]] < SMALLEST_ECCENTRICITY:
-                values = self._lean(values, own["e"], own["phi"])
-        return values
-
-    def _lean(self, values, idx_e, idx_phi):
-        """The best of a few ellipses in place of a circle."""
-        high = self.bounds[1][idx_e]
-        tries = []
-        turn = u.Quantity(45, "deg").to_value(self.parameters[idx_phi].unit)
-        for number in range(4):
-            other = values.copy()
-            other[idx_e] = min(ECCENTRICITY, high)
-            other[idx_phi] += number * turn
-            tries.append(other)
-        return min(tries, key=self.stat)
+        return start_values(
+            self.sources, self.parameters, self.values, self.bounds, self.stat
+        )
 
     def is_outgrown(self):
         """Whether a source reaches out of its cutout, which is to be made again."""
@@ -457,4 +421,6 @@ def is_outgrown(evaluator):
     model = evaluator.model
     half = (evaluator.cutout_width - evaluator.psf_width) / 2
     moved = evaluator.position.separation(model.position)
-    return bool(moved + REACH_INSIDE * model.evaluation_radius > half)
+    kind = KINDS.get(type(model.spatial_model))
+    share = 1.0 if kind is None else kind.reach_inside
+    return bool(moved + share * model.evaluation_radius > half)

@@ -7,8 +7,9 @@ import numpy as np
 from .iminuit import optimize_iminuit
 from .linearity import NotLinearError
 from .newton.result import NormFit
-from .smooth.guard import DIFFERENCE, judge
+from .smooth.guard import DIFFERENCE, EDM, judge
 from .smooth.minimise import Minimiser
+from .smooth.search import search_nearby
 
 __all__ = []
 
@@ -22,6 +23,11 @@ N_LOOKUPS = 4
 EDM_MINUIT = 1e-2
 
 SUCCESS = "Optimization terminated successfully."
+
+JUMPS = (
+    "The statistic jumps by up to {:.2g} where hard edges of shapes pass pixels; this "
+    "is the lowest point found nearby."
+)
 
 
 def check_form(datasets, parameters):
@@ -114,7 +120,10 @@ def _fit(datasets, parameters, max_iter):
                 f"The model {problem} at the start; set its parameters to other values."
             )
         start = statistic.start() if number == 0 else statistic.values
-        minimum = Minimiser(statistic, start, max_iter=max_iter).run()
+        minimiser = Minimiser(statistic, start, max_iter=max_iter)
+        minimum = minimiser.run()
+        if statistic.is_hard.any():
+            minimum = search_nearby(minimiser, minimum)
         nfev += minimum.nfev
         values = _set(parameters, _wrapped(minimum.values, statistic))
         stat_sum = datasets.stat_sum()
@@ -122,12 +131,21 @@ def _fit(datasets, parameters, max_iter):
         is_known = abs(stat_sum - minimum.derivatives.stat) < DIFFERENCE
         if is_known and not statistic.is_outgrown():
             break
-    judgement = judge(statistic, values, minimum.derivatives, stat_sum)
+    judgement = judge(
+        statistic,
+        values,
+        minimum.derivatives,
+        stat_sum,
+        roughness=minimum.roughness,
+    )
     reasons = [failure for failure in [minimum.failure] if failure] + judgement.reasons
     if statistic.is_outgrown():
         reasons.append("a source keeps growing out of its cutout")
     if not reasons:
-        return _result(values, judgement, stat_sum, True, SUCCESS, nfev, minimum.trace)
+        message = SUCCESS
+        if minimum.roughness > EDM:
+            message += f" {JUMPS.format(minimum.roughness)}"
+        return _result(values, judgement, stat_sum, True, message, nfev, minimum.trace)
     log.debug(f"Newton's method stopped, Minuit goes on: {'; '.join(reasons)}")
     fit = _go_on(datasets, parameters, statistic, stat_sum, reasons, nfev, minimum)
     if not fit.success and not fit.stat < stat_before:

@@ -10,12 +10,12 @@ def why_not_smooth(datasets):
     """Say why the backend "newton" cannot fit the shapes and spectra of datasets.
 
     It can when the datasets are spectra or maps with a Cash statistic ("cash" or
-    "cash_weighted"), maps with a PSF in true energy, and what is free are parameters of
-    sources with a `~gammapy.modeling.models.GaussianSpatialModel` or
-    `~gammapy.modeling.models.PointSpatialModel`, spectra of any sources and norms and
-    tilts of backgrounds. A source in a spectrum must have a frozen shape, or none.
-    Spectra are those on the list of `~gammapy.modeling.linearity.linear_norms`, their
-    sums and their products. Priors are Gaussian.
+    "cash_weighted"), maps with a PSF in true energy, and what is free are shapes of
+    points, disks, shells, Gaussians and generalized Gaussians, spectra of any sources
+    and norms and tilts of backgrounds. A source in a spectrum must have a frozen shape,
+    or none. Spectra are those on the list of
+    `~gammapy.modeling.linearity.linear_norms`, their sums and their products. Priors
+    are Gaussian.
 
     Parameters
     ----------
@@ -33,8 +33,8 @@ def why_not_smooth(datasets):
     >>> from gammapy.datasets import MapDataset
     >>> from gammapy.maps import Map, MapAxis
     >>> from gammapy.modeling import why_not_smooth
-    >>> from gammapy.modeling.models import DiskSpatialModel, FoVBackgroundModel
-    >>> from gammapy.modeling.models import PowerLawSpectralModel, SkyModel
+    >>> from gammapy.modeling.models import BrokenPowerLawSpectralModel, SkyModel
+    >>> from gammapy.modeling.models import FoVBackgroundModel, PointSpatialModel
     >>> axis = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=4)
     >>> counts = Map.create(npix=5, axes=[axis])
     >>> dataset = MapDataset(name="run", counts=counts, background=counts + 1.0)
@@ -42,11 +42,11 @@ def why_not_smooth(datasets):
     >>> dataset.models.parameters["tilt"].frozen = False
     >>> why_not_smooth([dataset])
     ''
-    >>> spectrum, shape = PowerLawSpectralModel(), DiskSpatialModel()
+    >>> spectrum, shape = BrokenPowerLawSpectralModel(), PointSpatialModel()
     >>> model = SkyModel(spectral_model=spectrum, spatial_model=shape, name="src")
     >>> dataset.models = [model]
     >>> why_not_smooth([dataset])
-    "'lon_0' of 'src' is free, of a DiskSpatialModel"
+    "'ebreak' of 'src' is free, where the spectrum has a kink"
     """
     datasets, parameters = _parse_datasets(datasets)
     return datasets._why_not_smooth(list(parameters.free_parameters))

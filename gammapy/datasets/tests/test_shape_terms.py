@@ -21,6 +21,7 @@ from gammapy.modeling.models import (
     PointSpatialModel,
     PowerLawSpectralModel,
     SkyModel,
+    TemplateSpatialModel,
     UniformPrior,
 )
 
@@ -198,8 +199,10 @@ def test_smooth(datasets):
 
 
 def test_other_shape(datasets):
-    datasets.models = [make_source("disk", DiskSpatialModel(r_0="0.3 deg"))]
-    check_reason(datasets, "'lon_0' of 'disk' is free, of a DiskSpatialModel")
+    other = TemplateSpatialModel(Map.create(npix=5, unit="sr-1"), normalize=False)
+    other.lon_0.frozen = False
+    datasets.models = [make_source("other", other)]
+    check_reason(datasets, "'lon_0' of 'other' is free, of a TemplateSpatialModel")
 
 
 def test_other_statistic(datasets):

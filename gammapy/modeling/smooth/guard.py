@@ -13,6 +13,9 @@ EDM = 1e-4
 #: Largest difference from the statistic of the datasets.
 DIFFERENCE = 1e-3
 
+#: Largest jumps of the statistic beside which parameters have a meaning.
+ROUGHNESS = 3.0
+
 # Share of a parameter in a direction without curvature, from which on it is named.
 SHARE = 0.3
 
@@ -44,7 +47,7 @@ class Judgement:
     reasons: list
 
 
-def judge(statistic, values, found, stat_sum):
+def judge(statistic, values, found, stat_sum, *, roughness=0.0):
     """Judge the end of a fit.
 
     Parameters
@@ -57,6 +60,8 @@ def judge(statistic, values, found, stat_sum):
         Derivatives there, with the Hessian.
     stat_sum : float
         Statistic of the datasets there, computed apart.
+    roughness : float, optional
+        Size of the jumps of the statistic. Default is 0.
 
     Returns
     -------
@@ -85,7 +90,12 @@ def judge(statistic, values, found, stat_sum):
             f"the statistic has no minimum along {named}: freeze, bound or constrain "
             "some of them"
         )
-    elif not edm < EDM:
+    elif roughness > ROUGHNESS:
+        reasons.append(
+            f"the statistic jumps by {roughness:.2g} where hard edges pass pixels: "
+            "take smaller pixels or softer edges"
+        )
+    elif not edm < EDM + roughness:
         reasons.append(f"the statistic may be lower by {edm:.2g} (edm)")
     unresolved = values <= np.nan_to_num(statistic.resolution, nan=-np.inf)
     reasons += [

@@ -10,6 +10,9 @@ __all__ = []
 #: Gain of a full step, in units of the statistic, below which the fit has ended.
 TOLERANCE = 1e-6
 
+#: The same where the statistic has jumps.
+TOLERANCE_HARD = 1e-2
+
 #: Gain below which the second derivatives of the model are taken along, too.
 GAIN_FULL = 3.0
 
@@ -47,6 +50,9 @@ class Minimum:
         Number of evaluations of the statistic.
     trace : list of tuple
         Statistic and values after each step.
+    roughness : float
+        Size of the jumps of the statistic nearby, see
+        `~gammapy.modeling.smooth.search.search_nearby`.
     """
 
     values: np.ndarray
@@ -54,6 +60,7 @@ class Minimum:
     failure: str
     nfev: int
     trace: list
+    roughness: float = 0.0
 
 
 class Minimiser:
@@ -68,7 +75,7 @@ class Minimiser:
     ----------
     statistic : object
         Has ``stat(values)``, ``derivatives(values, second=, shapes=)``,
-        ``reach(values)``, ``bounds``, ``periods`` and ``is_shape``, as
+        ``reach(values)``, ``bounds``, ``periods``, ``is_shape`` and ``is_hard``, as
         `gammapy.datasets.shape_terms.SmoothStatistic` documents them.
     start : `~numpy.ndarray`
         Values to start from.
@@ -99,7 +106,7 @@ class Minimiser:
             Where it is, or how far the steps came.
         """
         failure = f"No convergence in {self.max_iter} steps"
-        self._refit_spectra()
+        self.refit_spectra()
         self.trace.append((self.stat, self.values))
         second = False
         for number in range(self.max_iter):
@@ -111,7 +118,8 @@ class Minimiser:
             if matrix is None:
                 failure = "The statistic has no finite derivatives"
                 break
-            if gain < TOLERANCE:
+            is_hard = self.statistic.is_hard.any()
+            if gain < (TOLERANCE_HARD if is_hard else TOLERANCE):
                 failure = ""
                 break
             if not self._advance(found.gradient, matrix):
@@ -128,10 +136,19 @@ class Minimiser:
         matrix = _convex(found)
         return found, matrix, self._step(found.gradient, matrix, 0.0)[1]
 
+    def move(self, values):
+        """Go to other values, inside the bounds."""
+        self.values = np.clip(values, self.low, self.high)
+        self.stat = self._stat(self.values)
+
+    def derivatives_at_end(self):
+        """Derivatives at the present values, with the full Hessian."""
+        return self._derivatives(second=True)
+
     def _end(self, found, failure):
         """Result, with the full Hessian at the best values."""
         if found.hessian is None or found.stat != self.stat:
-            found = self._derivatives(second=True)
+            found = self.derivatives_at_end()
         return Minimum(self.values, found, failure, self.nfev, self.trace)
 
     def _stat(self, values):
@@ -174,10 +191,9 @@ class Minimiser:
             step, gain = self._step(gradient, matrix, self.damping)
             if not gain > 0:
                 return False
-            moved = np.clip(values + step, self.low, self.high)
-            self.values, self.stat = moved, self._stat(moved)
+            self.move(values + step)
             if np.isfinite(self.stat):
-                self._refit_spectra()
+                self.refit_spectra()
             ratio = (stat - self.stat) / gain
             if ratio > RATIO_MIN:
                 if ratio > RATIO_HIGH:
@@ -190,7 +206,7 @@ class Minimiser:
         self.damping = DAMPING
         return False
 
-    def _refit_spectra(self, *, n_steps=3):
+    def refit_spectra(self, *, n_steps=3):
         """Fit norms and spectra with the shapes as they are."""
         varied = ~self.is_shape
         if not varied.any():
