@@ -2,6 +2,8 @@
 """Bins of a dataset that its Cash statistic needs, and its background there."""
 
 import numpy as np
+from gammapy.modeling.models import FoVBackgroundModel
+from .residuals.grids import cutout_slices
 from .residuals.planes import npred_sources
 from .shape_slopes import SpectrumSlopes
 
@@ -118,34 +120,46 @@ def bin_weights(dataset):
     return (mask != 0).astype(float)
 
 
-class BackgroundTerms:
-    """Background of a dataset, with a norm in each energy bin.
+class NormTerms:
+    """Counts that are known, with a norm in each energy bin: backgrounds and templates.
 
     Parameters
     ----------
     bins : `CountedBins`
         Bins of the dataset, with their weights.
-    dataset : `~gammapy.datasets.MapDataset`
-        Dataset with a background and a model of it.
+    model : `~gammapy.modeling.models.ModelBase`
+        Model with a norm spectrum.
+    data : `~numpy.ndarray`
+        Its counts where the norms are 1.
+    energies : `~astropy.units.Quantity`
+        Centres of the energy bins.
     indices : dict
         Index of each free parameter by its id.
+    into, part : tuple of slice
+        Where the data are, as in `cutout_slices`.
     """
 
-    def __init__(self, bins, dataset, indices):
+    def __init__(self, bins, model, data, energies, indices, *, into, part):
         self.number = bins.number
-        self.energy = bins.idx[0]
-        self.model = dataset.background_model
-        self.energies = dataset.background.geom.axes["energy"].center
-        data = dataset.background.quantity.to_value("")
-        self.values = data[bins.idx].astype(float)
-        inside = bins.weights > 0
-        self.sums = np.sum(data * bins.weights, axis=(1, 2), where=inside)
+        self.model = model
+        self.energies = energies
+        self.inside, self.energy, lat, lon = bins.inside(into, part)
+        self.values = data[self.energy, lat, lon].astype(float)
+        weights = bins.weights[(slice(None), *into)]
+        own = data[(slice(None), *part)]
+        self.sums = np.sum(own * weights, axis=(1, 2), where=weights > 0)
         if not np.isfinite(self.sums).all():
+            is_background = isinstance(model, FoVBackgroundModel)
+            what = "background" if is_background else f"template {model.name!r}"
             raise ValueError(
-                f"The background of dataset {bins.name!r} is not finite inside its "
-                "mask; mask these bins with mask_safe."
+                f"The {what} of dataset {bins.name!r} is not finite inside its mask; "
+                "mask these bins with mask_safe."
             )
-        known = {id(par): par for par in self.model.parameters if id(par) in indices}
+        known = {
+            id(par): par
+            for par in model.spectral_model.parameters
+            if id(par) in indices
+        }
         self.parameters = list(known.values())
         self.idx = np.array([indices[key] for key in known], dtype=int)
         spectrum = self.model.spectral_model
@@ -159,3 +173,36 @@ class BackgroundTerms:
     def derivatives(self, *, second=False):
         """Derivatives of the factors, see `SpectrumSlopes.derivatives`."""
         return self._slopes.derivatives(second=second)
+
+
+def background_terms(bins, dataset, indices):
+    """Background of a dataset with a model, see `NormTerms`."""
+    model, geom = dataset.background_model, dataset.background.geom
+    data = dataset.background.quantity.to_value("")
+    if model.spatial_model is not None:
+        coords = geom.get_coord(sparse=True)
+        where = [coords.lon, coords.lat]
+        if model.spatial_model.is_energy_dependent:
+            where.append(coords["energy"])
+        data = data * model.spatial_model(*where).value
+    everything = (slice(None), slice(None))
+    return NormTerms(
+        bins,
+        model,
+        data,
+        geom.axes["energy"].center,
+        indices,
+        into=everything,
+        part=everything,
+    )
+
+
+def template_terms(bins, model, geom, indices):
+    """Template of counts in a dataset with a geometry, see `NormTerms`."""
+    data = model.map.quantity.to_value("")
+    own = model.map.geom
+    if model.spatial_model is not None:
+        data = data * model.spatial_model.evaluate_geom(own).value
+    into, part = cutout_slices(geom, own)
+    energies = own.axes["energy"].center
+    return NormTerms(bins, model, data, energies, indices, into=into, part=part)

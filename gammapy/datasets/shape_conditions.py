@@ -1,18 +1,15 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """For which datasets and models the statistic of free shapes is known."""
 
-from gammapy.modeling.linearity import (
-    linear_norms,
-    parameter_name,
-    why_not_prior,
-)
+from gammapy.modeling.linearity import parameter_name, why_not_prior
 from gammapy.modeling.models import (
-    BrokenPowerLawSpectralModel,
     CompoundSpectralModel,
     FoVBackgroundModel,
     ScaleSpectralModel,
     SkyModel,
+    TemplateNPredModel,
 )
+from gammapy.modeling.smoothness import smooth_spectra
 from .shape_kinds import SHAPES
 
 __all__ = []
@@ -40,7 +37,7 @@ def why_not_shapes(datasets, parameters):
     models = datasets.unique_models
     known = {id(par) for model in models for par in model.parameters}
     free = {id(par) for par in parameters}
-    reasons = [_why_not_dataset(dataset) for dataset in datasets]
+    reasons = [_why_not_dataset(dataset, free) for dataset in datasets]
     reasons += [_why_not_model(model, free, datasets) for model in models]
     for par in parameters:
         reasons.append(why_not_prior(par, parameter_name(models, par)))
@@ -49,12 +46,19 @@ def why_not_shapes(datasets, parameters):
     return next((reason for reason in reasons if reason), "")
 
 
-def _why_not_dataset(dataset):
+def _why_not_dataset(dataset, free):
     name = dataset.name
     if dataset.counts.geom.is_region:
         return ""
-    if dataset.psf is not None and dataset.psf.energy_name != "energy_true":
-        return f"dataset {name!r} has a PSF in reconstructed energy"
+    if dataset.psf is None or dataset.psf.energy_name == "energy_true":
+        return ""
+    for model in dataset.models or []:
+        own = _free_of(getattr(model, "spatial_model", None), free)
+        if own and type(model) is SkyModel:
+            return (
+                f"dataset {name!r} has a PSF in reconstructed energy, and "
+                f"{own[0].name!r} of {model.name!r} is free"
+            )
     return ""
 
 
@@ -64,24 +68,25 @@ def _why_not_model(model, free, datasets):
         return ""
     if type(model) is FoVBackgroundModel:
         return _why_not_background(model, free)
+    if type(model) is TemplateNPredModel:
+        return _why_not_spectrum(model, model.spectral_model, free)
     if type(model) is not SkyModel:
         return f"{model.name!r} is a {type(model).__name__}"
-    if model.temporal_model is not None:
-        return f"{model.name!r} has a temporal model"
-    if not all(model.apply_irf.values()):
-        return f"{model.name!r} does not have all of the response applied"
+    if not model.apply_irf["exposure"]:
+        return f"{model.name!r} has no exposure applied"
     own = [dataset for dataset in datasets if model in (dataset.models or [])]
     spectra = [dataset.name for dataset in own if dataset.counts.geom.is_region]
-    is_in_maps = len(spectra) < len(own)
     reasons = [_why_not_spectrum(model, model.spectral_model, free)]
     reasons += [_why_not_shape_in_spectrum(model, free, name) for name in spectra]
-    reasons += [_why_not_shape(model, free)] if is_in_maps else []
+    reasons += [_why_not_shape(model, free), _why_not_times(model, free)]
     return next((reason for reason in reasons if reason), "")
 
 
 def _why_not_background(model, free):
-    if model.spatial_model is not None:
-        return f"{model.name!r} has a spatial model"
+    own = _free_of(model.spatial_model, free)
+    if own:
+        kind = type(model.spatial_model).__name__
+        return f"{own[0].name!r} of {model.name!r} is free, of a {kind}"
     return _why_not_spectrum(model, model.spectral_model, free)
 
 
@@ -94,21 +99,20 @@ def _why_not_spectrum(model, spectrum, free):
             model, spectrum.model2, free
         )
     kind = type(spectrum).__name__
-    if type(spectrum) not in linear_norms():
+    if type(spectrum) not in smooth_spectra():
         return f"{own[0].name!r} of {model.name!r} is free, of a {kind}"
     if isinstance(spectrum, ScaleSpectralModel) and own != [spectrum.norm]:
         return f"{own[-1].name!r} is free and {model.name!r} is scaled with it"
-    if (
-        isinstance(spectrum, BrokenPowerLawSpectralModel)
-        and id(spectrum.ebreak) in free
-    ):
-        return f"'ebreak' of {model.name!r} is free, where the spectrum has a kink"
+    for par in own:
+        if par.name in smooth_spectra()[type(spectrum)]:
+            return (
+                f"{par.name!r} of {model.name!r} is free, where the spectrum has a kink"
+            )
     return ""
 
 
 def _why_not_shape_in_spectrum(model, free, name):
-    shape = model.spatial_model
-    own = [] if shape is None else [par for par in shape.parameters if id(par) in free]
+    own = _free_of(model.spatial_model, free)
     if own:
         return (
             f"{own[0].name!r} of {model.name!r} is free, which is in dataset {name!r}, "
@@ -119,15 +123,28 @@ def _why_not_shape_in_spectrum(model, free, name):
 
 def _why_not_shape(model, free):
     shape = model.spatial_model
+    own = _free_of(shape, free)
+    if not own or type(shape) in SHAPES:
+        return ""
     kind = type(shape).__name__
-    if shape is None:
-        return f"{model.name!r} has no spatial model"
-    if shape.is_energy_dependent:
-        return f"the shape of {model.name!r} depends on energy ({kind})"
-    own = [par for par in shape.parameters if id(par) in free]
-    if own and type(shape) not in SHAPES:
-        return f"{own[0].name!r} of {model.name!r} is free, of a {kind}"
+    also = ", which depends on energy" if shape.is_energy_dependent else ""
+    return f"{own[0].name!r} of {model.name!r} is free, of a {kind}{also}"
+
+
+def _why_not_times(model, free):
+    times = model.temporal_model
+    own = _free_of(times, free)
+    if own:
+        return f"{own[0].name!r} of {model.name!r} is free, of a {type(times).__name__}"
+    if times is not None and times.is_energy_dependent:
+        return f"the times of {model.name!r} depend on energy"
     return ""
+
+
+def _free_of(part, free):
+    """Free parameters of a part of a model, which may not be there."""
+    parameters = [] if part is None else part.parameters
+    return [par for par in parameters if id(par) in free]
 
 
 def _all_parameters(model):

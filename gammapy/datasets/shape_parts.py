@@ -43,6 +43,6 @@ class SourcePart:
 
 def redistribution(evaluator):
     """Energy dispersion of an evaluator, shape (n_energy_true, n_energy)."""
-    if evaluator.edisp is None:
+    if evaluator.edisp is None or not evaluator.model.apply_irf["edisp"]:
         return evaluator._edisp_diagonal.pdf_matrix
     return evaluator.edisp.pdf_matrix

@@ -9,6 +9,7 @@ PSF. Only F depends on the spectrum and only S on the shape.
 import numpy as np
 from gammapy.modeling.smooth.basis import KernelBasis
 from .residuals.grids import cutout_slices
+from .shape_fixed import FixedGrid
 from .shape_images import shape_image
 from .shape_parts import SourcePart, redistribution
 from .shape_slopes import SpectrumSlopes
@@ -46,6 +47,8 @@ class SourceGrid:
         into, inside = cutout_slices(bins.geom, evaluator.geom.to_image())
         spread = redistribution(evaluator)
         exposure = evaluator.exposure.quantity.to_value("cm2 s")
+        if evaluator.model.temporal_model is not None:
+            exposure = exposure * float(evaluator.compute_temporal_norm())
         weights = bins.weights[(slice(None), *into)]
         # True energies that no bin in use can see need no work.
         is_seen = spread[:, weights.any(axis=(1, 2))].any(axis=1)
@@ -154,7 +157,7 @@ class SourceTerms:
     spectrum, shape : list of `~gammapy.modeling.Parameter`
         Free parameters, each one once.
     grids : list of `SourceGrid`
-        Datasets by their cutouts.
+        Datasets by their cutouts; all together when no parameter of the shape is free.
     """
 
     def __init__(self, model, indices, members):
@@ -167,19 +170,17 @@ class SourceTerms:
         self.idx_shape = np.array([indices[id(par)] for par in self.shape], dtype=int)
         self._slopes = SpectrumSlopes(model.spectral_model, self.spectrum, self.flux)
         self._axes = []
-        groups, spectra = {}, []
-        for bins, evaluator in members:
-            member = bins, evaluator, self._energies(evaluator)
-            if evaluator.geom.is_region:
-                spectra.append(member)
-                continue
-            image = evaluator.geom.to_image()
-            key = (image.data_shape, *np.round(image.wcs.wcs.crpix, 3))
-            groups.setdefault(key, []).append(member)
-        self.grids = [SourceGrid(self, group) for group in groups.values()]
+        members = [(*member, self._energies(member[1])) for member in members]
+        spectra = [member for member in members if member[1].geom.is_region]
+        maps = [member for member in members if not member[1].geom.is_region]
+        if self.shape:
+            self.grids = [SourceGrid(self, group) for group in _by_cutout(maps)]
+        else:
+            self.grids = [FixedGrid(maps)] if maps else []
         if spectra:
             self.grids.append(SpectrumGrid(spectra))
         self._known = None
+        self._known_flux = None
 
     def _energies(self, evaluator):
         """Where the true energies of a dataset are in the flux of the source."""
@@ -195,11 +196,15 @@ class SourceTerms:
 
     def flux(self):
         """Integral flux in all true energy bins, in cm-2 s-1."""
-        parts = [
-            self.model.spectral_model.integral(edges[:-1], edges[1:])
-            for edges in self._axes
-        ]
-        return np.concatenate([part.to_value("cm-2 s-1") for part in parts])
+        key = tuple(par.value for par in self.model.spectral_model.parameters)
+        if self._known_flux is None or self._known_flux[0] != key:
+            parts = [
+                self.model.spectral_model.integral(edges[:-1], edges[1:])
+                for edges in self._axes
+            ]
+            flux = np.concatenate([part.to_value("cm-2 s-1") for part in parts])
+            self._known_flux = key, flux
+        return self._known_flux[1]
 
     def flux_derivatives(self, *, second=False):
         """Derivatives of the flux, see `SpectrumSlopes.derivatives`."""
@@ -232,9 +237,19 @@ def _free(model, indices):
     )
 
 
+def _by_cutout(members):
+    """Groups of datasets in which a source has the same cutout."""
+    groups = {}
+    for bins, evaluator, energies in members:
+        image = evaluator.geom.to_image()
+        key = (image.data_shape, *np.round(image.wcs.wcs.crpix, 3))
+        groups.setdefault(key, []).append((bins, evaluator, energies))
+    return groups.values()
+
+
 def _kernels(evaluator):
     """Kernels of the PSF, as 2.1 convolves with them."""
-    if evaluator.psf is None:
+    if evaluator.psf is None or not evaluator.model.apply_irf["psf"]:
         n_energy = len(evaluator.geom.axes["energy_true"].center)
         return np.ones((n_energy, 1, 1))
     return evaluator.psf.psf_kernel_map.data.astype(np.float32)

@@ -44,6 +44,8 @@ def _part(bins, evaluator, energies):
 def _response(evaluator):
     """Counts per flux, shape (n_energy_true, n_energy)."""
     exposure = evaluator.exposure.quantity.to_value("cm2 s")[:, 0, 0]
+    if evaluator.model.temporal_model is not None:
+        exposure = exposure * float(evaluator.compute_temporal_norm())
     response = redistribution(evaluator)
     seen = (exposure * _seen_part(evaluator))[:, np.newaxis]
     # At an energy that no bin can see the exposure may be anything.

@@ -4,9 +4,9 @@
 from collections import Counter
 import numpy as np
 from gammapy.modeling.linearity import parameter_name
-from gammapy.modeling.models import SkyModel
+from gammapy.modeling.models import SkyModel, TemplateNPredModel
 from gammapy.modeling.smooth.statistic import Derivatives
-from .shape_bins import BackgroundTerms, CountedBins
+from .shape_bins import CountedBins, background_terms, template_terms
 from .shape_images import period, set_values
 from .shape_kinds import KINDS
 from .shape_limits import shape_reach, smallest_sizes, start_values
@@ -54,7 +54,7 @@ class SmoothStatistic:
         sources = [
             model
             for model in self.models
-            if isinstance(model, SkyModel)
+            if isinstance(model, (SkyModel, TemplateNPredModel))
             and any(id(par) in indices for par in model.parameters)
         ]
         self.bins, self.backgrounds, members = [], [], {}
@@ -63,7 +63,10 @@ class SmoothStatistic:
             bins.add_fixed(dataset, [model.name for model in sources])
             self._add_background(bins, dataset, indices)
             for name, evaluator in own_evaluators(dataset, sources):
-                members.setdefault(name, []).append((bins, evaluator))
+                if isinstance(evaluator.model, TemplateNPredModel):
+                    self._add_template(bins, evaluator.model, indices)
+                else:
+                    members.setdefault(name, []).append((bins, evaluator))
             self.bins.append(bins)
         self.sources = [
             SourceTerms(model, indices, members[model.name])
@@ -78,11 +81,14 @@ class SmoothStatistic:
         if dataset.background is None:
             return
         if dataset.background_model is not None:
-            self.backgrounds.append(BackgroundTerms(bins, dataset, indices))
+            self.backgrounds.append(background_terms(bins, dataset, indices))
             return
         everything = (slice(None), slice(None))
         data = dataset.background.quantity.to_value("")
         bins.add(f"background of {dataset.name}", data, everything, everything)
+
+    def _add_template(self, bins, model, indices):
+        self.backgrounds.append(template_terms(bins, model, bins.geom, indices))
 
     def _set_priors(self, indices):
         """Priors count once for each model to which a parameter is linked."""
@@ -218,7 +224,7 @@ class SmoothStatistic:
         totals = np.array([bins.sum_fixed for bins in self.bins])
         for term in self.backgrounds:
             norms = term.norms()
-            npred[term.number] += term.values * norms[term.energy]
+            npred[term.number][term.inside] += term.values * norms[term.energy]
             totals[term.number] += term.sums @ norms
         for source in self.sources:
             flux = source.flux()
@@ -331,10 +337,10 @@ class _Table:
     def add_background(self, term, second):
         """Background of a dataset."""
         first, pairs = term.derivatives(second=second)
-        ratios = self.ratios[term.number]
+        ratios = self.ratios[term.number][term.inside]
         for idx, change in zip(term.idx, first, strict=True):
             change_npred = term.values * change[term.energy]
-            self.jacobian[term.number][:, idx] += change_npred
+            self.jacobian[term.number][term.inside, idx] += change_npred
             self.gradient[idx] += term.sums @ change - ratios @ change_npred
         if second:
             seen = np.bincount(

@@ -1,21 +1,40 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Which fits of shapes and spectra have exact derivatives, and why others have not."""
 
+from functools import cache
+from .linearity import linear_norms
 from .utils import _parse_datasets
 
 __all__ = ["why_not_smooth"]
+
+
+@cache
+def smooth_spectra():
+    """Parameters in which a spectral model has kinks, by the class of the model.
+
+    All of them may be free in a fit with derivatives, but for those with kinks. Not
+    here are models whose parameters are nodes of tables (`TemplateNDSpectralModel`) or
+    that compute each energy for a long time (`NaimaSpectralModel`).
+    """
+    from gammapy.modeling import models
+
+    kinks = dict.fromkeys(linear_norms(), ())
+    kinks[models.PiecewiseNormSpectralModel] = ()
+    kinks[models.BrokenPowerLawSpectralModel] = ("ebreak",)
+    # The table of the absorption is linear from one redshift to the next.
+    kinks[models.EBLAbsorptionNormSpectralModel] = ("redshift",)
+    return kinks
 
 
 def why_not_smooth(datasets):
     """Say why the backend "newton" cannot fit the shapes and spectra of datasets.
 
     It can when the datasets are spectra or maps with a Cash statistic ("cash" or
-    "cash_weighted"), maps with a PSF in true energy, and what is free are shapes of
-    points, disks, shells, Gaussians and generalized Gaussians, spectra of any sources
-    and norms and tilts of backgrounds. A source in a spectrum must have a frozen shape,
-    or none. Spectra are those on the list of
-    `~gammapy.modeling.linearity.linear_norms`, their sums and their products. Priors
-    are Gaussian.
+    "cash_weighted"), and what is free are shapes of points, disks, shells, Gaussians
+    and generalized Gaussians (in maps with a PSF in true energy), spectra of any
+    sources, and spectra of backgrounds and templates of counts. A source in a spectrum
+    must have a frozen shape, or none. Spectra are those on the list of
+    `smooth_spectra`, their sums and their products. Priors are Gaussian.
 
     Parameters
     ----------

@@ -229,8 +229,8 @@ def test_other_prior(datasets):
 
 
 def test_response_left_out(datasets):
-    datasets.models["src"].apply_irf["psf"] = False
-    reason = "'src' does not have all of the response applied"
+    datasets.models["src"].apply_irf["exposure"] = False
+    reason = "'src' has no exposure applied"
     check_reason(datasets, reason)
 
 
