@@ -75,7 +75,20 @@ class SmoothStatistic:
         ]
         for bins in self.bins:
             bins.finish()
+        self.touching = self._touching()
         self._set_priors(indices)
+
+    def _touching(self):
+        """Indices of the parameters that change the model of each dataset."""
+        touching = [set() for _bins in self.bins]
+        for term in self.backgrounds:
+            touching[term.number].update(term.idx.tolist())
+        for source in self.sources:
+            own = {*source.idx_spectrum.tolist(), *source.idx_shape.tolist()}
+            for grid in source.grids:
+                for part in grid.parts:
+                    touching[part.number] |= own
+        return [np.array(sorted(own), dtype=int) for own in touching]
 
     def _add_background(self, bins, dataset, indices):
         if dataset.background is None:
@@ -312,15 +325,19 @@ class _Table:
         self.rest = np.zeros((number, number))
         self.jacobian = [np.zeros((len(part), number)) for part in npred]
 
+    def slope(self, number, idx):
+        """Derivative of the model of a dataset, an array to write to."""
+        return self.jacobian[number][np.searchsorted(self.touching[number], idx)]
+
     def fisher(self):
         """Part of the Hessian that has no second derivatives of the model."""
         total = np.zeros(self.rest.shape)
-        for npred, ratios, jacobian in zip(
-            self.npred, self.ratios, self.jacobian, strict=True
+        for npred, ratios, jacobian, own in zip(
+            self.npred, self.ratios, self.jacobian, self.touching, strict=True
         ):
             is_cut = npred <= TRUNCATION
             weights = np.where(is_cut, 0, ratios / np.where(is_cut, 1, npred))
-            total += (jacobian * weights[:, np.newaxis]).T @ jacobian
+            total[np.ix_(own, own)] += (jacobian * weights) @ jacobian.T
         return total
 
     def _add_rest(self, i, j, value):
@@ -340,7 +357,7 @@ class _Table:
         ratios = self.ratios[term.number][term.inside]
         for idx, change in zip(term.idx, first, strict=True):
             change_npred = term.values * change[term.energy]
-            self.jacobian[term.number][term.inside, idx] += change_npred
+            self.slope(term.number, idx)[term.inside] += change_npred
             self.gradient[idx] += term.sums @ change - ratios @ change_npred
         if second:
             seen = np.bincount(
@@ -360,7 +377,7 @@ class _Table:
             np.add.at(pull, part.energies, sums - ratios @ counts)
             for idx, change in zip(source.idx_spectrum, changes, strict=True):
                 own = counts @ change[part.energies]
-                self.jacobian[part.number][part.inside, idx] += own
+                self.slope(part.number, idx)[part.inside] += own
         for idx, change in zip(source.idx_spectrum, changes, strict=True):
             self.gradient[idx] += pull @ change
         self._add_pairs(source.idx_spectrum, pairs, pull)
@@ -374,7 +391,7 @@ class _Table:
         for idx, image in zip(source.idx_shape, images, strict=True):
             self.gradient[idx] += np.vdot(pull, image)
             for part, change in grid.change(image, flux):
-                self.jacobian[part.number][part.inside, idx] += change
+                self.slope(part.number, idx)[part.inside] += change
         if not second:
             return
         self._add_pairs(source.idx_shape, pairs, pull)
