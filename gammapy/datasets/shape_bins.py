@@ -26,7 +26,8 @@ class CountedBins:
     Attributes
     ----------
     weights : `~numpy.ndarray`
-        Weight of each bin, 0 outside the masks; None after `finish`.
+        Weight of each bin, 0 outside the masks; truth values after `finish` where all
+        are 0 or 1.
     idx : tuple of `~numpy.ndarray`
         Indices of the bins with counts.
     counts : `~numpy.ndarray`
@@ -105,8 +106,9 @@ class CountedBins:
         self.sum_fixed += total
 
     def finish(self):
-        """Let go of what is needed only to set up."""
-        self.weights = None
+        """Keep weights that are 0 or 1 as what takes less memory."""
+        if np.all((self.weights == 0) | (self.weights == 1)):
+            self.weights = self.weights.astype(bool)
 
 
 def bin_weights(dataset):

@@ -27,9 +27,8 @@ class FixedGrid:
     def __init__(self, members):
         self.parts = [_part(*member) for member in members]
 
-    def counts_now(self):
-        """Counts per flux, see `gammapy.datasets.shape_sources.SourceGrid.counts`."""
-        return [(part.response, part.sums) for part in self.parts]
+    def set_shape(self):
+        """Do nothing: the image is fixed."""
 
 
 def _part(bins, evaluator, energies):

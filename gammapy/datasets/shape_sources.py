@@ -8,10 +8,9 @@ PSF. Only F depends on the spectrum and only S on the shape.
 
 import numpy as np
 from gammapy.modeling.smooth.basis import KernelBasis
-from .residuals.grids import cutout_slices
 from .shape_fixed import FixedGrid
 from .shape_images import shape_image
-from .shape_parts import SourcePart, redistribution
+from .shape_parts import ImagePart
 from .shape_slopes import SpectrumSlopes
 from .shape_spectra import SpectrumGrid
 
@@ -36,87 +35,61 @@ class SourceGrid:
         kernels = [_kernels(evaluator) for _bins, evaluator, _energies in members]
         self.basis = KernelBasis(kernels, self.shape)
         self.parts = [
-            self._part(*member, amounts)
+            ImagePart(*member, amounts, self.basis)
             for member, amounts in zip(members, self.basis.amounts, strict=True)
         ]
-        self.pixels = np.unique(np.concatenate([part.pixel for part in self.parts]))
-        for part in self.parts:
-            part.at = np.searchsorted(self.pixels, part.pixel)
 
-    def _part(self, bins, evaluator, energies, amounts):
-        into, inside = cutout_slices(bins.geom, evaluator.geom.to_image())
-        spread = redistribution(evaluator)
-        exposure = evaluator.exposure.quantity.to_value("cm2 s")
-        if evaluator.model.temporal_model is not None:
-            exposure = exposure * float(evaluator.compute_temporal_norm())
-        weights = bins.weights[(slice(None), *into)]
-        # True energies that no bin in use can see need no work.
-        is_seen = spread[:, weights.any(axis=(1, 2))].any(axis=1)
-        use = np.flatnonzero(is_seen)
-        spread, exposure = spread[use], exposure[use]
-        idx, energy, lat, lon = bins.inside(into, inside)
-        response = exposure[:, lat, lon] * spread[:, energy]
-        weighted = np.tensordot(spread, weights, axes=1)
-        # Outside the masks an exposure may be anything.
-        visible = np.zeros((len(use), *self.shape))
-        part = exposure[(slice(None), *inside)]
-        np.multiply(part, weighted, out=weighted, where=weighted != 0)
-        visible[(slice(None), *inside)] = weighted
-        sums = [
-            self.basis.correlate(image, amount).ravel()
-            for image, amount in zip(visible, amounts[use], strict=True)
+    def set_shape(self):
+        """Set the counts per flux of the present shape in all parts."""
+        image = self.image.value()
+        for part, convolved in zip(self.parts, self._convolved([image]), strict=True):
+            part.set_shape(image, *convolved)
+
+    def _convolved(self, images, **kwargs):
+        """Convolutions of images at the pixels of each part, a list for each."""
+        n_pixels = self.shape[0] * self.shape[1]
+        pixels = np.arange(n_pixels)
+        if all(len(part.pixels) < n_pixels for part in self.parts):
+            pixels = np.unique(np.concatenate([part.pixels for part in self.parts]))
+        at = [np.searchsorted(pixels, part.pixels) for part in self.parts]
+        found = [self.basis.convolve(image, pixels, **kwargs) for image in images]
+        return [
+            [values if len(own) == len(pixels) else values[:, own] for values in found]
+            for own in at
         ]
-        return SourcePart(
-            number=bins.number,
-            energies=energies[use],
-            amounts=amounts[use],
-            inside=idx,
-            pixel=lat * self.shape[1] + lon,
-            response=np.ascontiguousarray(response.T),
-            sums=np.array(sums).reshape(len(use), -1),
-        )
 
-    def counts_now(self):
-        """Counts per flux of the present shape, see `counts`."""
-        return self.counts(self.image.value())
-
-    def counts(self, image):
-        """Counts per flux: at the bins with counts, and their weighted sums.
+    def changes(self, images, flux):
+        """Changes of the counts at bins with counts when the shape changes.
 
         Parameters
         ----------
-        image : `~numpy.ndarray`
-            Image of the shape.
+        images : list of `~numpy.ndarray`
+            Changes of the image.
+        flux : `~numpy.ndarray`
+            Flux.
 
-        Returns
-        -------
-        counts : list of tuple
-            For each part its arrays of shape (n_bin, n_energy) and (n_energy,).
+        Yields
+        ------
+        part, number, change : tuple
+            Part, number of the image, and the change of the counts, to three digits.
         """
-        convolved = self.basis.convolve(image, self.pixels)
-        counts = []
-        for part in self.parts:
-            blurred = (part.amounts @ convolved)[:, part.at]
-            counts.append((part.response * blurred.T, part.sums @ image.ravel()))
-        return counts
+        # Changes may be larger or smaller than a float of 32 bits can be.
+        scales = [np.max(abs(image)) or 1.0 for image in images]
+        scaled = [image / scale for image, scale in zip(images, scales, strict=True)]
+        convolved = self._convolved(scaled, coarse=True)
+        for part, own in zip(self.parts, convolved, strict=True):
+            for number, change in enumerate(part.changes(own, flux)):
+                yield part, number, scales[number] * change
 
-    def change(self, image, flux):
-        """Change of the counts at bins with counts when the shape changes."""
-        convolved = self.basis.convolve(image, self.pixels, coarse=True)
-        n_images = len(convolved)
-        for part in self.parts:
-            mixed = (part.response * flux[part.energies]) @ part.amounts[:, :n_images]
-            yield part, np.einsum("br,rb->b", mixed, convolved[:, part.at])
-
-    def pull(self, flux, ratios, *, coarse=False):
+    def pull(self, flux, seen, *, coarse=False):
         """Derivative of half the statistic with respect to each pixel of the image.
 
         Parameters
         ----------
         flux : `~numpy.ndarray`
             Flux, or a derivative of it.
-        ratios : list of `~numpy.ndarray`
-            Weighted counts over model at the bins with counts of each dataset.
+        seen : list of `~numpy.ndarray`
+            Result of `ImagePart.seen` of each part.
         coarse : bool, optional
             Whether three digits are enough. Default is False.
 
@@ -127,17 +100,11 @@ class SourceGrid:
         """
         n_images = self.basis.n_coarse if coarse else self.basis.n_images
         n_pixels = self.shape[0] * self.shape[1]
-        images = np.zeros((n_images, n_pixels))
-        total = np.zeros(n_pixels)
-        for part in self.parts:
-            own = flux[part.energies]
-            total += own @ part.sums
-            mixed = (part.response * own) @ part.amounts[:, :n_images]
-            mixed *= ratios[part.number][part.inside, np.newaxis]
-            for image, weights in zip(images, mixed.T, strict=True):
-                image += np.bincount(part.pixel, weights, minlength=n_pixels)
+        images, total = np.zeros((n_images, n_pixels)), np.zeros(n_pixels)
+        for part, slopes in zip(self.parts, seen, strict=True):
+            part.add_pull(slopes, flux, images, total)
         images = images.reshape(n_images, *self.shape)
-        return total.reshape(self.shape) - self.basis.correlate_each(images)
+        return total.reshape(self.shape) + self.basis.correlate_each(images)
 
 
 class SourceTerms:
@@ -179,8 +146,7 @@ class SourceTerms:
             self.grids = [FixedGrid(maps)] if maps else []
         if spectra:
             self.grids.append(SpectrumGrid(spectra))
-        self._known = None
-        self._known_flux = None
+        self._known = self._known_flux = None
 
     def _energies(self, evaluator):
         """Where the true energies of a dataset are in the flux of the source."""
@@ -196,36 +162,34 @@ class SourceTerms:
 
     def flux(self):
         """Integral flux in all true energy bins, in cm-2 s-1."""
-        key = tuple(par.value for par in self.model.spectral_model.parameters)
+        key = tuple(par.value for par in self.spectrum)
         if self._known_flux is None or self._known_flux[0] != key:
-            parts = [
-                self.model.spectral_model.integral(edges[:-1], edges[1:])
-                for edges in self._axes
-            ]
-            flux = np.concatenate([part.to_value("cm-2 s-1") for part in parts])
-            self._known_flux = key, flux
+            self._known_flux = key, self._integrals()
         return self._known_flux[1]
+
+    def _integrals(self):
+        parts = [
+            self.model.spectral_model.integral(edges[:-1], edges[1:])
+            for edges in self._axes
+        ]
+        return np.concatenate([part.to_value("cm-2 s-1") for part in parts])
 
     def flux_derivatives(self, *, second=False):
         """Derivatives of the flux, see `SpectrumSlopes.derivatives`."""
         return self._slopes.derivatives(second=second)
 
-    def counts(self):
-        """Counts per flux of the present shape, see `SourceGrid.counts`.
-
-        Returns
-        -------
-        counts : list of tuple
-            Part, counts and sums.
-        """
+    def set_shape(self):
+        """Set the counts per flux of the present shape, unless they are set."""
         key = tuple(par.value for par in self.shape)
-        if self._known is None or self._known[0] != key:
-            counts = []
+        if self._known != key:
             for grid in self.grids:
-                for part, found in zip(grid.parts, grid.counts_now(), strict=True):
-                    counts.append((part, *found))
-            self._known = key, counts
-        return self._known[1]
+                grid.set_shape()
+            self._known = key
+
+    @property
+    def parts(self):
+        """The source in each dataset, a list of `SourcePart` and `ImagePart`."""
+        return [part for grid in self.grids for part in grid.parts]
 
 
 def _free(model, indices):

@@ -25,9 +25,8 @@ class SpectrumGrid:
     def __init__(self, members):
         self.parts = [_part(*member) for member in members]
 
-    def counts_now(self):
-        """Counts per flux, see `gammapy.datasets.shape_sources.SourceGrid.counts`."""
-        return [(part.response, part.sums) for part in self.parts]
+    def set_shape(self):
+        """Do nothing: there is no image."""
 
 
 def _part(bins, evaluator, energies):

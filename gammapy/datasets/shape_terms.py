@@ -241,18 +241,20 @@ class SmoothStatistic:
             totals[term.number] += term.sums @ norms
         for source in self.sources:
             flux = source.flux()
-            for part, counts, sums in source.counts():
-                own = flux[part.energies]
-                npred[part.number][part.inside] += counts @ own
-                totals[part.number] += sums @ own
+            source.set_shape()
+            for part in source.parts:
+                npred[part.number][part.inside] += part.npred(flux)
+                totals[part.number] += part.sums @ flux[part.energies]
         return npred, totals
 
     def broken(self):
         """Name of a component that is not a number, "" when there is none."""
         for source in self.sources:
             flux = source.flux()
-            for _part, counts, _sums in source.counts():
-                if not (np.isfinite(flux).all() and np.isfinite(counts).all()):
+            source.set_shape()
+            for part in source.parts:
+                parts = (flux, part.npred(flux), part.sums)
+                if not all(np.isfinite(values).all() for values in parts):
                     return source.model.name
         for term in self.backgrounds:
             if not np.isfinite(term.norms()).all():
@@ -323,7 +325,12 @@ class _Table:
         number = len(statistic.parameters)
         self.gradient = np.zeros(number)
         self.rest = np.zeros((number, number))
-        self.jacobian = [np.zeros((len(part), number)) for part in npred]
+        self.touching = statistic.touching
+        # Most parameters of many datasets do not change a given one.
+        self.jacobian = [
+            np.zeros((len(own), len(model)))
+            for own, model in zip(self.touching, npred, strict=True)
+        ]
 
     def slope(self, number, idx):
         """Derivative of the model of a dataset, an array to write to."""
@@ -372,31 +379,31 @@ class _Table:
         flux = source.flux()
         changes, pairs = source.flux_derivatives(second=second)
         pull = np.zeros(len(flux))
-        for part, counts, sums in source.counts():
-            ratios = self.ratios[part.number][part.inside]
-            np.add.at(pull, part.energies, sums - ratios @ counts)
-            for idx, change in zip(source.idx_spectrum, changes, strict=True):
-                own = counts @ change[part.energies]
-                self.slope(part.number, idx)[part.inside] += own
+        source.set_shape()
+        for grid in source.grids:
+            seen = [part.seen(self.ratios[part.number]) for part in grid.parts]
+            for part, slopes in zip(grid.parts, seen, strict=True):
+                np.add.at(pull, part.energies, part.pulls(slopes))
+                for idx, change in zip(source.idx_spectrum, changes, strict=True):
+                    self.slope(part.number, idx)[part.inside] += part.npred(change)
+            if shapes and source.shape:
+                self._add_shape(source, grid, flux, changes, seen, second)
         for idx, change in zip(source.idx_spectrum, changes, strict=True):
             self.gradient[idx] += pull @ change
         self._add_pairs(source.idx_spectrum, pairs, pull)
-        if shapes and source.shape:
-            for grid in source.grids:
-                self._add_shape(source, grid, flux, changes, second)
 
-    def _add_shape(self, source, grid, flux, changes, second):
+    def _add_shape(self, source, grid, flux, changes, seen, second):
         images, pairs = grid.image.derivatives(second=second)
-        pull = grid.pull(flux, self.ratios)
+        pull = grid.pull(flux, seen)
         for idx, image in zip(source.idx_shape, images, strict=True):
             self.gradient[idx] += np.vdot(pull, image)
-            for part, change in grid.change(image, flux):
-                self.slope(part.number, idx)[part.inside] += change
+        for part, number, change in grid.changes(images, flux):
+            self.slope(part.number, source.idx_shape[number])[part.inside] += change
         if not second:
             return
         self._add_pairs(source.idx_shape, pairs, pull)
         for idx, change in zip(source.idx_spectrum, changes, strict=True):
-            both = grid.pull(change, self.ratios, coarse=True)
+            both = grid.pull(change, seen, coarse=True)
             for other, image in zip(source.idx_shape, images, strict=True):
                 self._add_rest(idx, other, np.vdot(both, image))
 

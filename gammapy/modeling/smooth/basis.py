@@ -80,8 +80,8 @@ class KernelBasis:
             for half, size in zip(self.half, sizes, strict=True)
         )
         large[:, rows[:, np.newaxis], columns] = images
-        self.transforms = fft.rfft2(large)
-        self.transforms_coarse = self.transforms[: self.n_coarse].astype(np.complex64)
+        # Kernels have no more digits than these.
+        self.transforms = fft.rfft2(large).astype(np.complex64)
 
     def convolve(self, image, pixels, *, coarse=False):
         """Convolution with each image of the basis, at some pixels.
@@ -98,20 +98,19 @@ class KernelBasis:
         Returns
         -------
         values : `~numpy.ndarray`
-            Shape (n_images, n_pixels).
+            Shape (n_images, n_pixels); of 32 bits when they are coarse, in which case
+            the values of the image should be neither very small nor very large.
         """
         transforms = self.transforms
-        scale = 1.0
         if coarse:
-            transforms = self.transforms_coarse
-            # Derivatives may be larger or smaller than a float32 can be.
-            scale = np.max(abs(image)) or 1.0
-            image = (image / scale).astype(np.float32)
+            transforms, image = transforms[: self.n_coarse], image.astype(np.float32)
         spectrum = fft.rfft2(image, self.fft_shape)
-        values = np.empty((len(transforms), len(pixels)))
+        values = np.empty((len(transforms), len(pixels)), dtype=image.dtype)
+        is_all = len(pixels) == self.shape[0] * self.shape[1]
         for row, transform in zip(values, transforms, strict=True):
-            row[:] = self._inverse(spectrum * transform).ravel()[pixels]
-        return values * scale
+            found = self._inverse(spectrum * transform).ravel()
+            row[:] = found if is_all else found[pixels]
+        return values
 
     def correlate(self, image, amounts):
         """Correlation with one kernel, the adjoint of the convolution.
@@ -147,7 +146,7 @@ class KernelBasis:
         """
         transforms, scale = self.transforms, 1.0
         if len(images) < self.n_images:
-            transforms = self.transforms_coarse
+            transforms = transforms[: self.n_coarse]
             scale = np.max(abs(images)) or 1.0
             images = (images / scale).astype(np.float32)
         total = 0
