@@ -27,9 +27,6 @@ class FixedGrid:
     def __init__(self, members):
         self.parts = [_part(*member) for member in members]
 
-    def set_shape(self):
-        """Do nothing: the image is fixed."""
-
 
 def _part(bins, evaluator, energies):
     into, inside = cutout_slices(bins.geom, evaluator.geom.to_image())

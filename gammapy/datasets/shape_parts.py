@@ -136,12 +136,12 @@ class ImagePart:
         n_pixels = self._shape[0] * self._shape[1]
         self._sums = np.empty((len(weighted), n_pixels), dtype=np.float32)
         self._middle = np.empty(len(weighted))
-        visible = np.zeros(self._shape)
-        for number, image in enumerate(weighted):
-            visible[self._part] = self._unit * image
-            sums = basis.correlate(visible, self._amounts[number]).ravel()
-            self._middle[number] = sums[n_pixels // 2]
-            self._sums[number] = sums - self._middle[number]
+        visible = np.zeros((len(weighted), *self._shape))
+        visible[(slice(None), *self._part)] = self._unit * weighted
+        for energies, sums in basis.correlate(visible, self._amounts):
+            sums = sums.reshape(-1, n_pixels)
+            self._middle[energies] = middle = sums[:, n_pixels // 2]
+            self._sums[energies] = sums - middle[:, np.newaxis]
 
     def _exposures(self):
         """Exposure in the pixels that are looked at, shape (n_energy, n_pixel)."""
@@ -225,8 +225,8 @@ class ImagePart:
         pulls = np.einsum("tp,tp->t", self.counts, seen)
         return pulls if self._is_dense else pulls + self.sums
 
-    def add_pull(self, seen, flux, images, total):
-        """Add the derivative with respect to the image.
+    def pull(self, seen, flux, n_images):
+        """Derivative of half the statistic with respect to the image.
 
         Parameters
         ----------
@@ -234,20 +234,23 @@ class ImagePart:
             Result of `seen`.
         flux : `~numpy.ndarray`
             Flux.
-        images : `~numpy.ndarray`
-            To be correlated with the images of the basis; is added to.
-        total : `~numpy.ndarray`
-            Is added to.
+        n_images : int
+            Number of images of the basis.
+
+        Returns
+        -------
+        values : `~numpy.ndarray`
+            What is to be correlated with the images of the basis, (n_images, n_pixel).
+        total : `~numpy.ndarray` or float
+            The rest, shape of the flat image, or 0.
         """
         own = flux[self.energies]
         pull = seen * (self._unit * own[:, np.newaxis])
         pull *= self._exposures()
-        mixed = self._amounts[:, : len(images)].T @ pull
+        values = self._amounts[:, :n_images].T @ pull
         if self._is_dense:
-            images += mixed
-            return
-        images[:, self.pixels] += mixed
-        total += np.einsum("t,tp->p", own, self._sums) + own @ self._middle
+            return values, 0.0
+        return values, np.einsum("t,tp->p", own, self._sums) + own @ self._middle
 
 
 def _range(is_used):

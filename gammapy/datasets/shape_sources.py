@@ -8,6 +8,7 @@ PSF. Only F depends on the spectrum and only S on the shape.
 
 import numpy as np
 from gammapy.modeling.smooth.basis import KernelBasis
+from .residuals.grids import cutout_slices, joint_image_geom
 from .shape_fixed import FixedGrid
 from .shape_images import shape_image
 from .shape_parts import ImagePart
@@ -22,15 +23,21 @@ class SourceGrid:
 
     Parameters
     ----------
-    source : `SourceTerms`
-        Source.
+    image : `~gammapy.datasets.shape_images.ShapeImage`
+        Image of the shape, on a geometry that holds the cutout.
     members : list of tuple
         Bins of each dataset, its evaluator, and where its true energies are.
+
+    Attributes
+    ----------
+    window : tuple of slice
+        Where the cutout is in the image.
     """
 
-    def __init__(self, source, members):
+    def __init__(self, image, members):
         geom = members[0][1].geom.to_image()
-        self.image = shape_image(source.model.spatial_model, source.shape, geom)
+        self.image = image
+        self.window = cutout_slices(image.geom, geom)[0]
         self.shape = geom.data_shape
         kernels = [_kernels(evaluator) for _bins, evaluator, _energies in members]
         self.basis = KernelBasis(kernels, self.shape)
@@ -38,25 +45,21 @@ class SourceGrid:
             ImagePart(*member, amounts, self.basis)
             for member, amounts in zip(members, self.basis.amounts, strict=True)
         ]
-
-    def set_shape(self):
-        """Set the counts per flux of the present shape in all parts."""
-        image = self.image.value()
-        for part, convolved in zip(self.parts, self._convolved([image]), strict=True):
-            part.set_shape(image, *convolved)
-
-    def _convolved(self, images, **kwargs):
-        """Convolutions of images at the pixels of each part, a list for each."""
-        n_pixels = self.shape[0] * self.shape[1]
-        pixels = np.arange(n_pixels)
-        if all(len(part.pixels) < n_pixels for part in self.parts):
-            pixels = np.unique(np.concatenate([part.pixels for part in self.parts]))
-        at = [np.searchsorted(pixels, part.pixels) for part in self.parts]
-        found = [self.basis.convolve(image, pixels, **kwargs) for image in images]
-        return [
-            [values if len(own) == len(pixels) else values[:, own] for values in found]
-            for own in at
+        pixels = [part.pixels for part in self.parts]
+        self.pixels = np.unique(np.concatenate(pixels))
+        self._at = [
+            slice(None)
+            if len(own) == len(self.pixels)
+            else np.searchsorted(self.pixels, own)
+            for own in pixels
         ]
+
+    def set_shape(self, image):
+        """Set the counts per flux of the present shape in all parts."""
+        image = image[self.window]
+        convolved = self.basis.convolve(image, self.pixels)
+        for part, at in zip(self.parts, self._at, strict=True):
+            part.set_shape(image, convolved[:, at])
 
     def changes(self, images, flux):
         """Changes of the counts at bins with counts when the shape changes.
@@ -73,16 +76,20 @@ class SourceGrid:
         part, number, change : tuple
             Part, number of the image, and the change of the counts, to three digits.
         """
+        images = [image[self.window] for image in images]
         # Changes may be larger or smaller than a float of 32 bits can be.
         scales = [np.max(abs(image)) or 1.0 for image in images]
-        scaled = [image / scale for image, scale in zip(images, scales, strict=True)]
-        convolved = self._convolved(scaled, coarse=True)
-        for part, own in zip(self.parts, convolved, strict=True):
+        convolved = [
+            self.basis.convolve(image / scale, self.pixels, coarse=True)
+            for image, scale in zip(images, scales, strict=True)
+        ]
+        for part, at in zip(self.parts, self._at, strict=True):
+            own = [values[:, at] for values in convolved]
             for number, change in enumerate(part.changes(own, flux)):
                 yield part, number, scales[number] * change
 
     def pull(self, flux, seen, *, coarse=False):
-        """Derivative of half the statistic with respect to each pixel of the image.
+        """Derivative of half the statistic with respect to each pixel of the cutout.
 
         Parameters
         ----------
@@ -99,12 +106,14 @@ class SourceGrid:
             Image.
         """
         n_images = self.basis.n_coarse if coarse else self.basis.n_images
-        n_pixels = self.shape[0] * self.shape[1]
-        images, total = np.zeros((n_images, n_pixels)), np.zeros(n_pixels)
-        for part, slopes in zip(self.parts, seen, strict=True):
-            part.add_pull(slopes, flux, images, total)
-        images = images.reshape(n_images, *self.shape)
-        return total.reshape(self.shape) + self.basis.correlate_each(images)
+        values = np.zeros((n_images, len(self.pixels)))
+        total = np.zeros(self.shape[0] * self.shape[1])
+        for part, at, slopes in zip(self.parts, self._at, seen, strict=True):
+            own, rest = part.pull(slopes, flux, n_images)
+            values[:, at] += own
+            total += rest
+        total = total.reshape(self.shape)
+        return total + self.basis.correlate_each(values, self.pixels)
 
 
 class SourceTerms:
@@ -123,8 +132,10 @@ class SourceTerms:
     ----------
     spectrum, shape : list of `~gammapy.modeling.Parameter`
         Free parameters, each one once.
-    grids : list of `SourceGrid`
-        Datasets by their cutouts; all together when no parameter of the shape is free.
+    drawings : list of tuple
+        Images, and for each a list of `SourceGrid`: datasets by their cutouts.
+    fixed : list of `FixedGrid` and `SpectrumGrid`
+        Datasets in which no image changes.
     """
 
     def __init__(self, model, indices, members):
@@ -140,13 +151,30 @@ class SourceTerms:
         members = [(*member, self._energies(member[1])) for member in members]
         spectra = [member for member in members if member[1].geom.is_region]
         maps = [member for member in members if not member[1].geom.is_region]
-        if self.shape:
-            self.grids = [SourceGrid(self, group) for group in _by_cutout(maps)]
-        else:
-            self.grids = [FixedGrid(maps)] if maps else []
-        if spectra:
-            self.grids.append(SpectrumGrid(spectra))
+        self.drawings = self._drawings(_by_cutout(maps)) if self.shape else []
+        self.fixed = [SpectrumGrid(spectra)] if spectra else []
+        if maps and not self.shape:
+            self.fixed.append(FixedGrid(maps))
         self._known = self._known_flux = None
+
+    def _drawings(self, groups):
+        """Images with the grids that show parts of them, a list of tuple."""
+        geoms = [members[0][1].geom.to_image() for members in groups]
+        shape = self.model.spatial_model
+        if geoms and all(geom.is_aligned(geoms[0]) for geom in geoms):
+            # What all show is drawn once.
+            image = shape_image(shape, self.shape, joint_image_geom(geoms))
+            return [(image, [SourceGrid(image, members) for members in groups])]
+        images = [shape_image(shape, self.shape, geom) for geom in geoms]
+        return [
+            (image, [SourceGrid(image, members)])
+            for image, members in zip(images, groups, strict=True)
+        ]
+
+    @property
+    def grids(self):
+        """All grids of images, a list of `SourceGrid`."""
+        return [grid for _image, grids in self.drawings for grid in grids]
 
     def _energies(self, evaluator):
         """Where the true energies of a dataset are in the flux of the source."""
@@ -182,14 +210,16 @@ class SourceTerms:
         """Set the counts per flux of the present shape, unless they are set."""
         key = tuple(par.value for par in self.shape)
         if self._known != key:
-            for grid in self.grids:
-                grid.set_shape()
+            for image, grids in self.drawings:
+                values = image.value()
+                for grid in grids:
+                    grid.set_shape(values)
             self._known = key
 
     @property
     def parts(self):
         """The source in each dataset, a list of `SourcePart` and `ImagePart`."""
-        return [part for grid in self.grids for part in grid.parts]
+        return [part for grid in [*self.grids, *self.fixed] for part in grid.parts]
 
 
 def _free(model, indices):
@@ -208,7 +238,7 @@ def _by_cutout(members):
         image = evaluator.geom.to_image()
         key = (image.data_shape, *np.round(image.wcs.wcs.crpix, 3))
         groups.setdefault(key, []).append((bins, evaluator, energies))
-    return groups.values()
+    return list(groups.values())
 
 
 def _kernels(evaluator):

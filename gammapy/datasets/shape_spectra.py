@@ -25,9 +25,6 @@ class SpectrumGrid:
     def __init__(self, members):
         self.parts = [_part(*member) for member in members]
 
-    def set_shape(self):
-        """Do nothing: there is no image."""
-
 
 def _part(bins, evaluator, energies):
     response = _response(evaluator)

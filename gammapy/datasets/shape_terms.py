@@ -85,9 +85,8 @@ class SmoothStatistic:
             touching[term.number].update(term.idx.tolist())
         for source in self.sources:
             own = {*source.idx_spectrum.tolist(), *source.idx_shape.tolist()}
-            for grid in source.grids:
-                for part in grid.parts:
-                    touching[part.number] |= own
+            for part in source.parts:
+                touching[part.number] |= own
         return [np.array(sorted(own), dtype=int) for own in touching]
 
     def _add_background(self, bins, dataset, indices):
@@ -380,32 +379,47 @@ class _Table:
         changes, pairs = source.flux_derivatives(second=second)
         pull = np.zeros(len(flux))
         source.set_shape()
-        for grid in source.grids:
-            seen = [part.seen(self.ratios[part.number]) for part in grid.parts]
-            for part, slopes in zip(grid.parts, seen, strict=True):
-                np.add.at(pull, part.energies, part.pulls(slopes))
-                for idx, change in zip(source.idx_spectrum, changes, strict=True):
-                    self.slope(part.number, idx)[part.inside] += part.npred(change)
+        for image, grids in source.drawings:
             if shapes and source.shape:
-                self._add_shape(source, grid, flux, changes, seen, second)
+                self._add_drawing(source, image, grids, flux, changes, pull, second)
+                continue
+            for grid in grids:
+                self._add_spectrum(source, grid, changes, pull)
+        for grid in source.fixed:
+            self._add_spectrum(source, grid, changes, pull)
         for idx, change in zip(source.idx_spectrum, changes, strict=True):
             self.gradient[idx] += pull @ change
         self._add_pairs(source.idx_spectrum, pairs, pull)
 
-    def _add_shape(self, source, grid, flux, changes, seen, second):
-        images, pairs = grid.image.derivatives(second=second)
-        pull = grid.pull(flux, seen)
-        for idx, image in zip(source.idx_shape, images, strict=True):
-            self.gradient[idx] += np.vdot(pull, image)
-        for part, number, change in grid.changes(images, flux):
-            self.slope(part.number, source.idx_shape[number])[part.inside] += change
+    def _add_spectrum(self, source, grid, changes, pull):
+        """Spectrum in the datasets of a grid; what `SourceGrid.pull` needs."""
+        seen = [part.seen(self.ratios[part.number]) for part in grid.parts]
+        for part, slopes in zip(grid.parts, seen, strict=True):
+            np.add.at(pull, part.energies, part.pulls(slopes))
+            for idx, change in zip(source.idx_spectrum, changes, strict=True):
+                self.slope(part.number, idx)[part.inside] += part.npred(change)
+        return seen
+
+    def _add_drawing(self, source, image, grids, flux, changes, pull, second):
+        """Spectrum and shape in the datasets that show parts of an image."""
+        slopes, pairs = image.derivatives(second=second)
+        fluxes = [flux, *changes] if second else [flux]
+        pulls = np.zeros((len(fluxes), *image.geom.data_shape))
+        for grid in grids:
+            seen = self._add_spectrum(source, grid, changes, pull)
+            for number, own in enumerate(fluxes):
+                part = grid.pull(own, seen, coarse=number > 0)
+                pulls[number][grid.window] += part
+            for part, number, change in grid.changes(slopes, flux):
+                self.slope(part.number, source.idx_shape[number])[part.inside] += change
+        for idx, slope in zip(source.idx_shape, slopes, strict=True):
+            self.gradient[idx] += np.vdot(pulls[0], slope)
         if not second:
             return
-        self._add_pairs(source.idx_shape, pairs, pull)
-        for idx, change in zip(source.idx_spectrum, changes, strict=True):
-            both = grid.pull(change, seen, coarse=True)
-            for other, image in zip(source.idx_shape, images, strict=True):
-                self._add_rest(idx, other, np.vdot(both, image))
+        self._add_pairs(source.idx_shape, pairs, pulls[0])
+        for idx, both in zip(source.idx_spectrum, pulls[1:], strict=True):
+            for other, slope in zip(source.idx_shape, slopes, strict=True):
+                self._add_rest(idx, other, np.vdot(both, slope))
 
 
 def own_evaluators(dataset, sources):

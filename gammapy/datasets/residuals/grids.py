@@ -35,8 +35,14 @@ def common_image_geom(datasets, geom=None):
         )
     if geom is not None:
         images["geom"] = reference
-    corners = np.array([pixel_offset(reference, image) for image in images.values()])
-    sizes = np.array([image.data_shape[::-1] for image in images.values()])
+    return joint_image_geom([reference, *images.values()])
+
+
+def joint_image_geom(geoms):
+    """Smallest image geometry that holds all of some images of one grid."""
+    reference = geoms[0]
+    corners = np.array([pixel_offset(reference, geom) for geom in geoms])
+    sizes = np.array([geom.data_shape[::-1] for geom in geoms])
     low, high = corners.min(axis=0), (corners + sizes).max(axis=0)
     wcs = reference.wcs.deepcopy()
     wcs.wcs.crpix = reference.wcs.wcs.crpix - low

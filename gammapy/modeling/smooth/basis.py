@@ -13,6 +13,10 @@ TOLERANCE = 1e-6
 TOLERANCE_COARSE = 1e-4
 
 
+# Numbers that are transformed at a time.
+SIZE_PART = 500_000
+
+
 class KernelBasis:
     """Kernels as sums of a few images, K_t = sum_r amounts[t, r] U_r.
 
@@ -106,57 +110,74 @@ class KernelBasis:
             transforms, image = transforms[: self.n_coarse], image.astype(np.float32)
         spectrum = fft.rfft2(image, self.fft_shape)
         values = np.empty((len(transforms), len(pixels)), dtype=image.dtype)
-        is_all = len(pixels) == self.shape[0] * self.shape[1]
-        for row, transform in zip(values, transforms, strict=True):
-            found = self._inverse(spectrum * transform).ravel()
-            row[:] = found if is_all else found[pixels]
+        lat, lon = np.divmod(pixels, self.shape[1])
+        place = lat * self.fft_shape[1] + lon
+        for part in self._parts(len(transforms)):
+            found = fft.irfft2(spectrum * transforms[part], self.fft_shape)
+            values[part] = found.reshape(len(found), -1)[:, place]
         return values
 
-    def correlate(self, image, amounts):
-        """Correlation with one kernel, the adjoint of the convolution.
+    def _parts(self, number):
+        """Slices of so many images as are transformed at a time."""
+        size = max(1, SIZE_PART // (self.fft_shape[0] * self.fft_shape[1]))
+        return [slice(start, start + size) for start in range(0, number, size)]
 
-        Parameters
-        ----------
-        image : `~numpy.ndarray`
-            Image.
-        amounts : `~numpy.ndarray`
-            How much of each image of the basis is in the kernel, shape (n_images,).
-
-        Returns
-        -------
-        image : `~numpy.ndarray`
-            The correlation.
-        """
-        kernel = np.tensordot(amounts, self.transforms, axes=1)
-        return self._inverse(fft.rfft2(image, self.fft_shape) * kernel.conj())
-
-    def correlate_each(self, images):
-        """Sum of the correlations with each image of the basis.
+    def correlate(self, images, amounts):
+        """Correlation of each image with a kernel, the adjoint of the convolution.
 
         Parameters
         ----------
         images : `~numpy.ndarray`
-            One for each image of the basis; or for its first ones, whose number is that
-            of the coarse tolerance, which is then enough.
+            Images, shape (n_kernels, n_lat, n_lon).
+        amounts : `~numpy.ndarray`
+            How much of each image of the basis is in the kernels, shape (n_kernels,
+            n_images).
+
+        Yields
+        ------
+        images : tuple
+            Slice of the kernels, and the correlations of these.
+        """
+        n_lat, n_lon = self.shape
+        # A complex array is a real one of twice the length.
+        flat = self.transforms.reshape(len(self.transforms), -1).view(np.float32)
+        for part in self._parts(len(images)):
+            kernels = (amounts[part] @ flat).view(complex)
+            spectra = fft.rfft2(images[part], self.fft_shape)
+            spectra *= kernels.conj().reshape(spectra.shape)
+            yield part, fft.irfft2(spectra, self.fft_shape)[:, :n_lat, :n_lon]
+
+    def correlate_each(self, values, pixels):
+        """Sum of the correlations of images with each image of the basis.
+
+        Parameters
+        ----------
+        values : `~numpy.ndarray`
+            Images at some pixels, 0 at others, shape (n_images, n_pixels): one for
+            each image of the basis; or for its first ones, whose number is that of the
+            coarse tolerance, which is then enough.
+        pixels : `~numpy.ndarray` of int
+            Flat indices of the pixels.
 
         Returns
         -------
         image : `~numpy.ndarray`
             The sum.
         """
-        transforms, scale = self.transforms, 1.0
-        if len(images) < self.n_images:
-            transforms = transforms[: self.n_coarse]
-            scale = np.max(abs(images)) or 1.0
-            images = (images / scale).astype(np.float32)
+        scale, dtype = 1.0, float
+        if len(values) < self.n_images:
+            scale, dtype = np.max(abs(values)) or 1.0, np.float32
         total = 0
-        for image, transform in zip(images, transforms, strict=True):
-            total = total + fft.rfft2(image, self.fft_shape) * transform.conj()
-        return scale * self._inverse(total)
-
-    def _inverse(self, spectrum):
+        for part in self._parts(len(values)):
+            own = values[part]
+            images = np.zeros((len(own), self.shape[0] * self.shape[1]), dtype=dtype)
+            images[:, pixels] = own / scale
+            images = images.reshape(len(own), *self.shape)
+            spectra = fft.rfft2(images, self.fft_shape)
+            spectra *= self.transforms[: len(values)][part].conj()
+            total = total + spectra.sum(axis=0)
         n_lat, n_lon = self.shape
-        return fft.irfft2(spectrum, self.fft_shape)[:n_lat, :n_lon]
+        return scale * fft.irfft2(total, self.fft_shape)[:n_lat, :n_lon]
 
 
 def _centred(kernel, half):
