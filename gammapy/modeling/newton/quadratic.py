@@ -8,6 +8,9 @@ __all__ = []
 #: Where to go along a direction without curvature, for its length is not known.
 FAR = 100.0
 
+#: Number of unknowns from which on it is worth to look for what can be eliminated.
+N_LARGE = 50
+
 
 def minimise_quadratic(gradient, hessian, low, high, *, noise=1e-7):
     """Minimum of g x + x H x / 2 between bounds around 0.
@@ -60,7 +63,37 @@ def minimise_quadratic(gradient, hessian, low, high, *, noise=1e-7):
 
 
 def _solve(matrix, right, noise):
-    """Solve linear equations of a matrix that may be singular."""
+    """Solve linear equations of a matrix that may be singular.
+
+    Norms of single datasets, which have nothing to do with each other, are eliminated
+    (Schur complement), so that the time is linear in their number.
+    """
+    single = _single_norms(matrix)
+    if not single.any():
+        return _solve_all(matrix, right, noise)
+    diagonal = np.diag(matrix)[single]
+    mixed = matrix[np.ix_(~single, single)] / diagonal
+    common = matrix[np.ix_(~single, ~single)] - mixed @ matrix[np.ix_(single, ~single)]
+    solved = np.empty(right.shape)
+    rest = right[~single] - mixed @ right[single]
+    solved[~single] = _solve_all(common, rest, noise)
+    solved[single] = right[single] / diagonal - solved[~single] @ mixed
+    return solved
+
+
+def _single_norms(matrix):
+    """Rows of a large matrix that have elements in common with few others alone."""
+    single = np.zeros(len(matrix), dtype=bool)
+    if len(matrix) < N_LARGE:
+        return single
+    is_used = matrix != 0
+    rows = np.flatnonzero(is_used.sum(axis=1) < len(matrix) / 2)
+    is_alone = is_used[np.ix_(rows, rows)].sum(axis=1) == 1
+    single[rows[is_alone & (np.diag(matrix)[rows] > 1e-6)]] = True
+    return single
+
+
+def _solve_all(matrix, right, noise):
     if right.size == 0:
         return right
     eigenvalues, vectors = np.linalg.eigh(matrix)

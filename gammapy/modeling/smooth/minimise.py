@@ -247,6 +247,15 @@ def _convex(found):
         return found.fisher
     for share in (0.0, 0.1, 0.25, 0.5, 0.75):
         mixed = (1 - share) * found.hessian + share * found.fisher
-        if np.linalg.eigvalsh(scaled_matrix(mixed)[0])[0] > POSITIVE:
+        if _is_positive(scaled_matrix(mixed)[0]):
             return mixed
     return found.fisher
+
+
+def _is_positive(matrix):
+    """Whether all eigenvalues are large enough; faster than to compute them."""
+    try:
+        np.linalg.cholesky(matrix - POSITIVE * np.eye(len(matrix)))
+    except np.linalg.LinAlgError:
+        return False
+    return True
