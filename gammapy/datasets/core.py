@@ -80,13 +80,15 @@ class Datasets:
         >>> Datasets([SpectrumDataset(name="run")]).why_not_linear()
         "dataset 'run' has no counts"
         """
-        from .map import MapDataset
+        from .map import MapDataset, MapDatasetOnOff
 
         if replaced_method(self, Datasets, ["stat_sum"]):
             return f"{type(self).__name__} has a statistic of its own"
         if parameters is None:
             parameters = self.parameters.free_parameters
-        return why_not_linear(self, parameters, MapDataset)
+        classes = {"wstat": MapDatasetOnOff}
+        classes |= dict.fromkeys(("cash", "cash_weighted"), MapDataset)
+        return why_not_linear(self, parameters, classes)
 
     def norm_templates(self, parameters=None, *, scales=None, reuse=None, changed=()):
         """Templates of norms, with which `gammapy.modeling.newton` fits them.

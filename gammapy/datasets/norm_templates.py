@@ -72,23 +72,32 @@ def _collect(number, dataset, counts, rows, sums):
     """Add the bins and the sums of one dataset."""
     is_summed = counts.size > N_BINS_SUMMED
     for energies in dataset.chunks():
-        weights = dataset.weights(energies)
+        inside = dataset.inside(energies)
         part = counts[energies]
-        is_broken = ~((part >= 0) & (part < np.inf)) & (weights > 0)
-        if is_broken.any():
-            n_broken, lowest = np.sum(is_broken), np.min(part[is_broken])
-            raise ValueError(bad_counts(dataset.name, n_broken, lowest))
+        _check_counts(dataset.name, part, inside > 0, "counts")
+        if dataset.off is not None:
+            off = dataset.off.counts_off[energies]
+            _check_counts(dataset.name, off, inside > 0, "counts_off")
         first_plane = sums.n_planes - energies.start
+        weights = dataset.weights(energies)
         sums.add(number, dataset, energies, weights, is_summed)
-        keep = weights > 0
+        keep = inside > 0
         if is_summed:
-            keep &= part > 0
+            # What no off counts belong to is in no sum.
+            keep &= (part > 0) | (weights == 0)
         idx = np.unravel_index(np.flatnonzero(keep), keep.shape)
         into = (idx[0] + energies.start, *idx[1:])
-        rows.add(dataset, first_plane, into, part[idx], weights[idx])
+        rows.add(dataset, first_plane, into, part[idx], inside[idx])
 
 
-def why_not_linear(datasets, parameters, dataset_class):
+def _check_counts(dataset_name, counts, inside, name):
+    is_broken = ~((counts >= 0) & (counts < np.inf)) & inside
+    if is_broken.any():
+        n_broken, lowest = np.sum(is_broken), np.min(counts[is_broken])
+        raise ValueError(bad_counts(dataset_name, n_broken, lowest, name))
+
+
+def why_not_linear(datasets, parameters, classes):
     """Say why the model is not linear in parameters, see `gammapy.modeling.linearity`.
 
     Parameters
@@ -97,8 +106,8 @@ def why_not_linear(datasets, parameters, dataset_class):
         Datasets.
     parameters : list of `~gammapy.modeling.Parameter`
         Parameters to vary.
-    dataset_class : type
-        Class of the datasets, whose own methods give the statistic.
+    classes : dict of type
+        Class of datasets whose own methods give a statistic, by its name.
 
     Returns
     -------
@@ -107,7 +116,7 @@ def why_not_linear(datasets, parameters, dataset_class):
     """
     selected = {id(par) for par in parameters}
     reasons = ["the datasets have penalties" if datasets._penalties else ""]
-    reasons += [_why_not_dataset(dataset, dataset_class) for dataset in datasets]
+    reasons += [_why_not_dataset(dataset, classes) for dataset in datasets]
     models = datasets.unique_models
     reasons += [why_not_model(model, selected) for model in models]
     reasons += [why_not_prior(par, parameter_name(models, par)) for par in parameters]
@@ -120,12 +129,15 @@ def why_not_linear(datasets, parameters, dataset_class):
     return next((reason for reason in reasons if reason), "")
 
 
-def _why_not_dataset(dataset, dataset_class):
+def _why_not_dataset(dataset, classes):
     name = getattr(dataset, "name", dataset)
-    if not isinstance(dataset, dataset_class):
+    if not isinstance(dataset, classes["cash"]):
         return f"dataset {name!r} is a {type(dataset).__name__}, not a MapDataset"
-    if dataset.stat_type not in ("cash", "cash_weighted"):
-        return f"dataset {name!r} has the statistic {dataset.stat_type!r}"
+    is_on_off = isinstance(dataset, classes["wstat"])
+    dataset_class = classes.get(dataset.stat_type)
+    if dataset_class is None or is_on_off != (dataset_class is classes["wstat"]):
+        kind = f" and is a {type(dataset).__name__}" if dataset_class else ""
+        return f"dataset {name!r} has the statistic {dataset.stat_type!r}{kind}"
     own = replaced_method(dataset, dataset_class, METHODS)
     if own:
         return f"dataset {name!r} has its own {own}()"
@@ -134,6 +146,16 @@ def _why_not_dataset(dataset, dataset_class):
     geom = dataset.counts.geom
     if geom.is_hpx or geom.axes.names != ["energy"]:
         return f"dataset {name!r} is not on a map or region with an energy axis alone"
+    return _why_not_off(dataset) if is_on_off else ""
+
+
+def _why_not_off(dataset):
+    """Say why off counts give no statistic."""
+    for name in ("counts_off", "acceptance", "acceptance_off"):
+        if getattr(dataset, name) is None:
+            return f"dataset {dataset.name!r} has no {name}"
+    if np.any(dataset.alpha.data < 0):
+        return f"dataset {dataset.name!r} has acceptances below 0"
     return ""
 
 

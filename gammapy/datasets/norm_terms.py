@@ -3,6 +3,7 @@
 
 from contextlib import contextmanager
 import numpy as np
+from gammapy.modeling.newton.on_off import OffMaps
 from gammapy.modeling.newton.terms import DatasetTerms, Term
 
 __all__ = []
@@ -30,13 +31,34 @@ def dataset_terms(dataset, indices, scales, known=()):
     names = {term.name for term in known}
     sources = _source_terms(dataset, indices, scales, names)
     mask = dataset.mask
+    off, background = None, []
+    if dataset.stat_type == "wstat":
+        off = _off_maps(dataset)
+    else:
+        background = _background(dataset, indices, names)
     return DatasetTerms(
         name=dataset.name,
         axis=dataset.counts.geom.axes["energy"],
         shape=dataset.counts.data.shape,
-        terms=[*known, *sources, *_background(dataset, indices, names)],
+        terms=[*known, *sources, *background],
         mask=None if mask is None else mask.data,
         is_weighted=dataset.stat_type == "cash_weighted",
+        off=off,
+    )
+
+
+def _off_maps(dataset):
+    shape = dataset.counts.data.shape
+    used = np.ones(shape, dtype=bool)
+    if dataset.mask is not None:
+        used = np.broadcast_to(dataset.mask.data != 0, shape)
+    return OffMaps(
+        counts=dataset.counts.data,
+        counts_off=dataset.counts_off.data,
+        acceptance=dataset.acceptance.data,
+        acceptance_off=dataset.acceptance_off.data,
+        alpha=dataset.alpha.data,
+        is_used=used,
     )
 
 

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Bins of a dataset that its Cash statistic needs, and its background there."""
+"""Bins of a dataset that its statistic needs, and its background there."""
 
 import numpy as np
 from gammapy.modeling.models import FoVBackgroundModel
@@ -8,6 +8,9 @@ from .residuals.planes import npred_sources
 from .shape_slopes import SpectrumSlopes
 
 __all__ = []
+
+#: Smallest model of a bin with counts, as in `~gammapy.stats.cash`.
+TRUNCATION = 1e-25
 
 
 class CountedBins:
@@ -32,6 +35,8 @@ class CountedBins:
         Indices of the bins with counts.
     counts : `~numpy.ndarray`
         Weighted counts there.
+    has_all_bins : bool
+        Whether these are all bins in the masks.
     fixed, sum_fixed : `~numpy.ndarray`, float
         Model that does not change: there, and its weighted sum.
     """
@@ -42,16 +47,62 @@ class CountedBins:
         self.geom = dataset.counts.geom.to_image()
         self.weights = bin_weights(dataset)
         counts = dataset.counts.data
-        is_broken = (self.weights > 0) & ~np.isfinite(counts)
-        if is_broken.any():
-            raise ValueError(
-                f"Dataset {self.name!r} has {is_broken.sum()} bins inside its mask "
-                "with counts that are not finite; mask them with mask_safe."
-            )
-        self.idx = np.nonzero((self.weights > 0) & (counts > 0))
+        self._check(counts, self.weights > 0, "counts")
+        self.idx = np.nonzero(self._select(dataset))
         self.counts = self.weights[self.idx] * counts[self.idx]
         self.fixed = np.zeros(len(self.counts))
         self.sum_fixed = 0.0
+
+    has_all_bins = False
+
+    def _check(self, counts, inside, name):
+        is_broken = inside & ~np.isfinite(counts)
+        if is_broken.any():
+            raise ValueError(
+                f"Dataset {self.name!r} has {is_broken.sum()} bins inside its mask "
+                f"with {name} that are not finite; mask them with mask_safe."
+            )
+
+    def _select(self, dataset):
+        """Bins that are kept, an array of bool."""
+        return (self.weights > 0) & (dataset.counts.data > 0)
+
+    def stat(self, model):
+        """Half the statistic less the sum of the model.
+
+        Parameters
+        ----------
+        model : `~numpy.ndarray`
+            Model at the bins that are kept, shape (n_bins,).
+
+        Returns
+        -------
+        stat : float
+            The sum.
+        """
+        return -self.counts @ np.log(np.maximum(model, TRUNCATION))
+
+    def slopes(self, model):
+        """Derivatives of half the statistic less the sum of the model.
+
+        Parameters
+        ----------
+        model : `~numpy.ndarray`
+            Model at the bins that are kept, shape (n_bins,).
+
+        Returns
+        -------
+        ratios, curvatures : `~numpy.ndarray`
+            Minus the first derivative, for Cash the counts over the model, and the
+            second one; shapes (n_bins,).
+        """
+        model = np.where(model <= TRUNCATION, np.inf, model)
+        ratios = self.counts / model
+        return ratios, ratios / model
+
+    def n_truncated(self, model):
+        """Number of bins with counts and no model."""
+        return int(np.sum(model <= TRUNCATION))
 
     def inside(self, into, inside):
         """Bins with counts that are in a cutout.

@@ -67,7 +67,7 @@ def _why_not_model(model, free, datasets):
     if not own:
         return ""
     if type(model) is FoVBackgroundModel:
-        return _why_not_background(model, free)
+        return _why_not_background(model, free, datasets)
     if type(model) is TemplateNPredModel:
         return _why_not_spectrum(model, model.spectral_model, free)
     if type(model) is not SkyModel:
@@ -82,7 +82,10 @@ def _why_not_model(model, free, datasets):
     return next((reason for reason in reasons if reason), "")
 
 
-def _why_not_background(model, free):
+def _why_not_background(model, free, datasets):
+    for name in model.datasets_names or []:
+        if name in datasets.names and datasets[name].stat_type == "wstat":
+            return f"{model.name!r} is free, and the background of {name!r} is measured"
     own = _free_of(model.spatial_model, free)
     if own:
         kind = type(model.spatial_model).__name__

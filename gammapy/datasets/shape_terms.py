@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Joint Cash statistic of datasets with free shapes, spectra and backgrounds."""
+"""Joint statistic of datasets with free shapes, spectra and backgrounds."""
 
 from collections import Counter
 import numpy as np
@@ -10,25 +10,26 @@ from .shape_bins import CountedBins, background_terms, template_terms
 from .shape_images import period, set_values
 from .shape_kinds import KINDS
 from .shape_limits import shape_reach, smallest_sizes, start_values
+from .shape_on_off import OnOffBins
 from .shape_sources import SourceTerms
 
 __all__ = []
 
-#: Smallest model of a bin with counts, as in `~gammapy.stats.cash`.
-TRUNCATION = 1e-25
 
 #: Names of the parameters in which spectra are linear.
 NORMS = ("amplitude", "norm", "const")
 
 
 class SmoothStatistic:
-    r"""Cash statistic with its derivatives.
+    r"""Cash and W statistic with their derivatives.
 
     With the weights w, the counts n and the model m of each bin it is
     :math:`2 \sum w (m - n \ln m)` (Cash 1979, ApJ 228, 939) plus the priors. Its second
     derivatives are :math:`2 \sum w n m_i m_j / m^2 + 2 \sum w (1 - n / m) m_{ij}`; the
     first sum alone is what is called the Fisher matrix here. The bins without counts
-    enter as sums that are linear in the flux and in the image of each source.
+    enter as sums that are linear in the flux and in the image of each source. On-off
+    datasets have the W statistic (`gammapy.stats.wstat_profile`), of which n / m and
+    n / m^2 are other functions of the signal.
 
     It keeps the responses that the evaluators have when it is made.
 
@@ -59,7 +60,7 @@ class SmoothStatistic:
         ]
         self.bins, self.backgrounds, members = [], [], {}
         for number, dataset in enumerate(datasets):
-            bins = CountedBins(number, dataset)
+            bins = make_bins(number, dataset)
             bins.add_fixed(dataset, [model.name for model in sources])
             self._add_background(bins, dataset, indices)
             for name, evaluator in own_evaluators(dataset, sources):
@@ -90,7 +91,7 @@ class SmoothStatistic:
         return [np.array(sorted(own), dtype=int) for own in touching]
 
     def _add_background(self, bins, dataset, indices):
-        if dataset.background is None:
+        if dataset.background is None or dataset.stat_type == "wstat":
             return
         if dataset.background_model is not None:
             self.backgrounds.append(background_terms(bins, dataset, indices))
@@ -214,13 +215,18 @@ class SmoothStatistic:
         if values is not None:
             self._set(values)
         npred, totals = self._npred()
-        if np.any(totals < 0):
+        if any(
+            total < 0 and not bins.has_all_bins
+            for bins, total in zip(self.bins, totals, strict=True)
+        ):
             # Without counts, 2.1 takes a model below 0 as 0; here it would be no end.
             return np.inf
-        total = np.sum(totals)
-        for bins, model in zip(self.bins, npred, strict=True):
-            total -= bins.counts @ np.log(np.maximum(model, TRUNCATION))
-        return 2 * total + self._prior()
+        return 2 * self._half(npred, totals) + self._prior()
+
+    def _half(self, npred, totals):
+        """Half the statistic without priors."""
+        parts = zip(self.bins, npred, strict=True)
+        return np.sum(totals) + sum(bins.stat(model) for bins, model in parts)
 
     def _prior(self):
         return self.precision @ (self.values - self.mean) ** 2 + self._constant
@@ -228,7 +234,8 @@ class SmoothStatistic:
     def n_truncated(self, values):
         """Number of bins with counts and no model."""
         self._set(values)
-        return sum(int(np.sum(model <= TRUNCATION)) for model in self._npred()[0])
+        parts = zip(self.bins, self._npred()[0], strict=True)
+        return sum(bins.n_truncated(model) for bins, model in parts)
 
     def _npred(self):
         """Model at the bins with counts, and its weighted sums over all bins."""
@@ -282,13 +289,9 @@ class SmoothStatistic:
         """
         self._set(values)
         npred, totals = self._npred()
-        stat = np.sum(totals)
-        ratios = []
-        for bins, model in zip(self.bins, npred, strict=True):
-            stat -= bins.counts @ np.log(np.maximum(model, TRUNCATION))
-            is_cut = model <= TRUNCATION
-            ratios.append(np.where(is_cut, 0, bins.counts / np.where(is_cut, 1, model)))
-        table = _Table(self, npred, ratios)
+        parts = zip(self.bins, npred, strict=True)
+        slopes = [bins.slopes(model) for bins, model in parts]
+        table = _Table(self, slopes)
         for term in self.backgrounds:
             if term.parameters:
                 table.add_background(term, second)
@@ -299,7 +302,7 @@ class SmoothStatistic:
         diagonal = np.diag(self.precision)
         gradient = table.gradient + self.precision * (values - self.mean)
         return Derivatives(
-            stat=2 * stat + self._prior(),
+            stat=2 * self._half(npred, totals) + self._prior(),
             gradient=2 * gradient,
             fisher=2 * (fisher + diagonal),
             hessian=2 * (hessian + diagonal) if second else None,
@@ -313,22 +316,23 @@ class _Table:
     ----------
     statistic : `SmoothStatistic`
         Statistic.
-    npred, ratios : list of `~numpy.ndarray`
-        Model, and weighted counts over model, at the bins with counts.
+    slopes : list of tuple
+        Weighted counts over model, and over its square, at the bins that are kept; see
+        `gammapy.datasets.shape_bins.CountedBins.slopes`.
     """
 
-    def __init__(self, statistic, npred, ratios):
+    def __init__(self, statistic, slopes):
         self.bins = statistic.bins
-        self.npred = npred
-        self.ratios = ratios
+        self.ratios = [ratios for ratios, _curvatures in slopes]
+        self.curvatures = [curvatures for _ratios, curvatures in slopes]
         number = len(statistic.parameters)
         self.gradient = np.zeros(number)
         self.rest = np.zeros((number, number))
         self.touching = statistic.touching
         # Most parameters of many datasets do not change a given one.
         self.jacobian = [
-            np.zeros((len(own), len(model)))
-            for own, model in zip(self.touching, npred, strict=True)
+            np.zeros((len(own), len(part)))
+            for own, part in zip(self.touching, self.ratios, strict=True)
         ]
 
     def slope(self, number, idx):
@@ -338,12 +342,9 @@ class _Table:
     def fisher(self):
         """Part of the Hessian that has no second derivatives of the model."""
         total = np.zeros(self.rest.shape)
-        for npred, ratios, jacobian, own in zip(
-            self.npred, self.ratios, self.jacobian, self.touching, strict=True
-        ):
-            is_cut = npred <= TRUNCATION
-            weights = np.where(is_cut, 0, ratios / np.where(is_cut, 1, npred))
-            total[np.ix_(own, own)] += (jacobian * weights) @ jacobian.T
+        parts = zip(self.curvatures, self.jacobian, self.touching, strict=True)
+        for curvatures, jacobian, own in parts:
+            total[np.ix_(own, own)] += (jacobian * curvatures) @ jacobian.T
         return total
 
     def _add_rest(self, i, j, value):
@@ -420,6 +421,12 @@ class _Table:
         for idx, both in zip(source.idx_spectrum, pulls[1:], strict=True):
             for other, slope in zip(source.idx_shape, slopes, strict=True):
                 self._add_rest(idx, other, np.vdot(both, slope))
+
+
+def make_bins(number, dataset):
+    """Bins of a dataset, see `CountedBins`."""
+    kind = OnOffBins if dataset.stat_type == "wstat" else CountedBins
+    return kind(number, dataset)
 
 
 def own_evaluators(dataset, sources):

@@ -168,20 +168,46 @@ class ParameterSensitivityEstimator:
         distance. It is NaN, with a warning, when it is beyond the maximum of the
         parameter.
         """
-        par, null = self.parameter, self.test.null_values[0]
-        null = getattr(null, "value", null)
-        # Not a range around the fitted value, which a deficit or a weak source leaves.
-        start = np.nanmax([abs(par.value - null), par.error])
-        value = null + find_root_above(
-            lambda distance: self._fcn(null + distance, datasets),
-            start if start > 0 else 1,
+        null = self.test.null_values[0]
+        return value_of_significance(
+            lambda value: self._fcn(value, datasets),
+            self.parameter,
+            getattr(null, "value", null),
             rtol=self.rtol,
-            n_steps=20,
         )
-        if value > par.max:
-            log.warning(
-                f"The sensitivity of {par.name!r} is beyond its maximum {par.max:g}, "
-                "so it is NaN. Raise the maximum."
-            )
-            return np.nan
-        return value
+
+
+def value_of_significance(function, parameter, null, *, rtol=0.01):
+    """Value of a parameter that makes a source as significant as is asked for.
+
+    Parameters
+    ----------
+    function : callable
+        Significance in the Asimov data of a value, less what is asked for.
+    parameter : `~gammapy.modeling.Parameter`
+        Parameter with the value and error that tell where to begin, and its maximum.
+    null : float
+        Value without a source.
+    rtol : float, optional
+        Relative precision of the distance. Default is 0.01.
+
+    Returns
+    -------
+    value : float
+        The value, above ``null``; NaN when it is beyond the maximum.
+    """
+    # Not a range around the fitted value, which a deficit or a weak source leaves.
+    start = np.nanmax([abs(parameter.value - null), parameter.error])
+    value = null + find_root_above(
+        lambda distance: function(null + distance),
+        start if start > 0 else 1,
+        rtol=rtol,
+        n_steps=20,
+    )
+    if value > parameter.max:
+        log.warning(
+            f"The sensitivity of {parameter.name!r} is beyond its maximum "
+            f"{parameter.max:g}, so it is NaN. Raise the maximum."
+        )
+        return np.nan
+    return value

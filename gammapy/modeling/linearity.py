@@ -46,8 +46,8 @@ def why_not_linear(datasets, parameters=None):
 
     They are when each free parameter is the norm of a spectral model on the list of
     `linear_norms`, one per component; the norm may be a factor of a product of spectra,
-    not a part of a sum. Priors on these norms must be Gaussian, the statistic "cash" or
-    "cash_weighted".
+    not a part of a sum. Priors on these norms must be Gaussian, the statistic "cash",
+    "cash_weighted" or "wstat": of on-off datasets the signal is linear.
 
     Parameters
     ----------

@@ -198,8 +198,9 @@ class Scan:
             templates = fit.templates
             if fit.success:
                 start = fit.values
+            measured = templates.measured_background(fit.values) if self.debug else {}
             kept = slice(len(self.scanned), None)
-            yield from self._norm_point(point, fit.select(kept), results)
+            yield from self._norm_point(point, fit.select(kept), results, measured)
 
     def _from_new_templates(self):
         results = NormResults(self.models, self.result_class)
@@ -214,7 +215,9 @@ class Scan:
                 choice.log(self.label)
                 yield from self._from_fits([point])
             else:
-                yield from self._norm_point(point, fit_norms(last), results)
+                fit = fit_norms(last)
+                measured = last.measured_background(fit.values) if self.debug else {}
+                yield from self._norm_point(point, fit, results, measured)
 
     def _scanned_models(self):
         """Names of the models that change from point to point."""
@@ -228,7 +231,7 @@ class Scan:
         found = {id(par) for model in self.models for par in model.parameters}
         return names if scanned <= found else self.models.names
 
-    def _norm_point(self, point, fit, results):
+    def _norm_point(self, point, fit, results, measured):
         """A point where norms were fitted; the optimiser goes on where that failed."""
         # Where no norms give all counts a model, others would find a false minimum.
         is_possible = not np.isposinf(fit.stat)
@@ -239,7 +242,7 @@ class Scan:
             return
         unknown = undetermined_names(fit, self.free, self.names)
         self.undetermined |= dict.fromkeys(unknown)
-        row = norm_row(fit, self.free, self.names) if self.debug else None
+        row = norm_row(fit, self.free, self.names) | measured if self.debug else None
         parameters = [*zip(self.scanned, point, strict=True)]
         yield point, fit.stat, results.make(fit, self.free, parameters), row
 

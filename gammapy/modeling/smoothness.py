@@ -29,11 +29,11 @@ def smooth_spectra():
 def why_not_smooth(datasets):
     """Say why the backend "newton" cannot fit the shapes and spectra of datasets.
 
-    It can when the datasets are spectra or maps with a Cash statistic ("cash" or
-    "cash_weighted"), and what is free are shapes of points, disks, shells, Gaussians
-    and generalized Gaussians (in maps with a PSF in true energy), spectra of any
-    sources, and spectra of backgrounds and templates of counts. A source in a spectrum
-    must have a frozen shape, or none. Spectra are those on the list of
+    It can when the datasets are spectra or maps with the statistic "cash",
+    "cash_weighted" or "wstat", and what is free are shapes of points, disks, shells,
+    Gaussians and generalized Gaussians (in maps with a PSF in true energy), spectra of
+    any sources, and spectra of backgrounds and templates of counts. A source in a
+    spectrum must have a frozen shape, or none. Spectra are those on the list of
     `smooth_spectra`, their sums and their products. Priors are Gaussian.
 
     Parameters

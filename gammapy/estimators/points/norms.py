@@ -24,7 +24,9 @@ from gammapy.modeling.fit_table import (
     unique_parameter_names,
 )
 from gammapy.modeling.newton import confidence_norm, fit_norms
+from gammapy.modeling.newton.asimov import asimov_ts, keeps_all_bins
 from ..notes import limit_note, undetermined_notes
+from ..parameter import ParameterEstimator, value_of_significance
 
 __all__ = []
 
@@ -42,6 +44,9 @@ REPLACED = (
     "estimate_npred",
     "estimate_npred_excess",
 )
+
+#: Method that is not called where templates tell the sensitivity.
+SENSITIVITY = "estimate_sensitivity"
 
 
 class NormFluxPoints:
@@ -147,9 +152,12 @@ class NormFluxPoints:
         result |= self._test(null, fit) | {"npred": npred[used]}
         result |= self._selected(null.templates, fit)
         if "sensitivity" in self.estimator.selection_optional:
-            sliced = self._sliced_datasets(datasets, energy_min, energy_max, fit)
-            norm = sliced.models[self.estimator.source].spectral_model.norm
-            result |= self.estimator.estimate_sensitivity(sliced, norm)
+            if self._knows_sensitivity(templates):
+                result["norm_sensitivity"] = self._sensitivity(templates, fit)
+            else:
+                sliced = self._sliced_datasets(datasets, energy_min, energy_max, fit)
+                norm = sliced.models[self.estimator.source].spectral_model.norm
+                result |= self.estimator.estimate_sensitivity(sliced, norm)
         excess = templates.template_sums(0) * fit.values[0]
         result |= {
             "counts": templates.counts_sums().astype(int)[used],
@@ -157,9 +165,13 @@ class NormFluxPoints:
             "npred_excess": excess[used],
         }
         if self.estimator.debug:
-            row = norm_row(fit.select(slice(1, None)), self.others, self.names)
-            result["nuisance_fit"] = row
+            result["nuisance_fit"] = self._row(templates, fit)
         return result
+
+    def _row(self, templates, fit):
+        """Row of nuisance values of a fit."""
+        row = norm_row(fit.select(slice(1, None)), self.others, self.names)
+        return row | templates.measured_background(fit.values)
 
     # --- energies ----------------------------------------------------------
 
@@ -223,8 +235,7 @@ class NormFluxPoints:
             stat = null.templates.stat_sum(null.values)
         result = {"ts": stat - fit.stat, "stat_null": stat}
         if self.estimator.debug and self.estimator.reoptimize:
-            row = norm_row(null.select(slice(1, None)), self.others, self.names)
-            result["nuisance_null"] = row
+            result["nuisance_null"] = self._row(null.templates, null)
         return result
 
     def _selected(self, templates, fit):
@@ -258,6 +269,25 @@ class NormFluxPoints:
                 stats.append(held.stat)
             result |= {"norm_scan": values, "stat_scan": np.array(stats)}
         return result
+
+    def _knows_sensitivity(self, templates):
+        """Whether templates are all that a sensitivity needs."""
+        own = replaced_method(self.estimator, ParameterEstimator, [SENSITIVITY])
+        return not own and keeps_all_bins(templates)
+
+    def _sensitivity(self, templates, fit):
+        """Norm above its null value that makes the source significant."""
+        norms, null = fit.values.copy(), fit.values.copy()
+        null[0] = self.estimator.null_value
+        norm = self.norm.copy()
+        norm.value, norm.error = fit.values[0], fit.errors[0]
+
+        def excess(value):
+            norms[0] = value
+            ts = asimov_ts(templates, norms, null)
+            return np.sqrt(max(ts, 0)) - self.estimator.n_sigma_sensitivity
+
+        return value_of_significance(excess, norm, null[0]) - null[0]
 
     def _sliced_datasets(self, datasets, energy_min, energy_max, fit):
         """Datasets and models of a flux point at its best fit."""

@@ -4,6 +4,7 @@
 from dataclasses import dataclass, replace
 import numpy as np
 from scipy.sparse import csr_matrix
+from .on_off import N_OFF
 
 __all__ = []
 
@@ -14,9 +15,8 @@ class Rows:
     def __init__(self, n_norms):
         self.n_norms = n_norms
         self.n_rows = 0
-        self.columns = {
-            name: [] for name in ("counts", "weights", "fixed", "plane", "bin")
-        }
+        names = ("counts", "weights", "fixed", "plane", "bin", "counts_off", "alpha")
+        self.columns = {name: [] for name in names}
         self.triplets = ([], [], [])
 
     def add(self, dataset, first_plane, idx, counts, weights):
@@ -37,7 +37,11 @@ class Rows:
             "fixed": fixed,
             "plane": first_plane + idx[0],
             "bin": np.ravel_multi_index(idx[1:], dataset.shape[1:]),
+            "counts_off": np.zeros(idx[0].size),
+            "alpha": np.full(idx[0].size, np.nan),
         }
+        if dataset.off is not None:
+            rows |= dataset.off.at(idx)
         for name, values in rows.items():
             self.columns[name].append(values)
         self.n_rows += idx[0].size
@@ -74,6 +78,7 @@ class Planes:
     sums_fixed: np.ndarray
     low_fixed: np.ndarray
     n_bins: np.ndarray
+    off: np.ndarray  # see `OffMaps.sums`, shape (n_planes, 5)
 
     def select(self, keep):
         """Some of the planes."""
@@ -88,10 +93,8 @@ class Sums:
     def __init__(self, n_norms):
         self.n_norms = n_norms
         self.triplets = {name: ([], [], []) for name in ("sums", "low", "is_summed")}
-        self.columns = {
-            name: []
-            for name in ("dataset", "energy", "sums_fixed", "low_fixed", "n_bins")
-        }
+        names = ("dataset", "energy", "sums_fixed", "low_fixed", "n_bins", "off")
+        self.columns = {name: [] for name in names}
         self.n_planes = 0
 
     def add(self, number, dataset, energies, weights, is_summed):
@@ -118,7 +121,10 @@ class Sums:
             "sums_fixed": sums_fixed,
             "low_fixed": low_fixed,
             "n_bins": np.count_nonzero(weights, axis=(1, 2)),
+            "off": np.zeros((planes.size, N_OFF)),
         }
+        if dataset.off is not None:
+            columns["off"] = dataset.off.sums(energies)
         for name, values in columns.items():
             self.columns[name].append(values)
         self.n_planes += planes.size

@@ -12,6 +12,7 @@ from gammapy.utils.arguments import (
     check_type,
     show,
 )
+from .errors import covariance_of
 from .feasible import find_feasible
 from .quadratic import minimise_quadratic
 from .result import NormFit, describe_undetermined
@@ -52,9 +53,6 @@ ROUNDINGS = 10.0 ** -np.arange(0, 9, 2)
 
 #: Distance from a bound at which slopes are taken, in errors.
 ASIDE = 1e-6
-
-#: Eigenvalue of the scaled Hessian below which a combination of norms is not known.
-DEGENERATE = 1e-10
 
 
 def fit_norms(templates, *, start=None, fixed=None, max_iter=200, store_trace=False):
@@ -297,12 +295,14 @@ class Problem:
         """Errors that no norm can exceed at a minimum without bends.
 
         The gradient is 0 there, and the Cauchy-Schwarz inequality gives this for any
-        other norms; a larger error means that nothing is known of the norm.
+        other norms; a larger error means that nothing is known of the norm. On-off data
+        have the fluctuations of their background besides.
         """
         t = self.templates
         sums = abs(t.sums)
         errors = np.ones(sums.shape)
-        total = np.sqrt(1 + self.n_counts)
+        spread = 0.0 if t.on_off is None else t.on_off.largest_spread
+        total = np.sqrt(1 + self.n_counts + spread)
         return np.divide(total, sums, out=errors, where=sums > 0)
 
     def _scales(self, hessian):
@@ -400,7 +400,9 @@ class Problem:
         scales = np.minimum(self._scales(hessian), self.largest_errors)
         at_bound = self._at_bound(gradient)
         inner = self.is_free & ~at_bound
-        covariance, unknown, n_unknown = self._covariance(hessian, scales, inner)
+        covariance, unknown, n_unknown = covariance_of(
+            self.statistic, self.best, hessian, scales, inner
+        )
         # A norm at its bound has no parabola around a minimum. Its error is how far the
         # statistic takes to rise by 1 into the allowed side.
         for idx in np.flatnonzero(at_bound & self.is_free):
@@ -448,28 +450,6 @@ class Problem:
         is_low = (self.best.norms <= self.low) & (gradient > 0)
         is_high = (self.best.norms >= self.high) & (gradient < 0)
         return self.is_free & (is_low | is_high)
-
-    def _covariance(self, hessian, scales, inner):
-        """Covariance, and which and how many norms the data do not determine."""
-        covariance = np.zeros(hessian.shape)
-        unknown = np.zeros(inner.shape, dtype=bool)
-        if not inner.any():
-            return covariance, unknown, 0
-        idx = np.flatnonzero(inner)
-        scale = scales[idx]
-        scaled = hessian[np.ix_(idx, idx)] * np.outer(scale, scale) / 2
-        eigenvalues, vectors = np.linalg.eigh(scaled)
-        # Directions without curvature leave the norms in them open; all others keep the
-        # covariance that they have without these directions.
-        is_null = eigenvalues < DEGENERATE
-        unknown[idx] = np.any(abs(vectors[:, is_null]) > 1e-3, axis=1)
-        inverse = (vectors[:, ~is_null] / eigenvalues[~is_null]) @ vectors[
-            :, ~is_null
-        ].T
-        covariance[np.ix_(idx, idx)] = inverse * np.outer(scale, scale)
-        covariance[unknown] = np.nan
-        covariance[:, unknown] = np.nan
-        return covariance, unknown, int(np.sum(is_null))
 
     def _why_impossible(self):
         n_bins = self.impossible.size

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Cash statistic of norms with its derivatives, for Newton's method.
+"""Statistic of norms with its derivatives, for Newton's method.
 
 The formulas are those of `gammapy.modeling.newton`.
 """
@@ -27,16 +27,18 @@ class Point:
         self.npred = np.zeros(0)
         self.lowest = np.inf
         self.stat = None
+        self.on_off = None  # state of the bins of on-off datasets
         self.derivatives = None  # and what they belong to
 
     def set_npred(self, npred):
         """Set the model of the bins that are kept."""
         self.npred = npred
+        self.on_off = None
         self.lowest = np.min(npred, initial=np.inf)
 
 
 class Statistic:
-    """Cash statistic with bends rounded off.
+    """Cash statistic and W statistic, with bends rounded off.
 
     It follows the bins whose model may be negative: ``templates`` are extended when
     there are new ones.
@@ -87,14 +89,24 @@ class Statistic:
         if self._n_rows == t.counts.size:
             return
         self._n_rows = t.counts.size
-        is_seen = (t.counts > 0) & t.has_model
+        is_seen = (t.cash_weights > 0) & (t.counts > 0) & t.has_model
         is_seen[self._left_out] = False
         # Mostly all bins that are kept have counts, and a slice copies nothing.
         self._seen = slice(None) if is_seen.all() else np.flatnonzero(is_seen)
         self._counts = (t.weights * t.counts)[self._seen]
+        self._set_bends()
+
+    def _set_bends(self):
+        """Where the statistic bends, by how much, and how wide bends may be."""
+        t = self.templates
+        self._bend = t.cash_weights
+        self._edge = np.full(t.counts.size, self.truncation)
+        if t.on_off is not None:
+            self._bend = self._bend + t.on_off.bends
+            self._edge[t.on_off.idx] = 0.0
         # A bend is rounded off over what its bin changes within the errors.
         self._spread = np.zeros(t.counts.size)
-        empty = np.flatnonzero(t.counts == 0)
+        empty = np.flatnonzero((t.counts == 0) & (self._bend > 0))
         if empty.size:
             self._spread[empty] = t.spread(self.reach, empty)
         self._widest = np.max(self._spread, initial=0)
@@ -120,8 +132,8 @@ class Statistic:
         """Bins below or on their bend, and where these are inside its rounding."""
         idx = np.array([], dtype=int)
         if not point.lowest > max(self.rounding * self._widest, self.truncation):
-            highest = np.maximum(self.rounding * self._spread, self.truncation)
-            idx = np.flatnonzero(point.npred <= highest)
+            highest = np.maximum(self.rounding * self._spread, self._edge)
+            idx = np.flatnonzero((point.npred <= highest) & (self._bend > 0))
         npred, width = point.npred[idx], self.rounding * self._spread[idx]
         return idx, npred, width, (npred > -width) & (width > 0)
 
@@ -130,14 +142,21 @@ class Statistic:
         idx, npred, width, is_on = self._bends(point)
         # Sharp, it is max(-npred, 0): a negative model counts as 0. Rounded off, a
         # parabola joins both straight lines with a continuous slope.
-        value = self.truncation - npred
+        value = self._edge[idx] - npred
         value[is_on] = (width[is_on] - npred[is_on]) ** 2 / (4 * width[is_on])
-        return np.sum(self.templates.weights[idx] * value)
+        return np.sum(self._bend[idx] * value)
+
+    def _on_off(self, point):
+        """State of the bins of on-off datasets at a point."""
+        if point.on_off is None:
+            rows = self.templates.on_off
+            point.on_off = rows.profile.state(point.npred[rows.idx])
+        return point.on_off
 
     def rounding_error(self):
         """Most that rounding off bends adds to the statistic anywhere."""
         widths = self.rounding * self._spread
-        return np.sum(self.templates.weights * widths) / 2
+        return np.sum(self._bend * widths) / 2
 
     def is_on_bend(self, point):
         """Whether rounding off matters at a point."""
@@ -166,10 +185,14 @@ class Statistic:
         curvature[self._seen] = -slope[self._seen] / npred
 
         idx, npred, width, is_on = self._bends(point)
-        slope[idx] -= t.weights[idx]
+        slope[idx] -= self._bend[idx]
         idx, npred, width = idx[is_on], npred[is_on], width[is_on]
-        slope[idx] += t.weights[idx] * (npred + width) / (2 * width)
-        curvature[idx] += t.weights[idx] / (2 * width)
+        slope[idx] += self._bend[idx] * (npred + width) / (2 * width)
+        curvature[idx] += self._bend[idx] / (2 * width)
+        if t.on_off is not None:
+            parts = t.on_off.profile.derivatives(self._on_off(point))
+            for total, part in zip((slope, curvature), parts, strict=True):
+                total[t.on_off.idx] += part
 
         gradient = t.sums + t.project(slope)
         gradient += t.prior_precision * (point.norms - t.prior_mean)
@@ -188,8 +211,13 @@ class Statistic:
         self._catch_up(new, old)
         t = self.templates
         step = new.norms - old.norms
+        change = t.change(step)
         total = t.sums @ step + self._bend_sum(new) - self._bend_sum(old)
-        total -= self._counts @ self._log_ratio(new, old, t.change(step))
+        total -= self._counts @ self._log_ratio(new, old, change)
+        if t.on_off is not None:
+            states = self._on_off(new), self._on_off(old)
+            part = change[t.on_off.idx]
+            total += np.sum(t.on_off.profile.difference(*states, part))
         mean = (new.norms + old.norms) / 2 - t.prior_mean
         return 2 * (total + np.sum(t.prior_precision * mean * step))
 

@@ -23,19 +23,16 @@ from ..linearity import NotLinearError, why_not_linear
 from ..utils import _parse_datasets
 from .cash import cash_truncation
 from .collected import Planes
+from .matrix import pair_sums, touched
 from .negative_bins import with_negative_bins
+from .on_off import OnOffRows
+from .sums import measured_background, npred_of_planes, stat_of_bins
 from .used_bins import used_bins
 
 __all__ = []
 
 #: Part of the templates in the bins that are kept from which on they are an array.
 MIN_DENSITY = 0.25
-
-#: Numbers of such an array that are multiplied at a time.
-SIZE_PART = 40_000
-
-#: Negative part of the sum of a template that convolutions leave in empty bins.
-ROUNDING = 1e-12
 
 #: Norms as large as this, in units of what takes all counts, are of no interest.
 LARGEST = 1e3
@@ -74,6 +71,9 @@ class NormTemplates:
         Counts, weight and fixed part of the bins that are kept. Shape (n_rows,).
     plane, bin : `~numpy.ndarray`
         Where these bins are: index of the plane, and flat index in it.
+    counts_off, alpha : `~numpy.ndarray`
+        Off counts and ratio of the acceptances of these bins; the ratio is NaN in
+        datasets that are no on-off ones. Shape (n_rows,).
     matrix : `~scipy.sparse.csr_matrix`
         Templates in these bins, shape (n_rows, n_norms).
     anchors : dict of `Anchor`, optional
@@ -117,6 +117,8 @@ class NormTemplates:
     fixed: np.ndarray
     plane: np.ndarray
     bin: np.ndarray
+    counts_off: np.ndarray
+    alpha: np.ndarray
     matrix: csr_matrix
     anchors: dict = field(default_factory=dict)
 
@@ -212,6 +214,8 @@ class NormTemplates:
             fixed=self.fixed[rows],
             plane=number[self.plane[rows]],
             bin=self.bin[rows],
+            counts_off=self.counts_off[rows],
+            alpha=self.alpha[rows],
             matrix=self.matrix[rows],
             anchors={number[idx]: a for idx, a in self.anchors.items() if keep[idx]},
         )
@@ -266,7 +270,8 @@ class NormTemplates:
     def npred_sums(self, norms):
         """Predicted counts inside the masks, weighted.
 
-        Negative bins count as 0, as in `MapDataset.npred`.
+        Negative bins count as 0, as in `MapDataset.npred`; the background of on-off
+        datasets is the profiled one.
 
         Parameters
         ----------
@@ -278,12 +283,23 @@ class NormTemplates:
         npred : `~numpy.ndarray`
             Sums, shape (n_datasets,).
         """
-        t = self.extended(norms)
-        # Planes have sums with negative bins, which are taken out again.
-        total = t.planes.sums_fixed + t.planes.sums @ norms
-        missing = t.weights * np.maximum(-t.npred(norms), 0)
-        total += np.bincount(t.plane, missing, self._n_planes)
-        return self._sum_datasets(total)
+        return self._sum_datasets(npred_of_planes(self.extended(norms), norms))
+
+    def measured_background(self, norms):
+        """Counts, off counts, alpha and background of each on-off dataset.
+
+        Parameters
+        ----------
+        norms : `~numpy.ndarray`
+            Values of the norms, shape (n_norms,).
+
+        Returns
+        -------
+        entries : dict
+            Entries of a row of nuisance values, see
+            `gammapy.modeling.measured_background`.
+        """
+        return measured_background(self.extended(norms), norms)
 
     def used_bins(self, norms):
         """What is inside the mask of each dataset.
@@ -331,6 +347,18 @@ class NormTemplates:
         return self.matrix.toarray("F") if is_dense else self.matrix
 
     @cached_property
+    def on_off(self):
+        """The bins of on-off datasets, `OnOffRows`; None when there are none."""
+        if np.isnan(self.alpha).all():
+            return None
+        return OnOffRows(self.counts, self.counts_off, self.alpha)
+
+    @cached_property
+    def cash_weights(self):
+        """Weights of the bins that are kept, 0 in on-off datasets, shape (n_rows,)."""
+        return np.where(np.isnan(self.alpha), self.weights, 0.0)
+
+    @cached_property
     def has_model(self):
         """Which of the bins that are kept can have a model, shape (n_rows,).
 
@@ -353,20 +381,9 @@ class NormTemplates:
         is_touched : `~scipy.sparse.csr_matrix` of bool
             Shape (n, n_norms).
         """
-        matrix = self.matrix[rows]
-        # A Fourier transform leaves about 1e-16 of the largest value everywhere; in
-        # units of the template's size that is no model.
-        size = abs(self.sums)
-        if matrix.nnz:
-            size = np.maximum(size, abs(matrix).max(axis=0).toarray()[0])
         n_counts = np.sum(self.weights * self.counts) + 1
         smallest = cash_truncation()[0] / (LARGEST * n_counts)
-        size = size[matrix.indices]
-        matters = matrix.data > smallest * size
-        matters |= matrix.data < -ROUNDING * size
-        touched = csr_matrix((matters, matrix.indices, matrix.indptr), matrix.shape)
-        touched.eliminate_zeros()
-        return touched
+        return touched(self.matrix[rows], abs(self.sums), smallest)
 
     def npred(self, norms):
         """Predicted counts of the bins that are kept, negative ones too.
@@ -443,18 +460,7 @@ class NormTemplates:
         sums : `~numpy.ndarray`
             Sums, shape (n_norms, n_norms).
         """
-        array = self._array
-        if array is not self.matrix:
-            # In parts that stay in the cache of the processor: three times faster.
-            size = max(1, SIZE_PART // max(1, self.n_norms))
-            sums = np.zeros((self.n_norms, self.n_norms))
-            for first in range(0, values.size, size):
-                part = slice(first, first + size)
-                sums += (array[part].T * values[part]) @ array[part]
-            return sums
-        weighted = self.matrix.copy()
-        weighted.data *= np.repeat(values, np.diff(self.matrix.indptr))
-        return (self.matrix.T @ weighted).toarray()
+        return pair_sums(self._array, values)
 
     def stat_sum(self, norms):
         """Statistic of the datasets with other norms.
@@ -470,18 +476,7 @@ class NormTemplates:
             What `Datasets.stat_sum` gives with these norms.
         """
         norms = np.asarray(norms, dtype=float)
-        t = self.extended(norms)
-        truncation, log_truncation = cash_truncation()
-        npred = t.npred(norms)
-        # Sums have all bins, with the model as it is. Those that Gammapy truncates are
-        # corrected one by one.
-        is_cut = npred <= truncation
-        total = t.planes.sums_fixed.sum() + t.sums @ norms
-        total += np.sum((t.weights * (truncation - npred))[is_cut])
-        logs = np.full(npred.shape, log_truncation)
-        np.log(npred, out=logs, where=~is_cut)
-        total -= np.sum(t.weights * t.counts * logs)
-        return 2 * total + self.prior_stat_sum(norms)
+        return stat_of_bins(self.extended(norms), norms) + self.prior_stat_sum(norms)
 
     def prior_stat_sum(self, norms):
         """What the priors add to the statistic.

@@ -5,6 +5,7 @@ import math
 from dataclasses import dataclass, field
 import numpy as np
 from ..linearity import NotLinearError
+from .on_off import OffMaps
 
 __all__ = []
 
@@ -101,9 +102,20 @@ class DatasetTerms:
     terms: list
     mask: np.ndarray | None
     is_weighted: bool
+    off: OffMaps | None = None  # of on-off datasets
 
     def weights(self, energies):
-        """Weight of each bin in the statistic, 0 outside the masks."""
+        """Weight of each bin in the statistic, 0 outside the masks.
+
+        It is 0 where off counts say nothing of the background, too.
+        """
+        inside = self.inside(energies)
+        if self.off is None:
+            return inside
+        return np.where(self.off.is_measured[energies], inside, 0.0)
+
+    def inside(self, energies):
+        """Weight of each bin in the masks, 0 outside."""
         shape = (len(range(self.shape[0])[energies]), *self.shape[1:])
         if self.mask is None:
             return np.ones(shape)
