@@ -75,6 +75,7 @@ class WStatProfile:
         self.n_on = np.where(self.is_measured, n_on, 0.0)
         self.n_off = np.where(self.is_measured, n_off, 0.0)
         self._has_on, self._has_off = self.n_on > 0, self.n_off > 0
+        self._has_any = self._has_on | self._has_off
         self._one_plus = 1 + self.alpha
         self._total = self.alpha * (self.n_on + self.n_off)
         self._excess = self.alpha * (self.n_on - self.n_off)
@@ -83,6 +84,7 @@ class WStatProfile:
         self.constants = self._constants()
         # There the statistic of Gammapy is infinite for a signal below 0.
         self.walls = (alpha == 0) & (n_on == 0) & (n_off == 0)
+        self._has_walls = bool(self.walls.any())
 
     def _constants(self):
         """Terms of the goodness of fit, 0 without counts."""
@@ -98,7 +100,7 @@ class WStatProfile:
         Parameters
         ----------
         signal : `~numpy.ndarray`
-            Signal, shape (n,); it may be negative.
+            Signal, shape (..., n); it may be negative.
 
         Returns
         -------
@@ -128,20 +130,23 @@ class WStatProfile:
         Parameters
         ----------
         signal : `~numpy.ndarray`
-            Signal, shape (n,).
+            Signal, shape (..., n).
 
         Returns
         -------
         values : `~numpy.ndarray`
-            Shape (n,). Infinite where `~gammapy.stats.wstat` is.
+            Shape (..., n). Infinite where `~gammapy.stats.wstat` is.
         """
         _signal, mean, background, _root = self.state(signal)
         values = self.constants + self._one_plus * background
         values -= self.n_on * _logs(mean, self._has_on)
         values -= self.n_off * _logs(background, self._has_off)
-        is_empty = ~(self._has_on | self._has_off)
-        values[is_empty] = 0.0
-        values[self.walls & (signal < 0)] = np.inf
+        values *= self._has_any
+        return self._with_walls(values, signal)
+
+    def _with_walls(self, values, signal):
+        if self._has_walls:
+            values[self.walls & (signal < 0)] = np.inf
         return values
 
     @property
@@ -150,7 +155,7 @@ class WStatProfile:
 
         Below 0 such a bin adds this times the size of the signal to half the statistic.
         """
-        is_bent = self.is_measured & ~self._has_on & ~self._has_off
+        is_bent = self.is_measured & ~self._has_any
         return np.where(is_bent, -self._n_slope, 0.0)
 
     def derivatives(self, state):
@@ -183,7 +188,7 @@ class WStatProfile:
             )
             off = n_off / (alpha * background) ** 2
             curvatures = np.where(is_off, off, curvatures)
-        curvatures[~(self._has_on | self._has_off)] = 0.0
+            curvatures = np.where(self._has_any, curvatures, 0.0)
         return slopes, curvatures
 
     def difference(self, new, old, change):
@@ -209,9 +214,8 @@ class WStatProfile:
         change_on = change * (1 + tilt) / 2
         total -= self.n_on * _log_ratio(new[1], old[1], change_on, self._has_on)
         total -= self.n_off * _log_ratio(new[2], old[2], change_off, self._has_off)
-        total[~(self._has_on | self._has_off)] = 0.0
-        total[self.walls & (new[0] < 0)] = np.inf
-        return total
+        total *= self._has_any
+        return self._with_walls(total, new[0])
 
 
 def _logs(values, where):

@@ -7,10 +7,10 @@ evaluation of each component serves all flux points, and all that is asked of th
 
 import copy
 import logging
+from dataclasses import dataclass
 import numpy as np
 import astropy.units as u
 from gammapy.datasets import Datasets
-from gammapy.maps import MapAxis
 from gammapy.modeling.automatic import (
     STEPS,
     Choice,
@@ -25,6 +25,7 @@ from gammapy.modeling.fit_table import (
 )
 from gammapy.modeling.newton import confidence_norm, fit_norms
 from gammapy.modeling.newton.asimov import asimov_ts, keeps_all_bins
+from gammapy.modeling.newton.sums import stats_along
 from ..notes import limit_note, undetermined_notes
 from ..parameter import ParameterEstimator, value_of_significance
 
@@ -47,6 +48,24 @@ REPLACED = (
 
 #: Method that is not called where templates tell the sensitivity.
 SENSITIVITY = "estimate_sensitivity"
+
+
+@dataclass(frozen=True)
+class EnergyBin:
+    """What reference fluxes need of an axis with one energy bin.
+
+    Such an axis takes as long to make as a fit. All have the shape (1,).
+    """
+
+    center: u.Quantity
+    edges_min: u.Quantity
+    edges_max: u.Quantity
+
+    @classmethod
+    def from_edges(cls, edges):
+        """Bin between two energies."""
+        center = np.sqrt(edges[:1] * edges[1:]).to(edges.unit)
+        return cls(center, edges[:1], edges[1:])
 
 
 class NormFluxPoints:
@@ -210,15 +229,15 @@ class NormFluxPoints:
                 if group is not None
             ]
         )
-        axis = MapAxis.from_energy_edges([edges.min(), edges.max()])
-        if np.any(self.model(axis.edges).value < 0):
+        energies = u.Quantity([edges.min(), edges.max()])
+        if np.any(self.model(energies).value < 0):
             log.warning(
                 f"The spectrum of {self.estimator.source!r} is negative between "
                 f"{edges.min():.3g} and {edges.max():.3g}, so its flux points may mean "
                 "nothing."
             )
         with np.errstate(invalid="ignore", divide="ignore"):
-            fluxes = self.model.reference_fluxes(energy_axis=axis)
+            fluxes = self.model.reference_fluxes(EnergyBin.from_edges(energies))
         return {name: value.item() for name, value in fluxes.items()}
 
     # --- what is asked of a flux point -------------------------------------
@@ -262,13 +281,20 @@ class NormFluxPoints:
             norm = self.estimator.norm.copy()
             norm.value, norm.error = fit.values[0], fit.errors[0]
             values = norm.scan_values
-            stats = []
-            for value in values:
-                held = self._fit_at(templates, fit, value)
-                templates = held.templates
-                stats.append(held.stat)
-            result |= {"norm_scan": values, "stat_scan": np.array(stats)}
+            stats = self._scan(templates, fit, values)
+            result |= {"norm_scan": values, "stat_scan": stats}
         return result
+
+    def _scan(self, templates, fit, values):
+        """Statistic at values of the norm."""
+        if templates.n_norms == 1:
+            return stats_along(templates, values)
+        stats = []
+        for value in values:
+            held = self._fit_at(templates, fit, value)
+            templates = held.templates
+            stats.append(held.stat)
+        return np.array(stats)
 
     def _knows_sensitivity(self, templates):
         """Whether templates are all that a sensitivity needs."""
@@ -355,9 +381,7 @@ def _copies(datasets, models):
 
 def _group_bins(axis, bounds):
     """First and last bin of an axis between energies, as `slice_by_energy` finds it."""
-    try:
-        groups = axis.group_table(edges=bounds)
-    except ValueError:
-        return None
-    groups = groups[groups["bin_type"] == "normal   "]
-    return int(groups["idx_min"][0]), int(groups["idx_max"][0])
+    # Not by `MapAxis.group_table`, whose tables take longer than a fit.
+    pixels = np.clip(axis.coord_to_pix(bounds), -0.5, axis.nbin - 0.5)
+    first, end = np.round(pixels + 0.5).astype(int)
+    return (int(first), int(end) - 1) if first < end else None

@@ -1,7 +1,8 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Bins and sums of templates, while they are collected."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 import numpy as np
 from scipy.sparse import csr_matrix
 from .on_off import N_OFF
@@ -80,11 +81,15 @@ class Planes:
     n_bins: np.ndarray
     off: np.ndarray  # see `OffMaps.sums`, shape (n_planes, 5)
 
+    @cached_property
+    def has_sums(self):
+        """Whether some bins are known by sums alone."""
+        return bool(self.is_summed.nnz or self.low_fixed.any())
+
     def select(self, keep):
         """Some of the planes."""
-        return replace(
-            self, **{name: array[keep] for name, array in vars(self).items()}
-        )
+        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(self, **{name: array[keep] for name, array in arrays.items()})
 
 
 class Sums:

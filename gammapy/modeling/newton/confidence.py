@@ -10,6 +10,7 @@ from gammapy.utils.arguments import (
 )
 from .minimise import Problem, no_norm
 from .result import NormFit
+from .statistic import Statistic
 from .templates import NormTemplates
 
 __all__ = []
@@ -125,12 +126,13 @@ class _Profile:
         self.norms = fit.values
         self.failure = ""
         self.is_beyond_bound = False
+        self.statistic = self.minimum = None
 
     def __call__(self, value):
         """Rise, and its derivative."""
+        if not self.reoptimize or self.templates.n_norms == 1:
+            return self._rise_of(value)
         low, high = self.templates.minima.copy(), self.templates.maxima.copy()
-        if not self.reoptimize:
-            low, high = self.fit.values.copy(), self.fit.values.copy()
         low[self.index] = high[self.index] = value
         covariance = self.fit.covariance[self.index]
         change = covariance / covariance[self.index]
@@ -154,6 +156,21 @@ class _Profile:
         self.templates = statistic.templates
         return rise, statistic.derivatives(problem.best)[0][self.index]
 
+    def _rise_of(self, value):
+        """Rise and its derivative when nothing is fitted."""
+        if self.statistic is None:
+            self.statistic = Statistic(self.templates)
+            self.minimum = self.statistic.point(self.fit.values)
+        norms = self.fit.values.copy()
+        norms[self.index] = value
+        point = self.statistic.point(norms)
+        self.templates = self.statistic.templates
+        self.nfev += 1
+        if self.statistic.without_model(point).size:
+            return np.inf, np.nan
+        rise = self.statistic.difference(point, self.minimum) - self.rise
+        return rise, self.statistic.derivatives(point)[0][self.index]
+
     def crossing(self, sign):
         """Distance to where it is zero, and what is wrong with it."""
         best, name = self.fit.values[self.index], self.templates.names[self.index]
@@ -165,8 +182,8 @@ class _Profile:
         # The end is between both distances, once one with a higher rise was seen.
         inner, outer, is_between = 0.0, bound, False
         distance = min(np.sqrt(self.rise) * error, bound)
-        widths = []
-        for _ in range(200):
+        widths, rises = [], []
+        for _number in range(200):
             rise, slope = self(best + sign * distance)
             if abs(rise) < 1e-9 * self.rise and not self.failure:
                 return distance, ""
@@ -178,12 +195,15 @@ class _Profile:
             else:
                 outer, is_between = distance, True
             widths.append(outer - inner)
+            rises.append(abs(rise))
             if widths[-1] < 1e-12 * outer:
                 return self._checked(distance, rise)
             slope *= sign
             distance = distance - rise / slope if slope > 0 else np.inf
             # Newton's step, or half the interval where that leaves it or is slow.
             is_slow = len(widths) > 3 and widths[-1] > 0.5 * widths[-4]
+            # From one side, it comes nearer though the interval stays as it is.
+            is_slow = is_slow and rises[-1] > 0.1 * rises[-2]
             if not is_between:
                 if not inner < distance < outer:
                     distance = min(2 * inner, bound)

@@ -1,16 +1,10 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Covariance of norms at the minimum, and which of them the data do not determine.
-
-On-off bins without counts have a kink where their signal is 0: there is no curvature,
-but the statistic rises on both sides.
-"""
+"""Covariance of norms at the minimum, and which of them the data do not determine."""
 
 import numpy as np
+from .kinks import distance_at_kink
 
 __all__ = []
-
-# Step to look at the slopes with, and least slope, per error that cannot be exceeded.
-STEP, SMALLEST_SLOPE = 1e-3, 1e-6
 
 
 #: Eigenvalue of the scaled Hessian below which a combination of norms is not known.
@@ -68,30 +62,3 @@ def covariance_of(statistic, point, hessian, scales, inner):
     covariance[unknown] = np.nan
     covariance[:, unknown] = np.nan
     return covariance, unknown, int(np.sum(is_null))
-
-
-def distance_at_kink(statistic, point, direction):
-    """Distance along a direction at which the statistic rises by 1 on both sides.
-
-    Parameters
-    ----------
-    statistic : `~gammapy.modeling.newton.statistic.Statistic`
-        Statistic.
-    point : `~gammapy.modeling.newton.statistic.Point`
-        Minimum.
-    direction : `~numpy.ndarray`
-        Direction without curvature, of about the length of the errors that are
-        possible, shape (n_norms,).
-
-    Returns
-    -------
-    distance : float
-        The larger of both distances, in lengths of the direction; NaN when the
-        statistic does not rise.
-    """
-    slopes = []
-    for step in (-STEP, STEP):
-        moved = statistic.point(point.norms + step * direction)
-        slopes.append(statistic.difference(moved, point) / STEP)
-    lowest = min(slopes)
-    return 1 / lowest if lowest > SMALLEST_SLOPE else np.nan

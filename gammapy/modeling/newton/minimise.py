@@ -14,6 +14,7 @@ from gammapy.utils.arguments import (
 )
 from .errors import covariance_of
 from .feasible import find_feasible
+from .kinks import kink_minimum
 from .quadratic import minimise_quadratic
 from .result import NormFit, describe_undetermined
 from .statistic import Statistic
@@ -265,7 +266,11 @@ class Problem:
 
     def minimise(self):
         """Go to the minimum."""
-        if self.max_iter == 0:
+        if self.max_iter == 0 or not self.is_free.any():
+            return
+        kink = self._kink()
+        if kink is not None:
+            self.best = kink
             return
         self._set_reach()
         # Newton's method needs a curvature, and a bend has none. It is rounded off, at
@@ -282,6 +287,16 @@ class Problem:
                 break
             error = self.statistic.rounding_error()
             self._set_reach()
+
+    def _kink(self):
+        """Minimum of a single norm on a kink, None where it is not on one."""
+        if np.count_nonzero(self.is_free) != 1:
+            return None
+        free = np.flatnonzero(self.is_free)[0]
+        bounds = self.low, self.high
+        return kink_minimum(
+            self.statistic, self.best, free, *bounds, self.largest_errors
+        )
 
     def _set_reach(self):
         """Errors of the norms from the curvature or, without counts, from the sums."""

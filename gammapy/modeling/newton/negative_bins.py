@@ -73,6 +73,8 @@ def with_negative_bins(templates, norms, reach=None):
 def _suspects(templates, norms):
     """Planes of which bounds do not tell that all summed bins are positive."""
     planes, anchors = templates.planes, templates.anchors
+    if not planes.has_sums:
+        return []
     # The bounds are for norms of 0 or more; a negative norm makes its plane a suspect.
     low = planes.low @ np.maximum(norms, 0) + planes.low_fixed
     total = np.maximum(planes.sums @ norms + planes.sums_fixed, 1)

@@ -115,16 +115,16 @@ class OnOffRows:
         Parameters
         ----------
         npred : `~numpy.ndarray`
-            Signal of all bins that are kept, shape (n_rows,).
+            Signal of all bins that are kept, shape (..., n_rows).
 
         Returns
         -------
-        stat : float
-            The sum.
+        stat : `~numpy.ndarray`
+            The sums, shape (...).
         """
-        signal = npred[self.idx]
-        bends = self.bends[self.idx] @ np.maximum(-signal, 0)
-        return np.sum(self.profile.values(signal) - self._constants) + bends
+        signal = npred[..., self.idx]
+        bends = np.maximum(-signal, 0) @ self.bends[self.idx]
+        return np.sum(self.profile.values(signal) - self._constants, axis=-1) + bends
 
     def background(self, npred):
         """Background less what sums have of it, shape (n_rows,) of ``idx``."""

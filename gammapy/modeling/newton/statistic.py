@@ -106,6 +106,7 @@ class Statistic:
             self._edge[t.on_off.idx] = 0.0
         # A bend is rounded off over what its bin changes within the errors.
         self._spread = np.zeros(t.counts.size)
+        self._has_bends = bool(self._bend.any())
         empty = np.flatnonzero((t.counts == 0) & (self._bend > 0))
         if empty.size:
             self._spread[empty] = t.spread(self.reach, empty)
@@ -131,7 +132,8 @@ class Statistic:
     def _bends(self, point):
         """Bins below or on their bend, and where these are inside its rounding."""
         idx = np.array([], dtype=int)
-        if not point.lowest > max(self.rounding * self._widest, self.truncation):
+        reach = max(self.rounding * self._widest, self.truncation)
+        if self._has_bends and not point.lowest > reach:
             highest = np.maximum(self.rounding * self._spread, self._edge)
             idx = np.flatnonzero((point.npred <= highest) & (self._bend > 0))
         npred, width = point.npred[idx], self.rounding * self._spread[idx]
@@ -140,6 +142,8 @@ class Statistic:
     def _bend_sum(self, point):
         """What the bends add to the sum of the model."""
         idx, npred, width, is_on = self._bends(point)
+        if not idx.size:
+            return 0.0
         # Sharp, it is max(-npred, 0): a negative model counts as 0. Rounded off, a
         # parabola joins both straight lines with a continuous slope.
         value = self._edge[idx] - npred

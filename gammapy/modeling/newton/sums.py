@@ -24,21 +24,56 @@ def stat_of_bins(templates, norms):
         Statistic without priors.
     """
     t = templates
-    npred = t.npred(norms)
-    total = t.planes.sums_fixed.sum() + t.sums @ norms
-    truncation, log_truncation = cash_truncation()
-    weights = t.cash_weights
-    # Sums have all bins, with the model as it is. Those that Gammapy truncates are
-    # corrected one by one.
-    is_cut = npred <= truncation
-    total += np.sum((weights * (truncation - npred))[is_cut])
-    logs = np.full(npred.shape, log_truncation)
-    np.log(npred, out=logs, where=~is_cut)
-    total -= np.sum(weights * t.counts * logs)
+    return _stats(t, t.npred(norms), t.sums @ norms)
+
+
+def _stats(t, npred, sums):
+    """Statistics for models of the kept bins, shapes (..., n_rows) and (...)."""
+    total = t.planes.sums_fixed.sum() + sums
+    if t.has_cash:
+        truncation, log_truncation = cash_truncation()
+        weights = t.cash_weights
+        # Sums have all bins, with the model as it is. Those that Gammapy truncates are
+        # corrected one by one.
+        is_cut = npred <= truncation
+        total = total + np.where(is_cut, truncation - npred, 0.0) @ weights
+        logs = np.full(npred.shape, log_truncation)
+        np.log(npred, out=logs, where=~is_cut)
+        total = total - logs @ (weights * t.counts)
     if t.on_off is not None:
-        total += t.on_off.stat(npred)
-        total += t.planes.off[:, OFF_SUMS.index("constant")].sum()
+        total = total + t.on_off.stat(npred)
+        total = total + t.planes.off[:, OFF_SUMS.index("constant")].sum()
     return 2 * total
+
+
+def stats_along(templates, values):
+    """Statistic at values of the only norm.
+
+    Parameters
+    ----------
+    templates : `NormTemplates`
+        Templates of one norm.
+    values : `~numpy.ndarray`
+        Values of the norm, shape (n_values,).
+
+    Returns
+    -------
+    stats : `~numpy.ndarray`
+        Statistic with priors, shape (n_values,); infinite where a bin with counts that
+        a norm can give a model has none, as `fit_norms` has it.
+    """
+    t = templates
+    for value in values:
+        t = t.extended([value])
+    values = np.asarray(values, dtype=float)
+    template = t.change(np.ones(1))
+    npred = t.fixed + values[:, np.newaxis] * template
+    stats = _stats(t, npred, t.sums[0] * values)
+    stats += t.constant + t.prior_precision[0] * (values - t.prior_mean[0]) ** 2
+    if t.has_cash:
+        seen = (t.cash_weights > 0) & (t.counts > 0) & t.has_model
+        stats[np.any(npred[:, seen] <= cash_truncation()[0], axis=1)] = np.inf
+    return stats
 
 
 def npred_of_planes(templates, norms):

@@ -359,6 +359,11 @@ class NormTemplates:
         return np.where(np.isnan(self.alpha), self.weights, 0.0)
 
     @cached_property
+    def has_cash(self):
+        """Whether some bins that are kept have the Cash statistic."""
+        return bool(self.cash_weights.any())
+
+    @cached_property
     def has_model(self):
         """Which of the bins that are kept can have a model, shape (n_rows,).
 
