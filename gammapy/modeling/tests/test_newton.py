@@ -940,7 +940,9 @@ def test_sum_of_spectra(spectra):
     spectrum.freeze()
     spectrum.model2.amplitude.frozen = False
     spectra.models = [SkyModel(spectrum, name="sum")]
-    check_reason(spectra, "'amplitude' of 'sum' is free and part of a sum of spectra")
+    # Here and below: the backend fits these spectra another way.
+    reason = "'amplitude' of 'sum' is free and part of a sum of spectra"
+    assert why_not_linear(spectra) == reason
 
 
 def test_ratio_of_spectra(spectra):
@@ -956,15 +958,15 @@ def test_two_norms_of_one_component(spectra):
     spectrum = PowerLawSpectralModel() * PowerLawNormSpectralModel()
     spectrum.model1.index.frozen = True
     spectra.models = [SkyModel(spectrum, name="product")]
-    check_reason(
-        spectra, "'amplitude' and 'norm' of 'product' are free and multiply each other"
+    assert why_not_linear(spectra) == (
+        "'amplitude' and 'norm' of 'product' are free and multiply each other"
     )
 
 
 def test_piecewise_norm(spectra):
     pieces = SPECTRAL_MODEL_REGISTRY.get_cls("piecewise-norm")(energy=[1, 10] * u.TeV)
     spectra.models = [FoVBackgroundModel(spectral_model=pieces, dataset_name="one")]
-    check_reason(spectra, "'norm_0' of 'one-bkg' is free and not a norm")
+    assert why_not_linear(spectra) == "'norm_0' of 'one-bkg' is free and not a norm"
 
 
 def test_norm_inside_a_scaled_spectrum(spectra):
