@@ -1,6 +1,8 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Questions about a fit, and their answers: one estimator and its result each."""
 
+from .goodness import GoodnessOfFitEstimator
+from .goodness_result import GoodnessOfFit
 from .result import DiagnosticResult
 
-__all__ = ["DiagnosticResult"]
+__all__ = ["DiagnosticResult", "GoodnessOfFit", "GoodnessOfFitEstimator"]

@@ -1,0 +1,213 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Cells in which counts and model are compared, made from the model alone.
+
+Each question has cells of its own, in which what it asks for does not average out: the
+spectrum of a dataset, an image in an energy group, a spectrum in a region. Datasets on
+one grid are added, for what is missing in the model is missing in all of them.
+"""
+
+from collections import defaultdict
+import numpy as np
+from scipy.sparse import csr_matrix
+from .common_grids import common_grids, each_alone
+from .tree import split_cube
+
+__all__ = []
+
+
+class Cells:
+    """Cells of several datasets, and the tests that each is in.
+
+    Parameters
+    ----------
+    labels : list of `~numpy.ndarray` of int
+        For each dataset the cells of its bins, shape (n_partitions, n_bins), -1 for
+        those in none.
+    n_cells : int
+        Number of cells.
+    tests : dict of `~numpy.ndarray` of int
+        Cells of each test, by its name.
+    """
+
+    def __init__(self, labels, n_cells, tests):
+        self.labels = labels
+        self.n_cells = n_cells
+        self.tests = tests
+        self._matrices = [self._matrix(part) for part in labels]
+
+    def _matrix(self, labels):
+        partition, bins = np.nonzero(labels >= 0)
+        ones = np.ones(bins.size)
+        shape = (self.n_cells, labels.shape[1])
+        return csr_matrix((ones, (labels[partition, bins], bins)), shape)
+
+    def sums(self, values):
+        """Sums of values in the cells.
+
+        Parameters
+        ----------
+        values : list of `~numpy.ndarray`
+            Values for each dataset, shape (n_bins,) or (n_bins, n).
+
+        Returns
+        -------
+        sums : list of `~numpy.ndarray`
+            What each dataset adds to the cells, shape (n_cells,) or (n_cells, n).
+        """
+        return [
+            matrix @ part for matrix, part in zip(self._matrices, values, strict=True)
+        ]
+
+    def total(self, values):
+        """Sums of values in the cells over all datasets, shape (n_cells,)."""
+        return np.sum(self.sums(values), axis=0)
+
+    def total_of_some(self, number, bins, values):
+        """Sums over some bins of one dataset, shape (n_cells,).
+
+        Parameters
+        ----------
+        number : int
+            Number of the dataset.
+        bins : `~numpy.ndarray` of int
+            Bins, shape (n,).
+        values : `~numpy.ndarray`
+            Values in these bins.
+
+        Returns
+        -------
+        sums : `~numpy.ndarray`
+            Sums.
+        """
+        labels = self.labels[number][:, bins]
+        is_in = labels >= 0
+        values = np.broadcast_to(values, labels.shape)[is_in]
+        return np.bincount(labels[is_in], values, self.n_cells)
+
+
+def make_cells(bins, questions, min_npred, min_width=0.0):
+    """Cells for the questions of a test of the goodness of fit.
+
+    Parameters
+    ----------
+    bins : list of `~gammapy.diagnostics.fitted_bins.FittedBins`
+        Bins of each dataset.
+    questions : list of `~gammapy.diagnostics.questions.Question`
+        How the bins are divided, and the names of the tests.
+    min_npred : float
+        Least number of expected counts in a cell. Where a part of a dataset has less,
+        it is joined with the same part of others.
+    min_width : float, optional
+        Least width of a cell on the sky, in deg. Default is 0.
+
+    Returns
+    -------
+    cells : `Cells`
+        Cells. A cell may still have less where all datasets together have.
+    """
+    labels, tests, n_cells = [[] for _part in bins], defaultdict(list), 0
+    for question in questions:
+        partition = _Partition(bins, question, min_npred, min_width)
+        for number, part in enumerate(partition.labels):
+            labels[number].append(np.where(part >= 0, part + n_cells, -1))
+        for zone, names in question.tests.items():
+            ids = np.flatnonzero(partition.zones == zone) + n_cells
+            for name in names if ids.size else ():
+                tests[name].append(ids)
+        n_cells += partition.n_cells
+    return Cells(
+        [np.array(part, dtype=np.int32) for part in labels],
+        n_cells,
+        {name: np.concatenate(ids) for name, ids in tests.items()},
+    )
+
+
+class _Partition:
+    """Cells of one question: labels of the bins, and the zone of each cell."""
+
+    def __init__(self, bins, question, min_npred, min_width):
+        self.labels = [np.full(part.index.size, -1, dtype=np.int32) for part in bins]
+        roots, self.n_cells = [], 0
+        zones = [question.zones(part, number) for number, part in enumerate(bins)]
+        groups = common_grids(bins) if question.joint else each_alone(bins)
+        for group in groups:
+            parts = [bins[number] for number in group.numbers]
+            own_zones = [zones[number] for number in group.numbers]
+            for zone in np.unique(np.concatenate(own_zones)):
+                if zone not in question.tests:
+                    continue
+                inside = [own == zone for own in own_zones]
+                labels, n_own = _split(
+                    parts, inside, group, question, min_npred, min_width
+                )
+                for number, is_in, own in zip(
+                    group.numbers, inside, labels, strict=True
+                ):
+                    self.labels[number][is_in] = own + self.n_cells
+                roots += [(int(zone), parts[0].stat_type)] * n_own
+                self.n_cells += n_own
+        self.zones = np.array([zone for zone, _kind in roots], dtype=int)
+        self._join_small(bins, roots, min_npred)
+
+    def _join_small(self, bins, roots, min_npred):
+        """Join cells with too little, of one zone and statistic."""
+        expected = np.zeros(self.n_cells)
+        for part, labels in zip(bins, self.labels, strict=True):
+            inside = labels >= 0
+            values = part.expected[inside]
+            expected += np.bincount(labels[inside], values, self.n_cells)
+        small = defaultdict(list)
+        for cell in np.flatnonzero(expected < min_npred * (1 - 1e-9)):
+            small[roots[cell]].append(int(cell))
+        target = np.arange(self.n_cells)
+        for cells in small.values():
+            _chain(cells, expected, min_npred, target)
+        kept, new = np.unique(target, return_inverse=True)
+        self.zones, self.n_cells = self.zones[kept], kept.size
+        # The last one is for bins that are in no cell.
+        new = np.append(new, -1)
+        self.labels = [new[part] for part in self.labels]
+
+
+def _chain(cells, expected, min_npred, target):
+    """Put each cell to the one before until these have enough."""
+    first, last_full, total = None, None, 0.0
+    for cell in cells:
+        first = cell if first is None else first
+        target[cell] = first
+        total += expected[cell]
+        if total >= min_npred:
+            first, last_full, total = None, first, 0.0
+    if first is not None and last_full is not None:
+        # What is left over.
+        target[target == first] = last_full
+
+
+def _split(parts, inside, group, question, min_npred, min_width):
+    """Labels of some bins of datasets on one grid, and their number of boxes."""
+    cube, used = np.zeros(group.shape), np.zeros(group.shape, dtype=bool)
+    for part, is_in, into in zip(parts, inside, group.slices, strict=True):
+        cube[into] += part.cube(np.where(is_in, part.expected, 0.0))
+        used[into] |= part.cube(is_in)
+    # Where nothing is split, there is nothing to tell apart.
+    if not question.sky:
+        cube, used = (_.sum(axis=(1, 2), keepdims=True) for _ in (cube, used))
+    if not question.energy:
+        cube, used = (_.sum(axis=0, keepdims=True) for _ in (cube, used))
+    labels, n_boxes = split_cube(
+        cube, used > 0, min_npred, min_pixels=_min_pixels(parts[0], min_width)
+    )
+    labels = np.broadcast_to(labels, group.shape)
+    own = [
+        labels[into][np.unravel_index(part.index[is_in], part.shape)]
+        for part, is_in, into in zip(parts, inside, group.slices, strict=True)
+    ]
+    return own, n_boxes
+
+
+def _min_pixels(part, min_width):
+    """Least number of pixels along a side of a box."""
+    if part.image is None:
+        return 1
+    pixel = part.image.pixel_scales.to_value("deg").min()
+    return max(1, int(np.ceil(min_width / pixel - 1e-6)))

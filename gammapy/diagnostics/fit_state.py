@@ -1,0 +1,252 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""A fit as it is: free parameters, covariance, bounds, priors, and what is amiss."""
+
+from dataclasses import dataclass
+import numpy as np
+from gammapy.datasets import Datasets
+from gammapy.modeling import Parameters
+from gammapy.modeling.fit_table import unique_parameter_names
+from .derivatives import kept, steps_of
+
+__all__ = []
+
+#: Fall of the statistic that a next step of the fit promises, to be said.
+FALL = 0.1
+
+#: Factor between the given covariance and that of the model, to be said.
+FACTOR = 2.0
+
+#: Names in a note.
+MOST = 5
+
+
+@dataclass
+class FitState:
+    """Free parameters of a fit, arrays of shape (n,).
+
+    Parameters
+    ----------
+    parameters : list of `~gammapy.modeling.Parameter`
+        Free parameters, each once.
+    names : list of str
+        Their names.
+    covariance : `~numpy.ndarray`
+        Covariance, shape (n, n), 0 for parameters without an error.
+    low, high : `~numpy.ndarray`
+        Changes to the bounds.
+    prior_slope, prior_curvature : `~numpy.ndarray`
+        Derivatives of what priors add to the statistic.
+    """
+
+    parameters: list
+    names: list
+    covariance: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    prior_slope: np.ndarray
+    prior_curvature: np.ndarray
+
+    @classmethod
+    def from_datasets(cls, datasets, local):
+        """State of the models of datasets.
+
+        Parameters
+        ----------
+        datasets : `~gammapy.datasets.Datasets` or list
+            What the user gave, which knows the joint covariance.
+        local : `~gammapy.datasets.Datasets`
+            The same datasets.
+
+        Returns
+        -------
+        state : `FitState`
+            State.
+        """
+        free = list(local.parameters.free_parameters)
+        joint = datasets if isinstance(datasets, Datasets) else local
+        models = joint.models
+        names = unique_parameter_names(models)
+        values = np.array([par.value for par in free])
+        low, high = (
+            np.nan_to_num([getattr(par, name) for par in free], nan=sign * np.inf)
+            for name, sign in (("min", -1), ("max", 1))
+        )
+        slope, curvature = _priors(free)
+        return cls(
+            parameters=free,
+            names=[names[id(par)] for par in free],
+            covariance=_covariance(models, free),
+            low=np.minimum(low - values, 0),
+            high=np.maximum(high - values, 0),
+            prior_slope=slope,
+            prior_curvature=curvature,
+        )
+
+    @property
+    def is_known(self):
+        """Which parameters have an error."""
+        return np.diag(self.covariance) > 0
+
+    @property
+    def has_covariance(self):
+        """Whether there is a covariance, or need of none."""
+        return not self.parameters or bool(self.is_known.any())
+
+    def errors(self, information):
+        """Errors of the parameters, from the model for those without.
+
+        Parameters
+        ----------
+        information : `Information`
+            Information about them.
+
+        Returns
+        -------
+        errors : `~numpy.ndarray`
+            Errors, not 0.
+        """
+        fisher = np.diag(information.fisher)
+        is_seen = fisher > 0
+        own = np.where(is_seen, 1 / np.sqrt(np.where(is_seen, fisher, 1)), 1.0)
+        return np.where(self.is_known, np.sqrt(np.diag(self.covariance)), own)
+
+    def notes(self, information):
+        """What is to be said of the fit.
+
+        Parameters
+        ----------
+        information : `Information`
+            Information about the parameters.
+
+        Returns
+        -------
+        notes : list of str
+            One sentence each.
+        """
+        if not self.parameters:
+            return ["No parameter is free: nothing was taken away from the statistic."]
+        if not self.has_covariance:
+            return [
+                "The models have no covariance, so that nobody knows what the fit took "
+                "away: run Fit.run on these datasets first, or give n_toys. The "
+                "expected statistic is that of a model that was not fitted."
+            ]
+        notes = []
+        unknown = np.flatnonzero(~self.is_known)
+        if unknown.size:
+            names = ", ".join(self.names[idx] for idx in unknown[:MOST])
+            more = f" and {unknown.size - MOST} more" if unknown.size > MOST else ""
+            notes.append(
+                f"{names}{more} have no error: what they took away is not known."
+            )
+        return [*notes, *self._notes_of_minimum(information)]
+
+    def _notes_of_minimum(self, information):
+        slope = information.slope + self.prior_slope / 2
+        is_stopped = (self.low == 0) & (slope > 0) | (self.high == 0) & (slope < 0)
+        slope = np.where(is_stopped, 0, slope)
+        fall = slope @ self.covariance @ slope
+        if fall > FALL:
+            yield (
+                f"The fit is not at a minimum: one more step would lower the statistic "
+                f"by about {fall:.2g}."
+            )
+        known = np.flatnonzero(self.is_known & ~is_stopped)
+        curvature = np.diag(self.prior_curvature) / 2
+        fisher = (information.fisher + curvature)[np.ix_(known, known)]
+        covariance = self.covariance[np.ix_(known, known)]
+        ratios = np.linalg.eigvals(covariance @ fisher).real
+        if ratios.size and not (ratios.min() > 1 / FACTOR and ratios.max() < FACTOR):
+            yield (
+                "The covariance is not that of this model and these data: variances "
+                f"differ by factors of {ratios.min():.2g} to {ratios.max():.2g}. Run "
+                "Fit.covariance again; a list of datasets has no correlations between "
+                "models, Datasets have."
+            )
+
+
+def _covariance(models, free):
+    """Covariance of the free parameters, 0 for those without an error."""
+    if not free:
+        return np.zeros((0, 0))
+    data = models.covariance.get_subcovariance(Parameters(free)).data
+    # An error that is not a number counts as 1 there.
+    errors = np.array([par.error for par in free])
+    is_known = np.isfinite(errors) & (errors > 0) & np.isfinite(data).all(axis=1)
+    return np.where(is_known[:, np.newaxis] & is_known, data, 0.0)
+
+
+def _priors(parameters):
+    """Slope and curvature of what priors add to the statistic, by differences."""
+    slope, curvature = np.zeros((2, len(parameters)))
+    for number, (par, step) in enumerate(
+        zip(parameters, steps_of(parameters), strict=True)
+    ):
+        if par.prior is None:
+            continue
+        with kept(par):
+            middle, value = par.prior_stat_sum(), par.value
+            par.value = value + step
+            above = par.prior_stat_sum()
+            par.value = value - step
+            below = par.prior_stat_sum()
+        slope[number] = (above - below) / (2 * step)
+        curvature[number] = max((above - 2 * middle + below) / step**2, 0)
+    return slope, curvature
+
+
+@dataclass
+class Information:
+    """What the counts say of the parameters.
+
+    Parameters
+    ----------
+    slope : `~numpy.ndarray`
+        Derivatives of half the statistic, without priors, shape (n,).
+    fisher : `~numpy.ndarray`
+        Mean of the second derivatives of half the statistic, shape (n, n).
+    of_slope : `~numpy.ndarray`
+        Covariance of the slope, the same but for weighted data.
+    """
+
+    slope: np.ndarray
+    fisher: np.ndarray
+    of_slope: np.ndarray
+
+    @classmethod
+    def from_bins(cls, bins, derivatives, n_parameters):
+        """Sums over all bins.
+
+        Parameters
+        ----------
+        bins : list of `~gammapy.diagnostics.fitted_bins.FittedBins`
+            Bins.
+        derivatives : list of `~gammapy.diagnostics.derivatives.Derivatives`
+            Derivatives in these bins.
+        n_parameters : int
+            Number of parameters.
+
+        Returns
+        -------
+        information : `Information`
+            Information.
+        """
+        slope = np.zeros(n_parameters)
+        fisher, of_slope = np.zeros((2, n_parameters, n_parameters))
+        for part, change in zip(bins, derivatives, strict=True):
+            columns, matrix = change.columns, change.matrix
+            has_model = part.npred > 0
+            inverse = has_model / np.where(has_model, part.npred, 1)
+            pull = part.weights * (1 - part.counts * inverse)
+            slope[columns] += matrix.T @ pull
+            if part.is_on_off:
+                mu_off = (part.npred - part.mu_sig) / part.alpha
+                variance = part.npred + part.alpha**2 * mu_off
+                inverse = (variance > 0) / np.where(variance > 0, variance, 1)
+            place = np.ix_(columns, columns)
+            own = (matrix.T * (part.weights * inverse)) @ matrix
+            fisher[place] += own
+            if part.is_weighted:
+                own = (matrix.T * (part.weights**2 * inverse)) @ matrix
+            of_slope[place] += own
+        return cls(slope, fisher, of_slope)
