@@ -79,7 +79,9 @@ def written_out(datasets):
     def stat(x):
         for par, value in zip(free, centre * (1 + 0.1 * x), strict=True):
             par.value = np.clip(
-                value, np.nan_to_num(par.min, nan=-np.inf), np.nan_to_num(par.max, nan=np.inf)
+                value,
+                np.nan_to_num(par.min, nan=-np.inf),
+                np.nan_to_num(par.max, nan=np.inf),
             )
         total = sum(par.prior_stat_sum() for par in free if par.prior is not None)
         for dataset in datasets:
@@ -162,10 +164,7 @@ def test_errors_are_those_of_the_second_derivatives():
 
     hessian = np.array(
         [
-            [
-                (stat(a, b) - stat(a, -b) - stat(-a, b) + stat(-a, -b)) / 4
-                for a in steps
-            ]
+            [(stat(a, b) - stat(a, -b) - stat(-a, b) + stat(-a, -b)) / 4 for a in steps]
             for b in steps
         ]
     )
