@@ -65,5 +65,5 @@ class Absorbed:
         first = self._matrix @ (left.T @ left)
         second = first @ first
         traces = np.trace(first), np.trace(second), np.vdot(first.T, second)
-        one, two, three = (float(_) for _ in traces)
+        one, two, three = (float(trace) for trace in traces)
         return one, 2 * (2 * one - two), 8 * (3 * one - 3 * two + three)

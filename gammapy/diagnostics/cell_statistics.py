@@ -118,7 +118,10 @@ class CellModel:
         """
         if not self.is_on_off.any():
             return OffCounts(*np.zeros((2, self.cells.n_cells)))
-        values = [_or_zeros(*_) for _ in zip(self.bins, counts_off, strict=True)]
+        values = [
+            _or_zeros(part, off)
+            for part, off in zip(self.bins, counts_off, strict=True)
+        ]
         alphas = [_or_zeros(part, part.alpha) for part in self.bins]
         background = [n * alpha for n, alpha in zip(values, alphas, strict=True)]
         total = self.cells.total
@@ -167,7 +170,9 @@ class CellModel:
         part = self.is_on_off
         if part.any():
             arrays = np.maximum(self.npred, 0), self.mu_off, self.off.alpha
-            moments[:, part] = wstat_moments(*(_[part] for _ in arrays), **options)
+            moments[:, part] = wstat_moments(
+                *(array[part] for array in arrays), **options
+            )
         part = self.is_weighted
         if part.any():
             weights, npred = self._levels()

@@ -191,9 +191,9 @@ def _split(parts, inside, group, question, min_npred, min_width):
         used[into] |= part.cube(is_in)
     # Where nothing is split, there is nothing to tell apart.
     if not question.sky:
-        cube, used = (_.sum(axis=(1, 2), keepdims=True) for _ in (cube, used))
+        cube, used = (array.sum(axis=(1, 2), keepdims=True) for array in (cube, used))
     if not question.energy:
-        cube, used = (_.sum(axis=0, keepdims=True) for _ in (cube, used))
+        cube, used = (array.sum(axis=0, keepdims=True) for array in (cube, used))
     labels, n_boxes = split_cube(
         cube, used > 0, min_npred, min_pixels=_min_pixels(parts[0], min_width)
     )

@@ -256,7 +256,9 @@ class GoodnessOfFitEstimator:
             "datasets_names": datasets.names,
             "min_npred": self.min_npred,
             "min_width": str(self.min_width),
-            "energy_edges": None if edges is None else [f"{_:.6g}" for _ in edges],
+            "energy_edges": None
+            if edges is None
+            else [f"{edge:.6g}" for edge in edges],
             "components": self.components,
             "n_toys": self.n_toys,
             "refit": self.refit,
