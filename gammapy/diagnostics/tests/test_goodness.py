@@ -133,7 +133,7 @@ def test_uniform():
 
 FIELDS = {
     "few counts in 14 cells": lambda: norms_field(220),
-    "few counts in 262 cells": lambda: norms_field(3800, n_pix=100, n_energy=38),
+    "few counts in 262 cells": lambda: norms_field(3800, n_pix=60, n_energy=12),
     "many counts": lambda: norms_field(60_000, n_pix=30, n_energy=5),
 }
 
@@ -150,7 +150,7 @@ def test_uniform_in_fields(name):
 @pytest.mark.long
 def test_uniform_in_regions():
     names = ("spectrum of source", "ring around source", "all")
-    datasets = source_field(8000, n_energy=18)
+    datasets = source_field(4000, n_pix=30, n_energy=14)
     found = p_values(datasets, 500, names, components=["source"])
     for values in found.T:
         assert is_uniform(values[np.isfinite(values)])

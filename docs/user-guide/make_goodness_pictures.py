@@ -1,0 +1,9 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Run the code of ``goodness.rst``, see ``pages.py``. The page has no pictures."""
+
+import sys
+from pathlib import Path
+from pages import main
+
+if __name__ == "__main__":
+    sys.exit(main(Path(__file__).with_name("goodness.rst")))
