@@ -83,7 +83,7 @@ def write_hdulist(hdulist, filename, overwrite=False):
     OSError
         If the file exists and is not to be replaced, or has no folder.
     """
-    path = _as_path(filename)
+    path = as_path(filename)
     overwrite = check_bool("overwrite", overwrite)
     # The name keeps its suffixes, by which a file is compressed or not.
     write_files({path: hdulist.writeto}, overwrite=overwrite, make_folders=False)
@@ -95,7 +95,7 @@ def read_spatial_residuals(filename):
     Raises an OSError for what is no FITS file, and a ValueError for one that holds
     something else or is damaged. Both name the file.
     """
-    path = _as_path(filename)
+    path = as_path(filename)
     # What is wrong with a file shows in errors of any kind.
     try:
         with warnings.catch_warnings():
@@ -134,7 +134,8 @@ class _NotResiduals(ValueError):
     """What a file lacks that holds something else."""
 
 
-def _as_path(filename):
+def as_path(filename):
+    """A file name as a path; a TypeError that names what is none."""
     try:
         return make_path(filename)
     except TypeError:

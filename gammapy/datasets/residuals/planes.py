@@ -87,12 +87,6 @@ class Plane:
         unit = np.eye(len(self.levels))
         return [used * np.interp(self.weights, self.levels, row) for row in unit]
 
-    def component_sums(self, weights):
-        """Names of the source components and their sums with weights."""
-        for name, cutout, into in self.components:
-            used = weights[into]
-            yield name, np.sum(np.where(used > 0, cutout, 0.0) * used)
-
 
 #: Arrays of a `Plane` that are summed with its weights.
 SUMMED = ("counts", "npred", "npred_background", *OFF_ARRAYS)

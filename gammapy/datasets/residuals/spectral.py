@@ -2,35 +2,24 @@
 """Residuals of joint datasets in energy."""
 
 import numpy as np
-from astropy.table import Table
-from gammapy.modeling.models.backgrounds import is_background
-from gammapy.stats.residual_methods import METHODS
-from gammapy.stats.residuals import (
-    check_residual_method,
-    compute_residual_errors,
-    compute_residuals,
-)
+import astropy.units as u
+from gammapy.maps import MapAxis
 from gammapy.utils.arguments import check_bool, explain_options, show
-from gammapy.utils.pbar import progress_bar
 from gammapy.utils.plotter import LazyPlotter
 from ..core import local_datasets
+from .bands import make_band
+from .binned import BinnedResiduals
+from .cells import EnergyCells, sum_cells
 from .checks import joint_stat_kind, log_without_models, parse_names
 from .energies import bins_of_range, common_energy_axis
 from .grids import parse_region
-from .off_counts import alpha_summands, combine, has_several_alphas, on_off_statistic
-from .planes import (
-    iter_planes,
-    npred_parts,
-    weight_levels,
-    without_mask_fit,
-)
-from .significance import summed_significance
 from .sky_regions import check_region, pixels_in_region
+from .table_io import region_from_text, region_to_text
 
 __all__ = ["SpectralResiduals"]
 
 
-class SpectralResiduals:
+class SpectralResiduals(BinnedResiduals):
     """Counts and model per energy bin in a region, for one or several datasets.
 
     Made by `SpectralResiduals.from_datasets`.
@@ -55,6 +44,9 @@ class SpectralResiduals:
     parts : list of tuple, optional
         Weights of masks and the predicted counts that have this weight, of shape
         (n_energy,). Default is None, all have the weight 1.
+    npred_err : `~numpy.ndarray`, optional
+        Standard deviation of "npred" from the covariance of the models, shape
+        (n_energy,). Default is None, not known.
     """
 
     plotter = LazyPlotter("SpectralResidualsPlotter")
@@ -69,14 +61,18 @@ class SpectralResiduals:
         datasets_names=(),
         exclude=(),
         parts=None,
+        npred_err=None,
     ):
+        super().__init__(
+            arrays,
+            npred_models=npred_models,
+            datasets_names=datasets_names,
+            exclude=exclude,
+            parts=parts,
+            npred_err=npred_err,
+        )
         self._axis = axis
-        self._arrays = arrays
-        self._parts = parts
-        self._npred_models = npred_models
         self._region = region
-        self._datasets_names = list(datasets_names)
-        self._exclude = list(exclude)
 
     @classmethod
     @explain_options
@@ -89,6 +85,7 @@ class SpectralResiduals:
         energy_max=None,
         exclude=None,
         apply_mask=True,
+        band=False,
     ):
         """Compute the joint residuals of datasets.
 
@@ -106,6 +103,13 @@ class SpectralResiduals:
             Names of model components to leave out of the model. Default is None.
         apply_mask : bool, optional
             Whether ``mask_fit`` applies; ``mask_safe`` always does. Default is True.
+        band : bool or `~gammapy.modeling.models.DatasetModels`, optional
+            Whether to compute `npred_err`, the uncertainty of the model, from the
+            covariance that `~gammapy.datasets.Datasets` have after a fit or with
+            models that were read. A list of datasets, or one dataset, does not know
+            the correlations between models: give those of the fit,
+            ``fit_result.models``. It takes two evaluations of the model for each free
+            parameter. Default is False.
 
         Returns
         -------
@@ -132,11 +136,11 @@ class SpectralResiduals:
         >>> table["counts"].tolist()
         [1751.0, 472.0, 177.0, 37.0, 9.0]
         """
-        datasets = local_datasets(datasets)
-        if "background" in datasets.models.names:
+        local = local_datasets(datasets)
+        if "background" in local.models.names:
             raise ValueError("A component is named 'background': rename it.")
         if region is not None:
-            check_region(datasets, parse_region(region))
+            check_region(local, parse_region(region))
         return cls._from_datasets(
             datasets,
             region,
@@ -144,18 +148,27 @@ class SpectralResiduals:
             energy_max=energy_max,
             exclude=exclude,
             apply_mask=apply_mask,
+            band=band,
         )
 
     @classmethod
     def _from_datasets(
-        cls, datasets, region, *, energy_min, energy_max, exclude=None, apply_mask=True
+        cls,
+        datasets,
+        region,
+        *,
+        energy_min,
+        energy_max,
+        exclude=None,
+        apply_mask=True,
+        band=False,
     ):
         """Compute the residuals without looking at what Gammapy 2.1 allowed.
 
         A part of the region may lie outside, and a component be named "background".
         """
         apply_mask = check_bool("apply_mask", apply_mask)
-        datasets = local_datasets(datasets)
+        source, datasets = datasets, local_datasets(datasets)
         joint_stat_kind(datasets)
         exclude = parse_names(datasets, exclude)
         region = parse_region(region)
@@ -170,46 +183,29 @@ class SpectralResiduals:
             )
 
         log_without_models(datasets)
-        levels = weight_levels(datasets, apply_mask)
-        sums = {}
-        npred_models = {
-            model.name: np.zeros(axis.nbin)
-            for model in datasets.models
-            if not is_background(model) and model.name not in exclude
-        }
-        several_alphas = has_several_alphas(
-            datasets, lambda dataset: axis_mask, apply_mask=apply_mask
+        band = make_band(band, source, datasets, axis.nbin)
+        sums = sum_cells(
+            datasets,
+            EnergyCells(axis.nbin, region_masks),
+            dict.fromkeys(datasets.names, axis_mask),
+            exclude=exclude,
+            apply_mask=apply_mask,
+            band=band,
         )
-        for dataset in progress_bar(datasets, desc="Spectra"):
-            if not apply_mask:
-                dataset = without_mask_fit(dataset)
-            for plane in iter_planes(
-                dataset, axis_mask, exclude=exclude, levels=levels
-            ):
-                plane.weights = plane.weights * region_masks[dataset.name]
-                for name, values in plane.summands():
-                    total = sums.setdefault(name, np.zeros(axis.nbin))
-                    total[plane.idx] += values.sum()
-                for name, values in alpha_summands(plane) if several_alphas else ():
-                    total = sums.setdefault(name, np.zeros(axis.nbin))
-                    join = combine(name)
-                    total[plane.idx] = join(total[plane.idx], join.reduce(values, None))
-                for name, value in plane.component_sums(plane.weights):
-                    npred_models[name][plane.idx] += value
-
-        if not sums or not sums["coverage"].any():
+        if not sums.used:
             where = "" if region is None else " in the region"
             raise ValueError(
                 f"All bins of the datasets are masked{where}, or have no finite model."
             )
         return cls(
             axis,
-            sums,
-            parts=npred_parts(sums, levels),
-            npred_models=npred_models,
+            sums.sums,
+            parts=sums.parts,
+            npred_models=sums.npred_models,
             region=region,
             datasets_names=datasets.names,
             exclude=exclude,
+            npred_err=None if band is None else band.npred_err,
         )
 
     @property
@@ -218,97 +214,26 @@ class SpectralResiduals:
         return self._axis
 
     @property
-    def components(self):
-        """Names of the source components."""
-        return list(self._npred_models)
-
-    @property
     def region(self):
         """Region, None for all pixels."""
         return self._region
 
-    @property
-    def datasets_names(self):
-        """Names of the datasets."""
-        return self._datasets_names
+    def _bin_columns(self):
+        edges = self._axis.edges
+        return {"e_min": edges[:-1], "e_max": edges[1:], "e_ref": self._axis.center}
 
-    @property
-    def exclude(self):
-        """Names of the components that were left out of the model."""
-        # Those that an earlier release pickled have none.
-        return getattr(self, "_exclude", [])
+    def _bin_meta(self):
+        return {
+            "region": region_to_text(self._region),
+            "interp": str(self._axis.interp),
+        }
 
-    @property
-    def mask(self):
-        """Energy bins in which at least one dataset contributes."""
-        return self._arrays["coverage"] > 0
-
-    @property
-    def sqrt_ts(self):
-        """Significance per energy bin, NaN where all is masked."""
-        return summed_significance(self._arrays, self.mask, self._parts)
-
-    @property
-    def is_on_off(self):
-        """Whether the background is the one of off counts."""
-        return "counts_off" in self._arrays
-
-    @property
-    def _stat(self):
-        """Statistic that gives the error bars, None for Cash."""
-        return on_off_statistic(self._arrays) if self.is_on_off else None
-
-    def to_table(self, method="diff"):
-        """Residuals as a table.
-
-        Parameters
-        ----------
-        method : {"diff", "diff/model", "diff/sqrt(model)", "significance"}
-            Residual method. Default is "diff".
-
-        Returns
-        -------
-        table : `~astropy.table.Table`
-            One row per energy bin with the columns e_min, e_max, e_ref, counts,
-            npred, npred_background, npred_MODEL for each component, residual,
-            residual_errn, residual_errp and sqrt_ts. Bins that are fully masked are
-            NaN.
-
-        Raises
-        ------
-        ValueError
-            If the method is not known.
-        """
-        check_residual_method(method)
-        arrays, edges = self._arrays, self._axis.edges
-        table = Table(meta={"method": method, "datasets": self.datasets_names})
-        table["e_min"] = edges[:-1]
-        table["e_max"] = edges[1:]
-        table["e_ref"] = self._axis.center
-        for name in ("counts", "npred", "npred_background"):
-            table[name] = arrays[name]
-        for name, values in self._npred_models.items():
-            if name != "background":
-                table[f"npred_{name}"] = values
-        counts, npred, variance = (
-            arrays[name] for name in ("counts", "npred", "variance")
-        )
-        sqrt_ts = self.sqrt_ts
-        if METHODS[method].is_significance:
-            table["residual"] = sqrt_ts
-        else:
-            table["residual"] = compute_residuals(
-                counts, npred, method, variance=variance
-            )
-        errors = compute_residual_errors(
-            counts, npred, method, variance=variance, stat=self._stat
-        )
-        table["residual_errn"], table["residual_errp"] = errors
-        table["sqrt_ts"] = sqrt_ts
-        for name in table.colnames[3:]:
-            table[name] = np.where(self.mask, table[name], np.nan)
-            table[name].info.format = ".4g"
-        return table
+    @classmethod
+    def _from_bins(cls, table, meta, *, arrays, **kwargs):
+        low, high = table["e_min"].quantity, table["e_max"].quantity
+        edges = u.Quantity([*low, high[-1]])
+        axis = MapAxis.from_energy_edges(edges, interp=meta["interp"])
+        return cls(axis, arrays, region=region_from_text(meta["region"]), **kwargs)
 
     def __str__(self):
         table = self.to_table("significance")

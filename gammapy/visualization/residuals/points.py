@@ -18,6 +18,7 @@ FAINTEST = 1e-3
 SIGMA_LINE = 3
 # Masked energies to show on either side, as a fraction of the decades that are used.
 MASKED_SHOWN = 0.5
+BAND_STYLE = {"color": "black", "alpha": 0.35, "linewidth": 0, "gid": "band"}
 MASK_STYLE = {"color": "0.88", "linewidth": 0, "zorder": 0}
 # Fraction of the axes, from the top, that a legend may take from the data.
 LEGEND_HEIGHT = 0.6
@@ -51,6 +52,9 @@ def plot_counts(table, ax, names, *, background_label, with_faint=False):
         if column == "npred" or np.nanmax(table[column]) > least:
             ax.stairs(table[column], edges, baseline=None, **style)
             shown.append(column)
+    if "npred_err" in table.colnames:
+        label = r"Model $\pm 1\sigma$"
+        plot_band(table["npred"], table["npred_err"], edges, ax, label=label)
     ax.errorbar(
         table["e_ref"],
         table["counts"],
@@ -63,6 +67,24 @@ def plot_counts(table, ax, names, *, background_label, with_faint=False):
         ax.set_yscale("log")
         ax.set_ylim(_lowest_shown(table, shown), 3 * highest)
     ax.set_ylabel("Counts per bin")
+
+
+def plot_band(centre, errors, edges, ax, *, label=None):
+    """Shade one standard deviation of the model around it.
+
+    Parameters
+    ----------
+    centre, errors : `~numpy.ndarray` or float
+        Middle of the band, and half its height.
+    edges : `~numpy.ndarray`
+        Edges of the bins.
+    ax : `~matplotlib.axes.Axes`
+        Axes.
+    label : str, optional
+        Text for the legend. Default is None.
+    """
+    low, high = np.asarray(centre - errors), np.asarray(centre + errors)
+    ax.stairs(high, edges, baseline=low, fill=True, label=label, zorder=2, **BAND_STYLE)
 
 
 def plot_points(table, ax):
@@ -84,6 +106,8 @@ def plot_points(table, ax):
     widths = (x - table["e_min"], table["e_max"] - x)
     finite, infinite = np.isfinite(y), np.isinf(y)
     ax.axhline(0, color="black", linewidth=0.7, zorder=1)
+    if "residual_band" in table.colnames:
+        plot_band(0.0, table["residual_band"], energy_edges(table), ax)
     ax.errorbar(
         x,
         np.where(finite, y, np.nan),

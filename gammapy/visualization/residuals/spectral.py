@@ -139,7 +139,8 @@ def plot_spectral_residuals(
         Axes of the spectrum and of the residuals. Default is a new figure.
     **options
         Options of `SpectralResiduals.from_datasets`: ``energy_min``, ``energy_max``,
-        ``exclude``, ``apply_mask``.
+        ``exclude``, ``apply_mask``, and ``band``, with which the uncertainty of the
+        model is shaded (not the default, for it takes a while).
 
     Returns
     -------
