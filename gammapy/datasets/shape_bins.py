@@ -216,7 +216,9 @@ class NormTerms:
         self.parameters = list(known.values())
         self.idx = np.array([indices[key] for key in known], dtype=int)
         spectrum = self.model.spectral_model
-        self._slopes = SpectrumSlopes(spectrum, self.parameters, self.norms)
+        self._slopes = SpectrumSlopes(
+            spectrum, self.parameters, self.norms, weights=lambda: abs(self.sums)
+        )
 
     def norms(self):
         """Factor in each energy bin."""

@@ -30,11 +30,16 @@ class SpectrumSlopes:
         Its free parameters, each one once.
     evaluate : callable
         Gives an array that is linear in the spectrum, at the present values.
+    weights : callable, optional
+        Gives the counts that each element of it stands for: differences must be right
+        where the counts are. A spectrum may be highest at energies that no bin sees.
+        Default is None, all the same.
     """
 
-    def __init__(self, spectrum, parameters, evaluate):
+    def __init__(self, spectrum, parameters, evaluate, *, weights=None):
         self.parameters = parameters
         self.evaluate = evaluate
+        self.weights = weights
         # A norm that is linked to another one of the same spectrum is there twice.
         number = Counter(id(par) for par in spectrum.parameters)
         norms = {key for key in proportional_norms(spectrum) if number[key] == 1}
@@ -110,7 +115,12 @@ class SpectrumSlopes:
         steps = self._known_steps(centre)
         if steps is None:
             errors = [par.error for par in parameters]
-            steps = flux_steps(evaluate, centre, errors, low, high)
+            weights = np.ones(1) if self.weights is None else self.weights()
+            if not weights.any():
+                weights = np.ones(1)
+            steps = flux_steps(
+                lambda values: weights * evaluate(values), centre, errors, low, high
+            )
             self._steps = centre, steps
         return derivatives(evaluate, centre, steps, low, high, second=second)
 

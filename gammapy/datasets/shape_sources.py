@@ -10,6 +10,7 @@ import numpy as np
 from gammapy.modeling.smooth.basis import KernelBasis
 from .residuals.grids import cutout_slices, joint_image_geom
 from .shape_fixed import FixedGrid
+from .shape_flux import SpectrumIntegral
 from .shape_images import shape_image
 from .shape_parts import ImagePart
 from .shape_slopes import SpectrumSlopes
@@ -146,7 +147,12 @@ class SourceTerms:
             [indices[id(par)] for par in self.spectrum], dtype=int
         )
         self.idx_shape = np.array([indices[id(par)] for par in self.shape], dtype=int)
-        self._slopes = SpectrumSlopes(model.spectral_model, self.spectrum, self.flux)
+        self._slopes = SpectrumSlopes(
+            model.spectral_model,
+            self.spectrum,
+            self.flux,
+            weights=self._sensitivities,
+        )
         self._axes = []
         members = [(*member, self._energies(member[1])) for member in members]
         spectra = [member for member in members if member[1].geom.is_region]
@@ -156,6 +162,9 @@ class SourceTerms:
         if maps and not self.shape:
             self.fixed.append(FixedGrid(maps))
         self._known = self._known_flux = None
+        self._integrals = [
+            SpectrumIntegral(model.spectral_model, edges) for edges in self._axes
+        ]
 
     def _drawings(self, groups):
         """Images with the grids that show parts of them, a list of tuple."""
@@ -192,15 +201,17 @@ class SourceTerms:
         """Integral flux in all true energy bins, in cm-2 s-1."""
         key = tuple(par.value for par in self.spectrum)
         if self._known_flux is None or self._known_flux[0] != key:
-            self._known_flux = key, self._integrals()
+            parts = [integral() for integral in self._integrals]
+            self._known_flux = key, np.concatenate(parts)
         return self._known_flux[1]
 
-    def _integrals(self):
-        parts = [
-            self.model.spectral_model.integral(edges[:-1], edges[1:])
-            for edges in self._axes
-        ]
-        return np.concatenate([part.to_value("cm-2 s-1") for part in parts])
+    def _sensitivities(self):
+        """Counts per flux in all datasets, in all true energy bins."""
+        self.set_shape()
+        total = np.zeros(len(self.flux()))
+        for part in self.parts:
+            np.add.at(total, part.energies, abs(part.sums))
+        return total
 
     def flux_derivatives(self, *, second=False):
         """Derivatives of the flux, see `SpectrumSlopes.derivatives`."""
