@@ -220,6 +220,10 @@ class NormTerms:
             spectrum, self.parameters, self.norms, weights=lambda: abs(self.sums)
         )
 
+    def seen(self):
+        """The free parameters, where any used bin has a background; else none."""
+        return self.parameters if self.sums.any() or self.values.any() else []
+
     def norms(self):
         """Factor in each energy bin."""
         values = self.model.spectral_model(self.energies)

@@ -7,6 +7,9 @@ from .residuals.grids import cutout_slices
 
 __all__ = []
 
+# Part of the counts of a source that is a rounding error of 32 bits.
+ROUNDING = 1e-6
+
 # Share of the pixels that have counts, from which on all are looked at.
 DENSE = 0.5
 
@@ -34,6 +37,10 @@ class SourcePart:
     inside: np.ndarray
     sums: np.ndarray
     response: np.ndarray
+
+    def is_seen(self):
+        """Whether any used bin sees the source."""
+        return bool(self.sums.any() or self.response.any())
 
     def npred(self, flux):
         """Counts at the bins that are kept, of a flux at the energies of the source."""
@@ -160,6 +167,7 @@ class ImagePart:
         convolved : `~numpy.ndarray`
             Its convolutions with the basis in the pixels, shape (n_images, n_pixel).
         """
+        self._total = np.sum(image)
         self.counts = self._amounts @ convolved
         self.counts *= self._exposures()
         self.counts *= self._unit
@@ -168,7 +176,15 @@ class ImagePart:
             self.sums = np.einsum("tp,tp->t", self.counts, weighted)
         else:
             pixels = np.einsum("tp,p->t", self._sums, image.ravel())
-            self.sums = pixels + self._middle * np.sum(image)
+            self.sums = pixels + self._middle * self._total
+
+    def is_seen(self):
+        """Whether any used bin sees the source, or might when it had an image."""
+        if self._is_dense or not (np.isfinite(self.sums).all() and self._total > 0):
+            return len(self.energies) > 0
+        # What the whole source would give in the best place.
+        most = np.max(abs(self._sums + self._middle[:, np.newaxis]), axis=1)
+        return bool(np.any(abs(self.sums) > ROUNDING * self._total * most))
 
     def _redistributed(self, flux):
         return (self._spread * flux[self.energies, np.newaxis]).T

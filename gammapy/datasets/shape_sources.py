@@ -197,6 +197,12 @@ class SourceTerms:
             self._axes.append(edges)
         return start + np.arange(len(edges) - 1)
 
+    def seen(self):
+        """The free parameters, where any used bin sees the source; else none."""
+        parameters = [*self.spectrum, *self.shape]
+        self.set_shape()
+        return parameters if any(part.is_seen() for part in self.parts) else []
+
     def flux(self):
         """Integral flux in all true energy bins, in cm-2 s-1."""
         key = tuple(par.value for par in self.spectrum)

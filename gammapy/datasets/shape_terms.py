@@ -31,7 +31,9 @@ class SmoothStatistic:
     datasets have the W statistic (`gammapy.stats.wstat_profile`), of which n / m and
     n / m^2 are other functions of the signal.
 
-    It keeps the responses that the evaluators have when it is made.
+    It keeps the responses that the evaluators have when it is made. Where a component
+    is negative the model of bins without counts may be, which `Datasets.stat_sum` takes
+    as 0 and this does not: ``is_positive`` says whether none was at the last values.
 
     Parameters
     ----------
@@ -49,6 +51,7 @@ class SmoothStatistic:
     def __init__(self, datasets, parameters):
         self.datasets = datasets
         self.parameters = list(parameters)
+        self.is_positive = True
         self.models = datasets.unique_models
         self.names = [parameter_name(self.models, par) for par in self.parameters]
         indices = {id(par): idx for idx, par in enumerate(self.parameters)}
@@ -184,6 +187,16 @@ class SmoothStatistic:
             self.sources, self.parameters, self.values, self.bounds, self.stat
         )
 
+    def unseen(self):
+        """Which parameters act on components that no used bin sees, shape (n,).
+
+        Of a source off the map, or inside a mask, nothing is known, whatever its
+        parameters are.
+        """
+        seen = {id(par) for term in self.backgrounds for par in term.seen()}
+        seen |= {id(par) for source in self.sources for par in source.seen()}
+        return np.array([id(par) not in seen for par in self.parameters])
+
     def is_outgrown(self):
         """Whether a source reaches out of its cutout, which is to be made again."""
         names = {source.model.name for source in self.sources}
@@ -241,17 +254,24 @@ class SmoothStatistic:
         """Model at the bins with counts, and its weighted sums over all bins."""
         npred = [bins.fixed.copy() for bins in self.bins]
         totals = np.array([bins.sum_fixed for bins in self.bins])
+        self.is_positive = True
         for term in self.backgrounds:
             norms = term.norms()
+            self._look_for_negative(term.number, norms)
             npred[term.number][term.inside] += term.values * norms[term.energy]
             totals[term.number] += term.sums @ norms
         for source in self.sources:
             flux = source.flux()
             source.set_shape()
             for part in source.parts:
+                self._look_for_negative(part.number, flux[part.energies])
                 npred[part.number][part.inside] += part.npred(flux)
                 totals[part.number] += part.sums @ flux[part.energies]
         return npred, totals
+
+    def _look_for_negative(self, number, factors):
+        if not self.bins[number].has_all_bins and np.any(factors < 0):
+            self.is_positive = False
 
     def broken(self):
         """Name of a component that is not a number, "" when there is none."""

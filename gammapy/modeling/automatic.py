@@ -21,6 +21,14 @@ STEPS = ("optimize", "covariance", "confidence")
 #: Methods of `~gammapy.modeling.Fit` that a subclass with its own way replaces.
 METHODS = ("run", *STEPS, "stat_profile")
 
+#: What is said where Minuit gets the statistic with derivatives.
+FAST = "on the statistic from factored components, which is exact"
+
+#: Why Newton's method is taken.
+NORMS = "all that is free is norms"
+SMOOTH_SCAN = "all that varies has exact derivatives"
+SMOOTH = "all that is free has exact derivatives"
+
 #: Why Newton's method is not taken where something else was asked for.
 GIVEN = "the backend or options were given"
 
@@ -40,6 +48,9 @@ class Choice:
         Why it is taken.
     at_each_value : bool
         Whether each value of a scan has templates of its own. Default is False.
+    is_fast : bool
+        Whether the backend works on the statistic with derivatives, see
+        `~gammapy.modeling.why_not_smooth`. Default is False.
 
     Examples
     --------
@@ -51,6 +62,7 @@ class Choice:
     templates: NormTemplates | None = None
     reason: str = ""
     at_each_value: bool = False
+    is_fast: bool = False
 
     def log(self, label):
         """Say at level DEBUG which backend is taken and why.
@@ -157,7 +169,67 @@ def choose_for_scan(fit, datasets, scanned, free):
     if free and not asked and not datasets.why_not_linear(free):
         reason = f"at each value, for {choice.reason}"
         return Choice("newton", reason=reason, at_each_value=True)
+    if free and not asked and not datasets._why_not_smooth(varied):
+        return Choice("newton", reason=SMOOTH_SCAN, is_fast=True)
     return choice
+
+
+def choose_statistic(fit, datasets, step="optimize"):
+    """Whether Minuit gets the statistic with derivatives in a step of a fit.
+
+    Parameters
+    ----------
+    fit, datasets
+        As for `choose`.
+    step : {"optimize", "covariance", "confidence"}, optional
+        Step of the fit. Default is "optimize".
+
+    Returns
+    -------
+    choice : `Choice`
+        The backend of the step; with ``is_fast`` where it does.
+    """
+    backend = fit.step_backend(step)
+    reason = "" if fit.is_automatic else GIVEN
+    if not reason and backend != "minuit":
+        reason = "it is that of this step"
+    if not reason and not hasattr(datasets, "_why_not_smooth"):
+        reason = f"the datasets are in a {type(datasets).__name__}"
+    if not reason:
+        free = list(datasets.parameters.free_parameters)
+        reason = datasets._why_not_smooth(free) if free else "nothing is free"
+    return Choice(backend, reason=reason or FAST, is_fast=not reason)
+
+
+def choose_profile(fit, datasets, step="optimize", *, norms=True):
+    """Backend for intervals and contours of free parameters.
+
+    Parameters
+    ----------
+    fit, datasets
+        As for `choose`.
+    step : {"optimize", "confidence"}, optional
+        Step of the fit whose backend counts. Default is "optimize".
+    norms : bool, optional
+        Whether fits of norms alone have a way of their own. Default is True.
+
+    Returns
+    -------
+    choice : `Choice`
+        "newton", with ``is_fast`` where not only norms are free, or that of the fit.
+    """
+    reason = why_not_asked(fit, (step,))
+    if not reason and not hasattr(datasets, "_why_not_smooth"):
+        reason = f"the datasets are in a {type(datasets).__name__}"
+    if reason:
+        return Choice(fit.step_backend(step), reason=reason)
+    free = list(datasets.parameters.free_parameters)
+    if norms and not datasets.why_not_linear(free):
+        return Choice("newton", reason=NORMS)
+    reason = datasets._why_not_smooth(free)
+    if reason:
+        return Choice(fit.step_backend(step), reason=reason)
+    return Choice("newton", reason=SMOOTH, is_fast=True)
 
 
 def run_fit(fit, datasets, label, fit_class):
@@ -191,7 +263,7 @@ def run_fit(fit, datasets, label, fit_class):
         else:
             reason = result.message
             if result.success:
-                Choice("newton", reason="all that is free is norms").log(label)
+                Choice("newton", reason=NORMS).log(label)
                 return result
             for par, value in start:
                 par.value = value

@@ -7,8 +7,14 @@ from gammapy.utils.arguments import (
     check_number,
 )
 from .automatic import is_automatic, settings_of
+from .fast_steps import (
+    confidence_step,
+    contour_step,
+    covariance_step,
+    optimize_step,
+)
 from .fit_log import log_row
-from .fit_table import fit_row
+from .fit_table import fit_row, unique_parameter_names
 from .interval_ends import log_ends
 from .newton_backend import covariance_from_result, fit_datasets, with_newton
 from .result_fields import ResultFields, set_own_errors, unfitted_result
@@ -27,7 +33,9 @@ class Fit:
         see `~gammapy.modeling.linearity.why_not_linear`: it is exact and far faster,
         and raises an error for others. Default is None: "minuit". Then, without any of
         the options below, scans and the estimators that make many fits of such models
-        take "newton" for them by themselves, and say so at level DEBUG.
+        take "newton" for them by themselves, and Minuit gets a faster statistic where
+        there is none of the reasons in `~gammapy.modeling.why_not_smooth`; errors are
+        those of the exact Hessian then. Level DEBUG says so.
     debug : bool, optional
         Whether profiles keep the values that the nuisance parameters took, as an
         `~astropy.table.Table` under the key "nuisance", and each fit is logged in one
@@ -159,7 +167,9 @@ class Fit:
                 datasets, OptimizeResult, self.store_trace, **self.optimize_opts
             )
         else:
-            result = self._upstream_Fit_optimize(datasets)
+            result = optimize_step(self, _parse_datasets(datasets)[0], OptimizeResult)
+            if result is None:
+                result = self._upstream_Fit_optimize(datasets)
         if self.debug:
             models = _parse_datasets(datasets)[0].models
             log_row(log, "optimize", fit_row(models, result))
@@ -186,7 +196,8 @@ class Fit:
             Entries "errp" and "errn" (distances of the ends, in the unit of the
             parameter), "nfev" and "success", for scipy each of the last two per end.
             Where the statistic does not rise enough before a bound, newton and scipy
-            give NaN and no success; minuit gives the distance to the bound.
+            give NaN and no success; minuit gives the distance to the bound. Without a
+            backend "newton" is taken where it can be.
 
         Raises
         ------
@@ -216,10 +227,12 @@ class Fit:
         reoptimize = check_bool("reoptimize", reoptimize)
         known = _parse_datasets(datasets)
         check_counts(known[0])
-        if find_parameter(known[1], parameter).frozen:
-            name = getattr(parameter, "name", parameter)
-            raise ValueError(f"parameter: {name!r} is frozen; free it and fit first.")
-        result = self._upstream_Fit_confidence(datasets, parameter, sigma, reoptimize)
+        par = find_parameter(known[1], parameter)
+        if par.frozen:
+            raise ValueError(f"parameter: {par.name!r} is frozen; free it, fit first.")
+        result = confidence_step(self, known[0], par, sigma, reoptimize)
+        if result is None:
+            result = self._upstream_Fit_confidence(datasets, par, sigma, reoptimize)
         if self.debug:
             refit = reoptimize or self.step_backend("confidence") == "minuit"
             log_ends(log, self, datasets, parameter, result, refit, OptimizeResult)
@@ -228,7 +241,9 @@ class Fit:
     def covariance(self, datasets, optimize_result=None):
         is_newton = self.step_backend("covariance") == "newton"
         if not is_newton or getattr(optimize_result, "norm_fit", None) is None:
-            return self._upstream_Fit_covariance(datasets, optimize_result)
+            known = _parse_datasets(datasets)[0]
+            found = covariance_step(self, known, optimize_result, CovarianceResult)
+            return found or self._upstream_Fit_covariance(datasets, optimize_result)
         method = "hesse" if self.backend == "minuit" else ""
         return covariance_from_result(
             datasets, optimize_result, CovarianceResult, method, **self.covariance_opts
@@ -310,6 +325,24 @@ class Fit:
         label = "stat_profile"
         scan = Scan(self, datasets, scanned, reoptimize, debug, label, OptimizeResult)
         return scan.run(n_jobs, parallel_backend)
+
+    def stat_contour(self, datasets, x, y, numpoints=10, sigma=1):
+        """Notes
+        -----
+        Without a backend, and with "newton", fits by Newton's method find the points
+        where all that is free has exact derivatives, see
+        `~gammapy.modeling.why_not_smooth`: as seen from the best fit, in equal steps of
+        the angle of an ellipse of errors. Others are left to Minuit.
+        """
+        known, parameters = _parse_datasets(datasets)
+        x, y = find_parameter(parameters, x, "x"), find_parameter(parameters, y, "y")
+        found = contour_step(self, known, x, y, numpoints, sigma)
+        if found is None:
+            return self._upstream_Fit_stat_contour(datasets, x, y, numpoints, sigma)
+        names = unique_parameter_names(known.models)
+        return {names[id(x)]: found["x"], names[id(y)]: found["y"]} | {
+            "success": found["success"]
+        }
 
     def stat_surface(
         self,

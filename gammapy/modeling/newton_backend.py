@@ -22,6 +22,7 @@ from .norm_results import (
 )
 from .norm_results import NormResults as NormResults
 from .smooth_backend import check_form, fit_as_it_is, fit_smooth
+from .smooth_profile import confidence_smooth
 
 __all__ = []
 
@@ -218,21 +219,22 @@ def confidence_newton(parameters, function, parameter, sigma, reoptimize=True):
     sigma : float
         Number of standard deviations.
     reoptimize : bool, optional
-        Whether the other norms are fitted. Default is True.
+        Whether the others are fitted. Default is True.
 
     Returns
     -------
     result : dict
-        Result of `confidence_norm`, in factors.
+        Result of `confidence_norm` or `confidence_smooth`, in factors.
     """
-    templates = _templates_of(function, parameters)
-    result = confidence_norm(
-        templates,
-        fit_norms(templates),
-        parameters[parameter],
-        sigma=sigma,
-        reoptimize=reoptimize,
-    )
+    datasets, parameter = _datasets_of(function), parameters[parameter]
+    free = list(parameters.free_parameters)
+    options = {"sigma": sigma, "reoptimize": reoptimize}
+    if check_form(datasets, free):
+        result = confidence_smooth(datasets, free, parameter, **options)
+    else:
+        templates = datasets.norm_templates(free)
+        fit = fit_norms(templates)
+        result = confidence_norm(templates, fit, parameter, **options)
     for key in ("errp", "errn"):
         # Fit multiplies it by the scale again.
         result[key] /= parameter.scale

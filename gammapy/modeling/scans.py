@@ -23,6 +23,7 @@ from .fit_table import (
 from .measured_background import measured_background
 from .newton.minimise import fit_norms
 from .norm_results import NormResults, warn_undetermined
+from .smooth_scan import SmoothScan
 from .utils import check_counts
 
 __all__ = []
@@ -36,8 +37,10 @@ class Scan:
 
     When all that varies is norms, templates are made once, and each point is a fit by
     Newton's method. When the scanned parameters are not, templates are made for each
-    point. All other scans take a fit with the optimiser per point. These start from
-    the same values, so that results do not depend on the number of processes.
+    point. Shapes and spectra with derivatives are fitted by Newton's method, too, each
+    point from its neighbour. All other scans take a fit with the optimiser per point.
+    These start from the same values, so that results do not depend on the number of
+    processes.
 
     Parameters
     ----------
@@ -168,6 +171,8 @@ class Scan:
             return self._without_fit()
         if choice.at_each_value:
             return self._from_new_templates()
+        if choice.is_fast:
+            return self._from_derivatives()
         if n_jobs > 1:
             return self._from_processes(n_jobs, parallel_backend)
         return self._from_fits(self._progress(self.points))
@@ -217,6 +222,23 @@ class Scan:
             else:
                 fit = fit_norms(last)
                 measured = last.measured_background(fit.values) if self.debug else {}
+                yield from self._norm_point(point, fit, results, measured)
+
+    def _from_derivatives(self):
+        """Fits by Newton's method, each from the nearest point that is done."""
+        fitter = SmoothScan(self.datasets, self.scanned, self.free, self.points)
+        results = NormResults(self.models, self.result_class)
+        for point in self._progress(self.points):
+            try:
+                fit = fitter.fit(point)
+            except ValueError as error:
+                if not self.fit.is_automatic:
+                    raise
+                # Such as a shape that cannot be drawn there.
+                Choice(self.fit.backend, reason=str(error)).log(self.label)
+                yield from self._from_fits([point])
+            else:
+                measured = measured_background(self.datasets) if self.debug else {}
                 yield from self._norm_point(point, fit, results, measured)
 
     def _scanned_models(self):

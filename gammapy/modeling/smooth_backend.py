@@ -2,12 +2,12 @@
 """Fits of shapes and spectra by the backend "newton" of `~gammapy.modeling.Fit`."""
 
 import logging
-from dataclasses import dataclass
 import numpy as np
 from .iminuit import optimize_iminuit
 from .linearity import NotLinearError
-from .newton.result import NormFit
+from .parameter import Parameters
 from .smooth.guard import DIFFERENCE, EDM, judge
+from .smooth.held import Held
 from .smooth.minimise import Minimiser
 from .smooth.search import search_nearby
 
@@ -58,23 +58,6 @@ def check_form(datasets, parameters):
     return linear
 
 
-@dataclass
-class SmoothFit(NormFit):
-    """Result of a fit of shapes and spectra.
-
-    Its attributes are those of a fit of norms, for all free parameters. The covariance
-    is from the exact Hessian; "undetermined" are parameters along which there is no
-    minimum.
-
-    Attributes
-    ----------
-    edm : float
-        Expected distance of the statistic from its minimum.
-    """
-
-    edm: float = np.nan
-
-
 def fit_smooth(datasets, parameters, *, max_iter=60):
     """Fit free shapes, spectra and backgrounds.
 
@@ -97,98 +80,193 @@ def fit_smooth(datasets, parameters, *, max_iter=60):
     ValueError
         If the data or the model at the start are not numbers.
     """
-    before = [par.value for par in parameters]
-    try:
-        return _fit(datasets, parameters, max_iter)
-    except BaseException:
-        # An interrupted fit leaves the parameters as they were.
-        for par, value in zip(parameters, before, strict=True):
-            par.value = value
-        raise
+    return SmoothFitter(datasets, parameters, max_iter=max_iter).fit()
 
 
-def _fit(datasets, parameters, max_iter):
-    _check_start(parameters)
-    before, stat_before = [par.value for par in parameters], datasets.stat_sum()
-    nfev = 0
-    for number in range(N_LOOKUPS):
-        statistic = datasets._smooth_statistic(parameters)
-        if not np.isfinite(statistic.stat()):
-            broken = statistic.broken()
-            problem = f"{broken!r} is not a number" if broken else "has counts below 0"
-            raise ValueError(
-                f"The model {problem} at the start; set its parameters to other values."
+class SmoothFitter:
+    """Fits the same parameters from several starts.
+
+    Parameters
+    ----------
+    datasets : `~gammapy.datasets.Datasets`
+        Datasets for which `why_not_smooth` has no reason.
+    parameters : list of `~gammapy.modeling.Parameter`
+        Parameters, each one once.
+    held : list of `~gammapy.modeling.Parameter`, optional
+        Those among them that are not fitted but set from outside. Default is none.
+    max_iter : int, optional
+        Largest number of steps. Default is 60.
+    """
+
+    def __init__(self, datasets, parameters, *, held=(), max_iter=60):
+        self.datasets = datasets
+        self.parameters = Parameters(list(parameters))
+        held = {id(par) for par in held}
+        self.is_held = np.array([id(par) in held for par in self.parameters])
+        self.max_iter = max_iter
+        self.statistic = None
+
+    def fit(self):
+        """Fit from the present values, to which the parameters are set.
+
+        Returns
+        -------
+        fit : `SmoothFit`
+            Result for all parameters; those that are held have no error.
+
+        Raises
+        ------
+        ValueError
+            If the data or the model at the start are not numbers.
+        """
+        before = [par.value for par in self.parameters]
+        try:
+            return self._fit(before)
+        except BaseException:
+            # An interrupted fit leaves the parameters as they were.
+            _set(self.parameters, before)
+            raise
+
+    def _fit(self, before):
+        _check_start(self.parameters)
+        problem, nfev = self._look_up(again=False), 0
+        stat_before = self.statistic.stat()
+        for number in range(N_LOOKUPS):
+            start = problem.values if number else problem.start()
+            minimiser = Minimiser(problem, start, max_iter=self.max_iter)
+            minimum = minimiser.run()
+            if problem.is_hard.any():
+                minimum = search_nearby(minimiser, minimum)
+            nfev += minimum.nfev
+            values = problem.set(wrapped(minimum.values, problem))
+            stat_sum = self.datasets.stat_sum()
+            # A source that left its cutout has other responses from now on.
+            is_known = abs(stat_sum - minimum.derivatives.stat) < DIFFERENCE
+            if is_known and not self.statistic.is_outgrown():
+                break
+            if number < N_LOOKUPS - 1:
+                problem = self._look_up()
+        roughness = minimum.roughness
+        judgement = judge(
+            problem, values, minimum.derivatives, stat_sum, roughness=roughness
+        )
+        reasons = [minimum.failure] * bool(minimum.failure) + judgement.reasons
+        if self.statistic.is_outgrown():
+            reasons.append("a source keeps growing out of its cutout")
+        if not reasons:
+            message = SUCCESS
+            if roughness > EDM:
+                message += f" {JUMPS.format(roughness)}"
+            return problem.result(
+                judgement, stat_sum, message=message, nfev=nfev, trace=minimum.trace
             )
-        start = statistic.start() if number == 0 else statistic.values
-        minimiser = Minimiser(statistic, start, max_iter=max_iter)
-        minimum = minimiser.run()
-        if statistic.is_hard.any():
-            minimum = search_nearby(minimiser, minimum)
-        nfev += minimum.nfev
-        values = _set(parameters, _wrapped(minimum.values, statistic))
-        stat_sum = datasets.stat_sum()
-        # A source that left its cutout has other responses from now on.
-        is_known = abs(stat_sum - minimum.derivatives.stat) < DIFFERENCE
-        if is_known and not statistic.is_outgrown():
-            break
-    judgement = judge(
-        statistic,
-        values,
-        minimum.derivatives,
-        stat_sum,
-        roughness=minimum.roughness,
-    )
-    reasons = [failure for failure in [minimum.failure] if failure] + judgement.reasons
-    if statistic.is_outgrown():
-        reasons.append("a source keeps growing out of its cutout")
-    if not reasons:
-        message = SUCCESS
-        if minimum.roughness > EDM:
-            message += f" {JUMPS.format(minimum.roughness)}"
-        return _result(values, judgement, stat_sum, True, message, nfev, minimum.trace)
-    log.debug(f"Newton's method stopped, Minuit goes on: {'; '.join(reasons)}")
-    fit = _go_on(datasets, parameters, statistic, stat_sum, reasons, nfev, minimum)
-    if not fit.success and not fit.stat < stat_before:
-        fit.values = np.array(_set(parameters, before))
-        fit.stat = datasets.stat_sum()
-        fit.message += "; the values of the start are back"
-    return fit
+        log.debug(f"Newton's method stopped, Minuit goes on: {'; '.join(reasons)}")
+        fit = self._go_on(problem, stat_sum, reasons, nfev, minimum)
+        if not fit.success and not fit.stat < stat_before:
+            fit.values = np.array(_set(self.parameters, before))
+            fit.stat = self.datasets.stat_sum()
+            fit.message += "; the values of the start are back"
+        return fit
+
+    def _look_up(self, *, again=True):
+        """What is to be minimised, with the responses where the sources are now."""
+        if again or self.statistic is None or self.statistic.is_outgrown():
+            self.statistic = self.datasets._smooth_statistic(self.parameters)
+            _check_model(self.statistic)
+        return Held(self.statistic, self.is_held)
+
+    def _go_on(self, problem, stat_sum, reasons, nfev, minimum):
+        """Let Minuit go on, and judge where it ends."""
+        stopped = f"Newton's method stopped ({'; '.join(reasons)}) and Minuit went on"
+        is_exact = abs(stat_sum - minimum.derivatives.stat) < DIFFERENCE
+        function = self.datasets.stat_sum
+        if is_exact:
+            function = FastStatistic(self.datasets, self.statistic)
+        try:
+            info = run_minuit(self.parameters, problem.held, function)[0]
+            stat_minuit = self.datasets.stat_sum()
+        except (ArithmeticError, ValueError) as error:
+            # Far from any minimum, 2.1 fails to draw some shapes.
+            info = {"nfev": 0, "message": str(error)}
+            stat_minuit = np.nan
+        if not stat_minuit <= stat_sum + DIFFERENCE:
+            # It has lost its way: the better point is kept.
+            problem.set(wrapped(minimum.values, problem))
+            stat_minuit = self.datasets.stat_sum()
+            info["success"] = False
+        values = problem.values
+        found = problem.derivatives(values, second=True)
+        judgement = judge(problem, values, found, stat_minuit)
+        self.datasets.stat_sum()
+        problems = [] if info["success"] else [f"Minuit: {info['message']}"]
+        if judgement.is_flat or not judgement.edm < EDM_MINUIT:
+            problems += judgement.reasons
+        if self.statistic.is_outgrown():
+            problems.append("a source has grown out of its cutout; fit again")
+        success = not problems
+        return problem.result(
+            judgement,
+            stat_minuit,
+            success=success,
+            message=f"{stopped}. {SUCCESS}" if success else f"{stopped}: {problems[0]}",
+            nfev=nfev + info["nfev"],
+            trace=minimum.trace,
+        )
 
 
-def _go_on(datasets, parameters, statistic, stat_sum, reasons, nfev, minimum):
-    """Let Minuit go on, and judge where it ends."""
-    stopped = f"Newton's method stopped ({'; '.join(reasons)}) and Minuit went on"
-    is_exact = abs(stat_sum - minimum.derivatives.stat) < DIFFERENCE
-    function = statistic.stat if is_exact else datasets.stat_sum
-    parameters.autoscale()
+class FastStatistic:
+    """Statistic of datasets for an optimiser, from their terms.
+
+    With negative components, of which Minuit tries some, it is `Datasets.stat_sum`.
+
+    Parameters
+    ----------
+    datasets : `~gammapy.datasets.Datasets`
+        Datasets.
+    statistic : `~gammapy.datasets.shape_terms.SmoothStatistic`
+        Their statistic with derivatives.
+    """
+
+    def __init__(self, datasets, statistic):
+        self.datasets = datasets
+        self.statistic = statistic
+
+    def __call__(self):
+        """Statistic at the present values."""
+        with np.errstate(all="ignore"):
+            stat = self.statistic.stat()
+        is_exact = self.statistic.is_positive and np.isfinite(stat)
+        return stat if is_exact else self.datasets.stat_sum()
+
+
+def run_minuit(parameters, held, function):
+    """Minimise a statistic of parameters with Minuit, some of them held.
+
+    Parameters
+    ----------
+    parameters : `~gammapy.modeling.Parameters`
+        Parameters. They are set to the best values.
+    held : list of `~gammapy.modeling.Parameter`
+        Those of them that stay as they are.
+    function : callable
+        Statistic at their values.
+
+    Returns
+    -------
+    info, minuit : tuple
+        Information on the fit, and the Minuit object.
+    """
+    were_frozen = [par.frozen for par in held]
+    for par in held:
+        par.frozen = True
     try:
-        factors, info, _minuit = optimize_iminuit(parameters, function)
+        parameters.autoscale()
+        factors, info, minuit = optimize_iminuit(parameters, function)
         parameters.set_parameter_factors(factors)
-        stat_minuit = datasets.stat_sum()
-    except (ArithmeticError, ValueError) as error:
-        # Far from any minimum, 2.1 fails to draw some shapes.
-        info = {"nfev": 0, "message": str(error)}
-        stat_minuit = np.nan
-    nfev += info["nfev"]
-    values = statistic.values
-    if not stat_minuit <= stat_sum + DIFFERENCE:
-        # It has lost its way: the better point is kept.
-        values = _set(parameters, _wrapped(minimum.values, statistic))
-        stat_minuit = datasets.stat_sum()
-        info["success"] = False
-    found = statistic.derivatives(values, second=True)
-    judgement = judge(statistic, values, found, stat_minuit)
-    datasets.stat_sum()
-    problems = [] if info["success"] else [f"Minuit: {info['message']}"]
-    if judgement.undetermined.any() or not judgement.edm < EDM_MINUIT:
-        problems += judgement.reasons
-    if statistic.is_outgrown():
-        problems.append("a source has grown out of its cutout; fit again")
-    success = not problems
-    message = f"{stopped}. {SUCCESS}" if success else f"{stopped}: {problems[0]}"
-    return _result(
-        values, judgement, stat_minuit, success, message, nfev, minimum.trace
-    )
+    finally:
+        for par, frozen in zip(held, were_frozen, strict=True):
+            par.frozen = frozen
+    return info, minuit
 
 
 def fit_as_it_is(datasets, parameters):
@@ -196,28 +274,23 @@ def fit_as_it_is(datasets, parameters):
 
     Parameters are as for `fit_smooth`; nothing is changed.
     """
-    statistic = datasets._smooth_statistic(parameters)
-    values, stat_sum = statistic.values, datasets.stat_sum()
-    found = statistic.derivatives(values, second=True)
-    judgement = judge(statistic, values, found, stat_sum)
+    problem = Held(datasets._smooth_statistic(parameters))
+    values, stat_sum = problem.values, datasets.stat_sum()
+    judgement = judge(
+        problem, values, problem.derivatives(values, second=True), stat_sum
+    )
     reasons = judgement.reasons
     message = f"No minimum: {'; '.join(reasons)}" if reasons else SUCCESS
-    return _result(values, judgement, stat_sum, not reasons, message, 1, [])
+    return problem.result(judgement, stat_sum, success=not reasons, message=message)
 
 
-def _result(values, judgement, stat, success, message, nfev, trace):
-    return SmoothFit(
-        values=values,
-        covariance=judgement.covariance,
-        stat=stat,
-        success=success,
-        message=message,
-        nfev=nfev,
-        at_bound=judgement.at_bound,
-        undetermined=judgement.undetermined,
-        edm=judgement.edm,
-        trace=trace,
-    )
+def _check_model(statistic):
+    if not np.isfinite(statistic.stat()):
+        broken = statistic.broken()
+        problem = f"{broken!r} is not a number" if broken else "has counts below 0"
+        raise ValueError(
+            f"The model {problem} at the start; set its parameters to other values."
+        )
 
 
 def _check_start(parameters):
@@ -226,7 +299,7 @@ def _check_start(parameters):
             raise ValueError(f"{par.name!r} cannot be {par.value}; set a number.")
 
 
-def _wrapped(values, statistic):
+def wrapped(values, statistic):
     """Angles between their bounds, where whole periods are between these."""
     low, high = statistic.bounds
     periods = statistic.periods

@@ -19,6 +19,9 @@ ROUGHNESS = 3.0
 # Share of a parameter in a direction without curvature, from which on it is named.
 SHARE = 0.3
 
+# The same, from which on its error means nothing.
+TRACE = 1e-3
+
 
 @dataclass
 class Judgement:
@@ -27,15 +30,19 @@ class Judgement:
     Attributes
     ----------
     covariance : `~numpy.ndarray`
-        Inverse of half the Hessian, shape (n, n), NaN when it is not positive. A
-        parameter at a bound is not correlated; its error is how far the statistic takes
-        to rise by 1.
+        Inverse of half the Hessian, shape (n, n), NaN for parameters along which it is
+        not positive. A parameter at a bound is not correlated; its error is how far the
+        statistic takes to rise by 1.
     at_bound : `~numpy.ndarray` of bool
         Parameters that a bound keeps from a lower statistic.
     edm : float
-        Expected distance of the statistic from its minimum.
+        Expected distance of the statistic from its minimum, along the directions that
+        have one.
     undetermined : `~numpy.ndarray` of bool
-        Parameters along which the Hessian is not positive.
+        Parameters without errors: those along which the Hessian is not positive, and
+        those that act on nothing in the used bins, which is no reason.
+    is_flat : bool
+        Whether the Hessian is not positive along some of them.
     reasons : list of str
         Why this is no minimum; empty when it is one.
     """
@@ -44,6 +51,7 @@ class Judgement:
     at_bound: np.ndarray
     edm: float
     undetermined: np.ndarray
+    is_flat: bool
     reasons: list
 
 
@@ -74,21 +82,23 @@ def judge(statistic, values, found, stat_sum, *, roughness=0.0):
     at_bound = (at_low & (found.gradient > 0)) | (at_high & (found.gradient < 0))
     at_bound &= ~periodic
     names = np.array(statistic.names, dtype=object)
-    inner = np.flatnonzero(~at_bound)
+    idle = ~(found.hessian.any(axis=1) | (found.gradient != 0) | statistic.is_shape)
+    inner = np.flatnonzero(~at_bound & ~idle)
     covariance = np.zeros(found.hessian.shape)
+    covariance[idle] = covariance[:, idle] = np.nan
     undetermined = np.zeros(len(values), dtype=bool)
-    inverse, flat = _inverse(found.hessian[np.ix_(inner, inner)])
+    inverse, flat, named = _inverse(found.hessian[np.ix_(inner, inner)])
     covariance[np.ix_(inner, inner)] = inverse
     undetermined[inner[flat]] = True
+    covariance[undetermined] = covariance[:, undetermined] = np.nan
     covariance[np.diag_indices(len(values))] += np.where(at_bound, _rises(found), 0)
     slopes = found.gradient[inner]
     edm = slopes @ inverse @ slopes / 4
     reasons = []
     if len(flat):
-        named = ", ".join(names[undetermined])
         reasons.append(
-            f"the statistic has no minimum along {named}: freeze, bound or constrain "
-            "some of them"
+            f"the statistic has no minimum along {', '.join(names[inner[named]])}: "
+            "freeze, bound or constrain some of them"
         )
     elif roughness > ROUGHNESS:
         reasons.append(
@@ -97,6 +107,7 @@ def judge(statistic, values, found, stat_sum, *, roughness=0.0):
         )
     elif not edm < EDM + roughness:
         reasons.append(f"the statistic may be lower by {edm:.2g} (edm)")
+    undetermined |= idle
     unresolved = values <= np.nan_to_num(statistic.resolution, nan=-np.inf)
     reasons += [
         f"{name} is below the resolution of the map" for name in names[unresolved]
@@ -108,7 +119,8 @@ def judge(statistic, values, found, stat_sum, *, roughness=0.0):
         reasons.append(
             f"the statistic of the datasets is {stat_sum:.4f}, not {found.stat:.4f}"
         )
-    return Judgement(covariance, at_bound, edm, undetermined, reasons)
+    is_flat = len(flat) > 0
+    return Judgement(covariance, at_bound, edm, undetermined, is_flat, reasons)
 
 
 def _rises(found):
@@ -119,14 +131,22 @@ def _rises(found):
 
 
 def _inverse(hessian):
-    """Inverse of half a matrix, and the parameters that it leaves open."""
+    """Inverse of half a matrix along its positive directions; parameters of others.
+
+    Returns
+    -------
+    inverse, flat, named : tuple of `~numpy.ndarray`
+        The inverse; indices of parameters without an error, and of those among them
+        that matter most.
+    """
     if not np.isfinite(hessian).all():
-        return np.full(hessian.shape, np.nan), np.arange(len(hessian))
+        everything = np.arange(len(hessian))
+        return np.full(hessian.shape, np.nan), everything, everything
     scaled, scales = scaled_matrix(hessian)
     eigenvalues, vectors = np.linalg.eigh(scaled)
     is_flat = eigenvalues <= POSITIVE
-    if is_flat.any():
-        flat = np.any(abs(vectors[:, is_flat]) > SHARE, axis=1)
-        return np.full(hessian.shape, np.nan), np.flatnonzero(flat)
+    shares = np.max(abs(vectors[:, is_flat]), axis=1, initial=0)
+    eigenvalues[is_flat] = np.inf
     inverse = (vectors / eigenvalues) @ vectors.T
-    return 2 * inverse * np.outer(scales, scales), np.array([], dtype=int)
+    inverse *= 2 * np.outer(scales, scales)
+    return inverse, np.flatnonzero(shares > TRACE), np.flatnonzero(shares > SHARE)

@@ -243,7 +243,7 @@ def scaled_matrix(matrix):
 
 def _convex(found):
     """The Hessian with as much of the Fisher matrix as makes it positive."""
-    if found.hessian is None:
+    if found.hessian is None or not len(found.hessian):
         return found.fisher
     for share in (0.0, 0.1, 0.25, 0.5, 0.75):
         mixed = (1 - share) * found.hessian + share * found.fisher

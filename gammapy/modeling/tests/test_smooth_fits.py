@@ -68,6 +68,21 @@ def minimise_with_minuit(datasets):
     free.set_parameter_factors(factors)
 
 
+def errors_from_gradient(datasets):
+    """Errors from differences of the gradient: half of these are the inverse."""
+    free = datasets.parameters.free_parameters
+    values = free_values(datasets)
+    statistic = datasets._smooth_statistic(free)
+    rows = []
+    for idx, par in enumerate(free):
+        ends = np.tile(values, (2, 1))
+        ends[:, idx] += np.array([-0.02, 0.02]) * par.error
+        low, high = (statistic.derivatives(end).gradient for end in ends)
+        rows.append((high - low) / (0.04 * par.error))
+    set_free(datasets, values)
+    return np.sqrt(np.diag(np.linalg.inv(np.array(rows) / 2)))
+
+
 def one_source(seed=0, **kwargs):
     datasets = Datasets([make_dataset("one")])
     background = FoVBackgroundModel(dataset_name="one")
@@ -159,17 +174,7 @@ def test_minimum_and_errors():
     values = free_values(datasets)
     free = datasets.parameters.free_parameters
     errors = np.array([par.error for par in free])
-    # The covariance is the inverse of half the derivative of the gradient.
-    statistic = datasets._smooth_statistic(free)
-    rows = []
-    for idx, error in enumerate(errors):
-        ends = np.tile(values, (2, 1))
-        ends[:, idx] += np.array([-0.02, 0.02]) * error
-        low, high = (statistic.derivatives(end).gradient for end in ends)
-        rows.append((high - low) / (0.04 * error))
-    set_free(datasets, values)
-    expected = np.sqrt(np.diag(np.linalg.inv(np.array(rows) / 2)))
-    assert_allclose(errors, expected, rtol=5e-3)
+    assert_allclose(errors, errors_from_gradient(datasets), rtol=5e-3)
 
     set_free(datasets, start)
     minimise_with_minuit(datasets)
