@@ -5,7 +5,7 @@ Everything is computed here: the sources from ``hess_j1702_table.ecsv``, the
 instrument response from a few formulas, the counts from a seed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 import numpy as np
 import astropy.units as u
@@ -29,7 +29,15 @@ from gammapy.modeling.models import (
     SkyModel,
 )
 
-__all__ = ["FULL", "SMALL", "Scene", "make_datasets", "start_models", "true_models"]
+__all__ = [
+    "FINE",
+    "FULL",
+    "SMALL",
+    "Scene",
+    "make_datasets",
+    "start_models",
+    "true_models",
+]
 
 TABLE = Path(__file__).parent / "hess_j1702_table.ecsv"
 
@@ -83,6 +91,11 @@ FULL = Scene(
     bins_per_decade=6,
     bins_below_fit=1,
     bins_above_fit=10,
+)
+
+#: Four datasets of (24, 300, 300) bins.
+FINE = replace(
+    FULL, width=6.0, pixel=0.02, bins_per_decade=12, bins_below_fit=2, bins_above_fit=22
 )
 
 SMALL = Scene(

@@ -17,14 +17,11 @@ from reference import ROOT
 import numpy as np
 
 sys.path.insert(0, str(ROOT / "examples"))
-from j1702_scene import FULL, SMALL, make_datasets  # noqa: E402
+from j1702_scene import FINE, SMALL, make_datasets  # noqa: E402
 
 OUTPUT = ROOT / "build" / "bench"
 
-#: Four datasets of (24, 300, 300) bins.
-LARGE = replace(
-    FULL, width=6.0, pixel=0.02, bins_per_decade=12, bins_below_fit=2, bins_above_fit=22
-)
+LARGE = FINE
 #: One small dataset, to be copied.
 TINY = replace(SMALL, run_bins=SMALL.run_bins[:1])
 N_COPIES = (1, 10, 100)
