@@ -201,6 +201,12 @@ class Datasets:
 
         return SmoothStatistic(self, parameters)
 
+    def _spread(self, n_jobs, parallel_backend=None):
+        """These datasets, or what stands for them where they are in processes."""
+        from .shape_shared import spread
+
+        return spread(self, n_jobs, parallel_backend)
+
     def plot_residuals(
         self,
         ax_spatial=None,

@@ -25,7 +25,7 @@ def smallest_sizes(source):
 
 def pixel_size(source, parameter):
     """Size of the largest pixels that show a source, in the unit of a parameter."""
-    scales = [grid.image.geom.pixel_scales for grid in source.grids]
+    scales = [image.geom.pixel_scales for image, _grids in source.drawings]
     return max(np.max(scale.to_value(parameter.unit)) for scale in scales)
 
 

@@ -7,8 +7,8 @@ from gammapy.modeling.linearity import parameter_name
 from gammapy.modeling.models import SkyModel, TemplateNPredModel
 from gammapy.modeling.smooth.statistic import Derivatives
 from .shape_bins import CountedBins, background_terms, template_terms
+from .shape_evaluators import is_outgrown, own_evaluators
 from .shape_images import period, set_values
-from .shape_kinds import KINDS
 from .shape_limits import shape_reach, smallest_sizes, start_values
 from .shape_on_off import OnOffBins
 from .shape_sources import SourceTerms
@@ -124,6 +124,11 @@ class SmoothStatistic:
             self.mean[idx] = par.prior.mu.value
             self._constant += weight * np.log(2 * np.pi * sigma**2)
 
+    def leave_out_priors(self):
+        """Leave out priors, which somebody else counts."""
+        self.precision, self.mean = np.zeros((2, len(self.parameters)))
+        self._constant = 0.0
+
     # --- what the minimiser asks -------------------------------------------
 
     @property
@@ -139,7 +144,7 @@ class SmoothStatistic:
         """Which belong to an image that jumps where edges pass pixels, shape (n,)."""
         known = np.zeros(len(self.parameters), dtype=bool)
         for source in self.sources:
-            if source.shape and any(grid.image.is_hard for grid in source.grids):
+            if source.shape and any(image.is_hard for image, _grids in source.drawings):
                 known[source.idx_shape] = True
         return known
 
@@ -447,51 +452,3 @@ def make_bins(number, dataset):
     """Bins of a dataset, see `CountedBins`."""
     kind = OnOffBins if dataset.stat_type == "wstat" else CountedBins
     return kind(number, dataset)
-
-
-def own_evaluators(dataset, sources):
-    """Evaluators of sources in a dataset, with their responses looked up.
-
-    Parameters
-    ----------
-    dataset : `~gammapy.datasets.MapDataset`
-        Dataset.
-    sources : list of `~gammapy.modeling.models.SkyModel`
-        Sources.
-
-    Yields
-    ------
-    name, evaluator : tuple
-        Those that contribute.
-    """
-    names = {model.name for model in sources}
-    for name, evaluator in dataset.evaluators.items():
-        if name not in names:
-            continue
-        if evaluator.needs_update or is_outgrown(evaluator):
-            evaluator.update(
-                dataset.exposure,
-                dataset.psf,
-                dataset.edisp,
-                dataset.counts.geom,
-                dataset.mask_image,
-            )
-        if evaluator.contributes:
-            yield name, evaluator
-
-
-def is_outgrown(evaluator):
-    """Whether a source reaches out of the cutout that its evaluator once made.
-
-    2.1 makes a new one only for a source that moves, and cuts off one that grows.
-    """
-    if evaluator.evaluation_mode != "local" or not evaluator.contributes:
-        return False
-    if evaluator.geom.is_region:
-        return False
-    model = evaluator.model
-    half = (evaluator.cutout_width - evaluator.psf_width) / 2
-    moved = evaluator.position.separation(model.position)
-    kind = KINDS.get(type(model.spatial_model))
-    share = 1.0 if kind is None else kind.reach_inside
-    return bool(moved + share * model.evaluation_radius > half)

@@ -4,6 +4,7 @@ from gammapy.utils.arguments import (
     check_bool,
     check_choice,
     check_mapping,
+    check_n_jobs,
     check_number,
 )
 from .automatic import is_automatic, settings_of
@@ -42,6 +43,14 @@ class Fit:
         line at level INFO (shown after ``logging.basicConfig(level="INFO")``), as are
         the values at the ends of a confidence interval. It changes no fitted value.
         Default is False.
+    n_jobs : int, optional
+        Number of processes over which the backend "newton" spreads the datasets of a
+        fit of shapes and spectra. The numbers are the same for any, up to rounding.
+        Default is None: one, or what
+        `~gammapy.utils.parallel.multiprocessing_manager` says.
+    parallel_backend : {"multiprocessing", "ray"}, optional
+        What makes them. With "ray" they are on the nodes of the cluster to which
+        ``ray.init`` has connected. Default is None: "multiprocessing".
 
     Notes
     -----
@@ -69,6 +78,8 @@ class Fit:
 
     # Also of a fit that was pickled before there were these.
     debug = False
+    n_jobs = None
+    parallel_backend = None
     _settings_not_asked = None
 
     def __init__(
@@ -81,6 +92,8 @@ class Fit:
         store_trace=False,
         *,
         debug=False,
+        n_jobs=None,
+        parallel_backend=None,
     ):
         options = (optimize_opts, covariance_opts, confidence_opts)
         for step, opts in zip(registry.register, options, strict=False):
@@ -92,6 +105,8 @@ class Fit:
             "minuit" if backend is None else backend, *options, store_trace
         )
         self.debug = check_bool("debug", debug)
+        check_n_jobs(n_jobs, parallel_backend)
+        self.n_jobs, self.parallel_backend = n_jobs, parallel_backend
         if (
             backend is None
             and not store_trace
@@ -164,7 +179,12 @@ class Fit:
         check_counts(_parse_datasets(datasets)[0])
         if self.step_backend("optimize") == "newton":
             result = fit_datasets(
-                datasets, OptimizeResult, self.store_trace, **self.optimize_opts
+                datasets,
+                OptimizeResult,
+                self.store_trace,
+                n_jobs=check_n_jobs(self.n_jobs, self.parallel_backend),
+                parallel_backend=self.parallel_backend,
+                **self.optimize_opts,
             )
         else:
             result = optimize_step(self, _parse_datasets(datasets)[0], OptimizeResult)

@@ -27,7 +27,16 @@ from .smooth_profile import confidence_smooth
 __all__ = []
 
 
-def fit_datasets(datasets, result_class, store_trace=False, backend=None, **kwargs):
+def fit_datasets(
+    datasets,
+    result_class,
+    store_trace=False,
+    backend=None,
+    *,
+    n_jobs=1,
+    parallel_backend=None,
+    **kwargs,
+):
     """Fit the free parameters of datasets: norms alone, or shapes and spectra, too.
 
     The statistic comes from the templates: `Datasets.stat_sum` would take as long as
@@ -43,6 +52,10 @@ def fit_datasets(datasets, result_class, store_trace=False, backend=None, **kwar
         Whether to keep the statistic and norms of each step. Default is False.
     backend : str, optional
         Not used.
+    n_jobs : int, optional
+        Number of processes for fits of shapes. Default is 1.
+    parallel_backend : {"multiprocessing", "ray"}, optional
+        What makes them. Default is that of `gammapy.utils.parallel`.
     **kwargs : dict
         Option ``max_iter`` of `fit_norms`.
 
@@ -72,7 +85,8 @@ def fit_datasets(datasets, result_class, store_trace=False, backend=None, **kwar
         fit = fit_norms(templates, store_trace=store_trace, **kwargs)
         used = fit.templates.used_bins(fit.values)
     else:
-        fit = fit_smooth(datasets, parameters.free_parameters, **kwargs)
+        with datasets._spread(n_jobs, parallel_backend) as shared:
+            fit = fit_smooth(shared, parameters.free_parameters, **kwargs)
         used = None
     for par, value in zip(free, fit.values, strict=True):
         par.factor = _factor(par, value)
