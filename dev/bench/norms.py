@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from environment import fork_environment, plain_environment
 from growth import PICTURE, best_fit, measure_growth, plot_growth
-from page import write_page
+from page import keep_lines, write_page
 from reference import ROOT
 from speed import LARGE, OUTPUT, verdict, write_datasets
 import numpy as np
@@ -321,12 +321,7 @@ def select_lines(names):
 
 def keep(results):
     """Add results to those of earlier runs, for the page, and return all."""
-    FILE.parent.mkdir(parents=True, exist_ok=True)
-    known = json.loads(FILE.read_text()) if FILE.exists() else {}
-    lines = known.get("lines", {}) | results.get("lines", {})
-    known |= results | {"lines": lines}
-    FILE.write_text(json.dumps(known, indent=1) + "\n")
-    return known
+    return keep_lines(FILE, results)
 
 
 def parse(args):

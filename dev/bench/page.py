@@ -11,7 +11,13 @@ import re
 import sys
 from reference import ROOT
 
-__all__ = ["render_norms", "render_residuals", "replace_part", "write_page"]
+__all__ = [
+    "keep_lines",
+    "render_norms",
+    "render_residuals",
+    "replace_part",
+    "write_page",
+]
 
 log = logging.getLogger(__name__)
 
@@ -172,6 +178,29 @@ def replace_part(page, name, text):
     if len(pattern.findall(page)) != 1:
         raise ValueError(f"The page needs the comments '{begin}' and '{end}' once.")
     return pattern.sub(lambda match: f"{match[1]}\n{text}\n{match[2]}", page)
+
+
+def keep_lines(file, results):
+    """Add results to those of earlier runs in a JSON file, and return all.
+
+    Parameters
+    ----------
+    file : `~pathlib.Path`
+        File.
+    results : dict
+        Results; those under "lines" are added line by line.
+
+    Returns
+    -------
+    known : dict
+        All results.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    known = json.loads(file.read_text()) if file.exists() else {}
+    lines = known.get("lines", {}) | results.get("lines", {})
+    known |= results | {"lines": lines}
+    file.write_text(json.dumps(known, indent=1) + "\n")
+    return known
 
 
 def write_page(path=PAGE, folder=FOLDER):

@@ -15,7 +15,6 @@ from gammapy.modeling.models import SkyModel
 from gammapy.modeling.smooth.statistic import Derivatives
 from gammapy.utils import parallel
 from gammapy.utils.workers import make_workers
-from .core import Datasets
 from .shape_images import set_values, shape_image
 from .shape_terms import SmoothStatistic
 
@@ -50,7 +49,8 @@ def _spread(datasets, n_jobs, backend):
     # All processes, this one included, are to have the same responses.
     datasets.stat_sum()
     numbers = np.array_split(np.arange(len(datasets)), n_jobs)
-    parts = [Datasets([datasets[int(number)] for number in own]) for own in numbers]
+    kind = type(datasets)
+    parts = [kind([datasets[int(number)] for number in own]) for own in numbers]
     with make_workers(StatisticWorker, parts, backend) as workers:
         yield SharedDatasets(datasets, parts, workers)
 

@@ -138,6 +138,7 @@ def cluster():
     signal.signal(signal.SIGTERM, handler)
 
 
+@pytest.mark.long
 @requires_dependency("ray")
 def test_two_nodes_of_ray(runs, cluster):
     check_same(runs, 2, "ray")
@@ -146,6 +147,7 @@ def test_two_nodes_of_ray(runs, cluster):
     assert_allclose(runs.stat_sum(), result.total_stat, rtol=1e-10)
 
 
+@pytest.mark.long
 @requires_dependency("ray")
 def test_lost_actor_changes_nothing(runs, cluster, monkeypatch):
     import ray
