@@ -10,7 +10,6 @@ the flux points stands for all unless ``--complete`` is given.
 """
 
 import argparse
-import json
 import os
 import statistics
 import sys
