@@ -18,7 +18,12 @@ from .fit_log import log_row
 from .fit_table import fit_row, unique_parameter_names
 from .interval_ends import log_ends
 from .newton_backend import covariance_from_result, fit_datasets, with_newton
-from .result_fields import ResultFields, set_own_errors, unfitted_result
+from .result_fields import (
+    FitResultFields,
+    ResultFields,
+    set_own_errors,
+    unfitted_result,
+)
 from .scans import Scan
 
 
@@ -484,34 +489,9 @@ class OptimizeResult:
 
 
 class FitResult:
-    @property
-    def used_bins(self):
-        """What was fitted of each dataset, see `OptimizeResult`."""
-        return self.optimize_result.used_bins
-
-    @property
-    def factor_covariance(self):
-        """Covariance of the factors of the optimiser, see `OptimizeResult`."""
-        return self.optimize_result.factor_covariance
-
-    @property
-    def undetermined(self):
-        """Unique names of norms that are not determined, see `OptimizeResult`.
-
-        Examples
-        --------
-        >>> from gammapy.datasets import SpectrumDataset
-        >>> from gammapy.maps import MapAxis, RegionNDMap
-        >>> from gammapy.modeling import Fit
-        >>> from gammapy.modeling.models import FoVBackgroundModel
-        >>> axis = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=4)
-        >>> bkg = RegionNDMap.create("icrs;circle(0, 0, 1)", axes=[axis], data=10)
-        >>> dataset = SpectrumDataset(name="run", counts=bkg * 1.2, background=bkg)
-        >>> dataset.models = FoVBackgroundModel(dataset_name="run")
-        >>> Fit("newton").run([dataset]).undetermined
-        []
-        """
-        return self.optimize_result.undetermined
+    used_bins = FitResultFields.used_bins
+    factor_covariance = FitResultFields.factor_covariance
+    undetermined = FitResultFields.undetermined
 
 
 def result_without_fit(datasets, backend, message="No free parameters."):

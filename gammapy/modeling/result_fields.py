@@ -98,6 +98,39 @@ class ResultFields:
         return self._models
 
 
+class FitResultFields:
+    """Properties of `~gammapy.modeling.FitResult`, whose file is the base's."""
+
+    @property
+    def used_bins(self):
+        """What was fitted of each dataset, see `OptimizeResult`."""
+        return self.optimize_result.used_bins
+
+    @property
+    def factor_covariance(self):
+        """Covariance of the factors of the optimiser, see `OptimizeResult`."""
+        return self.optimize_result.factor_covariance
+
+    @property
+    def undetermined(self):
+        """Unique names of norms that are not determined, see `OptimizeResult`.
+
+        Examples
+        --------
+        >>> from gammapy.datasets import SpectrumDataset
+        >>> from gammapy.maps import MapAxis, RegionNDMap
+        >>> from gammapy.modeling import Fit
+        >>> from gammapy.modeling.models import FoVBackgroundModel
+        >>> axis = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=4)
+        >>> bkg = RegionNDMap.create("icrs;circle(0, 0, 1)", axes=[axis], data=10)
+        >>> dataset = SpectrumDataset(name="run", counts=bkg * 1.2, background=bkg)
+        >>> dataset.models = FoVBackgroundModel(dataset_name="run")
+        >>> Fit("newton").run([dataset]).undetermined
+        []
+        """
+        return self.optimize_result.undetermined
+
+
 def _left(result, name):
     """What the optimiser of a result that was pickled earlier has."""
     is_newton = isinstance(result._minuit, NewtonOptimizer)

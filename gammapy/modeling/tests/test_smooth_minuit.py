@@ -103,7 +103,7 @@ def test_error_of_a_norm_in_closed_form():
     datasets = background_only()
     background, mask = datasets[0].background.data, datasets[0].mask.data
     n_counts, n_expected = (
-        _[mask].sum() for _ in (datasets[0].counts.data, background)
+        cube[mask].sum() for cube in (datasets[0].counts.data, background)
     )
     Fit().run(datasets)
     norm = datasets.parameters["norm"]
