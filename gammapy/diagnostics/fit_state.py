@@ -30,6 +30,8 @@ class FitState:
         Free parameters, each once.
     names : list of str
         Their names.
+    owners : `~numpy.ndarray` of int
+        Number of the first model that each is of.
     covariance : `~numpy.ndarray`
         Covariance, shape (n, n), 0 for parameters without an error.
     low, high : `~numpy.ndarray`
@@ -40,6 +42,7 @@ class FitState:
 
     parameters: list
     names: list
+    owners: np.ndarray
     covariance: np.ndarray
     low: np.ndarray
     high: np.ndarray
@@ -75,6 +78,7 @@ class FitState:
         return cls(
             parameters=free,
             names=[names[id(par)] for par in free],
+            owners=_owners(models, free),
             covariance=_covariance(models, free),
             low=np.minimum(low - values, 0),
             high=np.maximum(high - values, 0),
@@ -139,7 +143,19 @@ class FitState:
             notes.append(
                 f"{names}{more} have no error: what they took away is not known."
             )
+        if self._lacks_correlations(information):
+            notes.append(
+                "The covariance has no correlations between models: give the Datasets "
+                "that were fitted, which have them, and not a list."
+            )
         return [*notes, *self._notes_of_minimum(information)]
+
+    def _lacks_correlations(self, information):
+        """Whether models that share counts have no common covariance."""
+        is_between = self.owners[:, np.newaxis] != self.owners
+        is_between &= self.is_known & self.is_known[:, np.newaxis]
+        is_shared = np.any(information.fisher[is_between] != 0)
+        return bool(is_shared and np.all(self.covariance[is_between] == 0))
 
     def _notes_of_minimum(self, information):
         slope = information.slope + self.prior_slope / 2
@@ -160,9 +176,17 @@ class FitState:
             yield (
                 "The covariance is not that of this model and these data: variances "
                 f"differ by factors of {ratios.min():.2g} to {ratios.max():.2g}. Run "
-                "Fit.covariance again; a list of datasets has no correlations between "
-                "models, Datasets have."
+                "Fit.covariance again."
             )
+
+
+def _owners(models, free):
+    """Number of the first model of each parameter."""
+    owners = {}
+    for number, model in enumerate(models):
+        for par in model.parameters:
+            owners.setdefault(id(par), number)
+    return np.array([owners[id(par)] for par in free], dtype=int)
 
 
 def _covariance(models, free):

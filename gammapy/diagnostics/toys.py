@@ -2,15 +2,12 @@
 """Simulated counts, fitted again: what the statistic of cells is then."""
 
 import copy
-import logging
 import numpy as np
 from gammapy.modeling import Fit
 from gammapy.utils.parallel import run_multiprocessing
 from gammapy.utils.pbar import progress_bar
 
 __all__ = []
-
-log = logging.getLogger(__name__)
 
 #: Share of bins with counts above which each bin has its own random number.
 DENSE = 0.3
@@ -216,7 +213,6 @@ def run_toys(toys, n_toys, seed, *, n_jobs=1, parallel_backend=None):
     except KeyboardInterrupt:
         if not done:
             raise
-        log.warning(f"Interrupted after {len(done)} of {n_toys} toys, which are kept.")
     return np.array(done), n_failed
 
 

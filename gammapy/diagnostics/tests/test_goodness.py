@@ -375,6 +375,17 @@ def test_wrong_covariance(norms):
     assert "factors of 8" in notes[0] or "factors of 9" in notes[0]
 
 
+def test_list_of_datasets(norms):
+    """It does not know how models are correlated, which matters here."""
+    options = {"random_state": 0, "components": [], "n_toys": 0}
+    together = GoodnessOfFitEstimator(**options).run(norms)
+    apart = GoodnessOfFitEstimator(**options).run(list(norms))
+    note = "no correlations between models"
+    assert any(note in text for text in apart.notes)
+    assert not any(note in text for text in together.notes)
+    assert apart.table["n_absorbed"][0] > together.table["n_absorbed"][0] + 0.1
+
+
 def test_prior(norms):
     """A prior that decides leaves the fit nothing to take away."""
     datasets = pickle.loads(pickle.dumps(norms))
