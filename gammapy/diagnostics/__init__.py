@@ -3,6 +3,14 @@
 
 from .goodness import GoodnessOfFitEstimator
 from .goodness_result import GoodnessOfFit
+from .hot_spot_estimator import HotSpotEstimator
+from .hot_spots import HotSpots
 from .result import DiagnosticResult
 
-__all__ = ["DiagnosticResult", "GoodnessOfFit", "GoodnessOfFitEstimator"]
+__all__ = [
+    "DiagnosticResult",
+    "GoodnessOfFit",
+    "GoodnessOfFitEstimator",
+    "HotSpotEstimator",
+    "HotSpots",
+]

@@ -51,13 +51,8 @@ def joint_maps(
         check_on_off(weights)
 
     log_without_models(datasets)
-    several_alphas = has_several_alphas(
-        datasets,
-        lambda dataset: bins_of_range(dataset, edges[0], edges[-1]),
-        apply_mask=apply_mask,
-    )
-    levels = weight_levels(datasets, apply_mask)
-    selection = Selection(edges, exclude, apply_mask, levels, several_alphas)
+    selection = make_selection(datasets, edges, exclude, apply_mask)
+    levels = selection.levels
     joint = weights.reduce(datasets, selection, n_jobs, parallel_backend)
     if not joint.energies:
         raise ValueError(
@@ -94,6 +89,17 @@ def joint_maps(
         "n_pixels_correlated": n_correlated,
         "exclude": exclude,
     }
+
+
+def make_selection(datasets, edges, exclude, apply_mask):
+    """What is summed of datasets between edges, a `Selection`."""
+    several_alphas = has_several_alphas(
+        datasets,
+        lambda dataset: bins_of_range(dataset, edges[0], edges[-1]),
+        apply_mask=apply_mask,
+    )
+    levels = weight_levels(datasets, apply_mask)
+    return Selection(edges, exclude, apply_mask, levels, several_alphas)
 
 
 def _shown(mask, part):

@@ -1,0 +1,212 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Hot spots: what is missing in a model, and where."""
+
+import numpy as np
+from scipy.stats import norm
+import astropy.units as u
+from astropy.coordinates import SkyCoord
+from regions import CircleSkyRegion, Regions
+from gammapy.modeling.models import (
+    GaussianSpatialModel,
+    Models,
+    PointSpatialModel,
+    PowerLawSpectralModel,
+    SkyModel,
+)
+from gammapy.utils.arguments import check_list
+from .result import DiagnosticResult
+
+__all__ = ["HotSpots"]
+
+
+class HotSpots(DiagnosticResult):
+    """Spots where counts and model differ, the most significant one first.
+
+    Made by `HotSpotEstimator`. Columns of the table:
+
+    - ``number``: as it is drawn on maps;
+    - ``lon``, ``lat``: position in deg, in the frame of the maps (``meta["frame"]``);
+    - ``pos_err``: standard deviation of each coordinate of the position in deg;
+    - ``energy_min``, ``energy_max``: energy group in which it is highest;
+    - ``kernel``, ``radius``: kernel in which it is highest, and its correlation radius
+      in deg; for one without a radius that of a disc of as many pixels;
+    - ``sqrt_ts``: significance, negative where counts are missing;
+    - ``p_local``: probability of noise beyond it in one position, of N(0, 1);
+    - ``p_global``: probability that noise has such a spot, of either sign, anywhere in
+      any of the maps;
+    - ``excess``: counts of a source of the shape of the kernel (negative: missing);
+    - ``amplitude``, ``index``, ``size``, ``ts``: of the source that fits the counts
+      around the spot best, a Gaussian with a power law: amplitude at 1 TeV in
+      cm-2 s-1 TeV-1, standard deviation in deg, without the point spread function (0
+      for a point source), and what it gains in the statistic there while all else
+      stays as it is. NaN where counts are missing, or without exposure;
+    - ``nearest``, ``separation``: component of the model next to it, and its distance
+      in deg; "" and NaN without any;
+    - ``source``, ``source_separation``: the same of the catalogue, where one was given.
+
+    Examples
+    --------
+    >>> from gammapy.datasets import Datasets
+    >>> from gammapy.diagnostics import HotSpotEstimator
+    >>> path = "$GAMMAPY_DATA/fermi-3fhl-crab/Fermi-LAT-3FHL"
+    >>> datasets = Datasets.read(
+    ...     f"{path}_datasets.yaml", filename_models=f"{path}_models.yaml"
+    ... )
+    >>> estimator = HotSpotEstimator(threshold=3, n_toys=20, random_state=0)
+    >>> spots = estimator.run(datasets)
+    >>> spots.table.colnames[:4]
+    ['number', 'lon', 'lat', 'pos_err']
+    >>> len(spots.to_regions()) == len(spots.table)
+    True
+    """
+
+    COLUMNS = {
+        "number": "",
+        "lon": ".3f",
+        "lat": ".3f",
+        "pos_err": ".3f",
+        "energy_min": ".3g",
+        "energy_max": ".3g",
+        "radius": ".2f",
+        "sqrt_ts": "+.1f",
+        "p_local": ".1e",
+        "p_global": ".1e",
+        "excess": ".1f",
+        "nearest": "",
+        "separation": ".2f",
+    }
+
+    @property
+    def positions(self):
+        """Positions of the spots, a `~astropy.coordinates.SkyCoord`."""
+        table = self._table
+        lon, lat = (u.Quantity(table[name], "deg") for name in ("lon", "lat"))
+        return SkyCoord(lon, lat, frame=self._meta["frame"])
+
+    @property
+    def verdict(self):
+        """One sentence: the highest spot, before and after trials, and what is near."""
+        if not len(self._table):
+            return f"There is no spot of {self._meta['threshold']:.3g} sigma or more."
+        row = self._table[0]
+        lon, lat = row["lon"], row["lat"]
+        where = f"at {lon:.2f}, {lat:+.2f} deg ({self._meta['frame']})"
+        if row["nearest"]:
+            where += f", {row['separation']:.2f} deg from {row['nearest']}"
+        number = len(self._table)
+        which = "The only spot" if number == 1 else f"The highest of {number} spots"
+        return (
+            f"{which} has {row['sqrt_ts']:+.1f} sigma "
+            f"({show_after_trials(row['p_global'])}) {where}."
+        )
+
+    def to_regions(self):
+        """Circles with the radius of each spot.
+
+        Returns
+        -------
+        regions : `~regions.Regions`
+            Circles on the sky, with the number as their text.
+        """
+        circles = []
+        for row, position in zip(self._table, self.positions, strict=True):
+            radius = u.Quantity(row["radius"], "deg")
+            meta = {"text": str(row["number"])}
+            circles.append(CircleSkyRegion(position, radius, meta=meta))
+        return Regions(circles)
+
+    def to_models(self, numbers=None):
+        """Start models, one for each spot with more counts than the model has.
+
+        They are point sources, or Gaussians, with power laws at the middle of the
+        energies: those that fit the counts around the spot best. Positions may move by
+        the radius of the spot.
+
+        Parameters
+        ----------
+        numbers : list of int, optional
+            Numbers of the spots. Default is all that have an amplitude.
+
+        Returns
+        -------
+        models : `~gammapy.modeling.models.Models`
+            Models named "spot-1", "spot-2", ... after their numbers.
+
+        Raises
+        ------
+        ValueError
+            If there is no such spot, or it has no amplitude.
+
+        Examples
+        --------
+        >>> from gammapy.datasets import Datasets
+        >>> from gammapy.diagnostics import HotSpotEstimator
+        >>> path = "$GAMMAPY_DATA/fermi-3fhl-crab/Fermi-LAT-3FHL"
+        >>> datasets = Datasets.read(f"{path}_datasets.yaml")
+        >>> spots = HotSpotEstimator(n_toys=0, random_state=0).run(datasets)
+        >>> spots.to_models([1]).names
+        ['spot-1']
+        """
+        amplitudes = np.asarray(self._table["amplitude"], dtype=float)
+        has_source = amplitudes > 0
+        known = np.asarray(self._table["number"])
+        if numbers is None:
+            numbers = known[has_source]
+        else:
+            numbers = check_list("numbers", numbers, "numbers of spots")
+        models = Models()
+        for number in numbers:
+            (found,) = np.nonzero(known == number)
+            if not found.size or not has_source[found[0]]:
+                raise ValueError(
+                    f"numbers: spot {number!r} has no amplitude; those that have one "
+                    f"are {known[has_source].tolist()}."
+                )
+            models.append(self._model(int(found[0])))
+        return models
+
+    def _model(self, idx):
+        row, position = self._table[idx], self.positions[idx]
+        energies = u.Quantity(
+            [
+                u.Quantity(row[name], self._table[name].unit)
+                for name in ("energy_min", "energy_max")
+            ]
+        )
+        reference = np.sqrt(energies[0] * energies[1]).to("TeV")
+        unit = self._table["amplitude"].unit
+        amplitude = (
+            u.Quantity(row["amplitude"], unit) * reference.value ** -row["index"]
+        )
+        spectral = PowerLawSpectralModel(
+            index=row["index"], amplitude=amplitude, reference=reference
+        )
+        spectral.amplitude.min = 0
+        if row["size"] > 0:
+            spatial = GaussianSpatialModel(sigma=u.Quantity(row["size"], "deg"))
+            spatial.sigma.min = 0
+        else:
+            spatial = PointSpatialModel()
+        spatial.frame = self._meta["frame"]
+        spatial.position = position
+        reach = row["radius"]
+        for parameter in (spatial.lon_0, spatial.lat_0):
+            stretch = 1.0
+            if parameter is spatial.lon_0:
+                stretch = max(np.cos(np.deg2rad(row["lat"])), 1e-3)
+            width = reach / stretch
+            parameter.min, parameter.max = (
+                parameter.value - width,
+                parameter.value + width,
+            )
+            parameter.error = row["pos_err"] / stretch
+        return SkyModel(spectral, spatial, name=f"spot-{row['number']}")
+
+
+def show_after_trials(p_global):
+    """What is left of a significance after trials, in words."""
+    if np.isnan(p_global):
+        return "trials not known"
+    if p_global > 0.5:
+        return f"p = {p_global:.2g} after trials"
+    return f"{norm.isf(p_global):.1f} after trials"

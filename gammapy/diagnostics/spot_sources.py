@@ -1,0 +1,281 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""The source that would make a spot: amplitude, index, size, error of the position.
+
+The counts around the spot, bin by bin of energy, are compared with the model and a
+source of Gaussian shape with a power law on top of it, of which amplitude, index and
+size have the highest likelihood. All other parameters stay as they are.
+"""
+
+from dataclasses import dataclass, field
+import numpy as np
+import scipy.ndimage as ndi
+import astropy.units as u
+from gammapy.datasets.evaluator import MapEvaluator
+from gammapy.datasets.residuals.grids import overlap_slices, pixel_offset
+from gammapy.maps import Map
+from gammapy.modeling.models import PointSpatialModel, PowerLawSpectralModel, SkyModel
+
+__all__ = []
+
+#: Spectrum that turns counts into an amplitude, at 1 TeV.
+INDEX = 2.0
+AMPLITUDE = u.Quantity(1e-12, "cm-2 s-1 TeV-1")
+# Twice the logarithm of the likelihood ratio from which on a source is extended.
+TS_EXTENDED = 4.0
+# Sizes that are tried, up to the reach of the kernel, and changes of the index.
+N_SIZES = 16
+TILTS = np.linspace(-2.0, 2.0, 17)
+# Radius of the pixels that count, in units of the reach and of the PSF's radius.
+N_REACH, N_PSF = 1.5, 2.0
+N_ITERATIONS = 40
+SMALLEST = 1e-12
+
+
+@dataclass
+class SpotSource:
+    """Source at a spot: amplitude at 1 TeV, size and error of the position in deg.
+
+    ``pos_err`` is the standard deviation of each coordinate, ``ts`` twice the logarithm
+    of the ratio of the likelihoods with and without the source.
+    """
+
+    amplitude: float = np.nan
+    index: float = np.nan
+    size: float = np.nan
+    ts: float = np.nan
+    pos_err: float = np.nan
+
+
+@dataclass
+class Window:
+    """Counts, model and point source around a spot, summed over datasets.
+
+    The cubes are lists of images by the edges of the energy bin, of the shape of the
+    window, with ``corner`` (row, column) in the geometry of the scan.
+    """
+
+    spot: object
+    corner: tuple
+    shape: tuple
+    cubes: dict = field(default_factory=dict)
+
+    def add(self, edges, offset, images):
+        """Add images of one plane, whose first pixel is at an offset (x, y)."""
+        if edges not in self.cubes:
+            self.cubes[edges] = np.zeros((len(images), *self.shape))
+        offset = np.array(offset) - self.corner[::-1]
+        into, part = overlap_slices(self.shape, offset, images[0].shape)
+        for total, image in zip(self.cubes[edges], images, strict=True):
+            total[into] += image[part]
+
+    def stacked(self):
+        """Energies of the bins in TeV, and their counts, model and point source."""
+        edges = sorted(self.cubes)
+        energies = np.sqrt(np.prod(edges, axis=1))
+        return energies, *np.swapaxes([self.cubes[key] for key in edges], 0, 1)
+
+
+@dataclass
+class Spot:
+    """Where a source is sought: energy group, position, pixel, reach in deg."""
+
+    group: int
+    position: object
+    pixel: tuple
+    reach: float
+
+
+def fit_sources(scan, spots):
+    """Source with the highest likelihood at each spot.
+
+    Parameters
+    ----------
+    scan : `~gammapy.diagnostics.scan_maps.Scan`
+        Scan.
+    spots : list of `Spot`
+        Spots.
+
+    Returns
+    -------
+    sources : list of `SpotSource`
+        Sources, with NaN where that is not known, as without exposure.
+    """
+    has_exposure = all(dataset.exposure is not None for dataset in scan.datasets)
+    if not has_exposure or not spots:
+        return [SpotSource() for _spot in spots]
+    scale = scan.geom.pixel_scales.to_value("deg")
+    windows = [_window(spot, scan.geom.data_shape, scale) for spot in spots]
+    for dataset in scan.datasets:
+        _add_dataset(scan, dataset, windows)
+    return [_fit_window(window, scale) for window in windows]
+
+
+def _window(spot, shape, scale):
+    """Part of the images around a spot, large enough for all sizes."""
+    half = np.ceil((N_REACH + 3) * spot.reach / scale[::-1]).astype(int) + 5
+    low = np.maximum(np.array(spot.pixel) - half, 0)
+    high = np.minimum(np.array(spot.pixel) + half + 1, shape)
+    return Window(spot, tuple(low), tuple(high - low))
+
+
+def _add_dataset(scan, dataset, windows):
+    """Add the planes of a dataset to all windows."""
+    geom = dataset.counts.geom
+    edges = geom.axes["energy"].edges.to_value("TeV")
+    offset = pixel_offset(scan.geom, geom.to_image())
+    points = [point_counts(dataset, window.spot.position) for window in windows]
+    for atom, plane in scan.selection.planes(dataset):
+        key = tuple(np.round(edges[plane.idx : plane.idx + 2], 9))
+        arrays = [plane.counts * plane.weights, plane.npred * plane.weights]
+        for window, point in zip(windows, points, strict=True):
+            if atom in scan.groups[window.spot.group].atoms:
+                signal = 0 * plane.weights if point is None else point[plane.idx]
+                window.add(key, offset, [*arrays, signal * plane.weights])
+
+
+def point_counts(dataset, position):
+    """Counts of a point source with the amplitude `AMPLITUDE`, None outside.
+
+    It is an array of shape (n_energy, n_lat, n_lon), without masks.
+    """
+    geom = dataset.counts.geom
+    image = geom.to_image()
+    spatial = PointSpatialModel.from_position(position.transform_to(image.frame))
+    spectral = PowerLawSpectralModel(index=INDEX, amplitude=AMPLITUDE)
+    evaluator = MapEvaluator(SkyModel(spectral, spatial, name="spot"))
+    everywhere = Map.from_geom(image, data=np.ones(image.data_shape, dtype=bool))
+    evaluator.update(dataset.exposure, dataset.psf, dataset.edisp, geom, everywhere)
+    if not evaluator.contributes:
+        return None
+    npred = Map.from_geom(geom, dtype=float)
+    npred.stack(evaluator.compute_npred(), nan_to_num=True)
+    return np.clip(npred.data, 0, None)
+
+
+def _fit_window(window, scale):
+    """Source of the highest likelihood in a window."""
+    if not window.cubes:
+        return SpotSource()
+    energies, counts, npred, point = window.stacked()
+    if not point.any():
+        return SpotSource()
+    rows, columns = np.indices(window.shape)
+    y, x = np.array(window.spot.pixel) - window.corner
+    distance = np.hypot((rows - y) * scale[1], (columns - x) * scale[0])
+    reach = window.spot.reach
+    near_psf = _radius_of(point.sum(axis=0), distance)
+    used = distance <= max(N_REACH * reach, N_PSF * near_psf)
+    # What is masked has no model.
+    seen = (npred > 0) | (counts > 0)
+    sizes = np.append(0, np.geomspace(0.5 * scale.min(), reach, N_SIZES))
+    shapes = np.array([_blur(point, size / scale) * seen for size in sizes])
+    data = counts[:, used], np.maximum(npred[:, used], SMALLEST)
+    signals = shapes[..., used]
+    pivot = _pivot(energies, point)
+    factors = np.ones(energies.size)
+    tilt = 0.0
+    # First the size with the index as it is, then both in turn.
+    for _turn in range(2):
+        _amplitudes, stat = _fit_amplitudes(*data, signals * factors[:, np.newaxis])
+        best = _best_size(stat)
+        if energies.size > 1:
+            tilt = _best_tilt(data, signals[best], energies / pivot)
+            factors = (energies / pivot) ** tilt
+    amplitudes, stat = _fit_amplitudes(*data, signals * factors[:, np.newaxis])
+    best = _best_size(stat)
+    nothing = 2 * np.sum(data[1] - data[0] * np.log(data[1]))
+    signal = amplitudes[best] * shapes[best] * factors[:, np.newaxis, np.newaxis]
+    return SpotSource(
+        # That of E^tilt (E / TeV)^-2 at 1 TeV.
+        amplitude=float(amplitudes[best] * AMPLITUDE.value * pivot**-tilt),
+        index=INDEX - tilt,
+        size=float(_refine(sizes, stat, best)),
+        ts=float(max(nothing - stat[best], 0)),
+        pos_err=_position_error(signal, used, npred, scale),
+    )
+
+
+def _best_size(stat):
+    """Index of the size of the lowest statistic, 0 when that is not much lower."""
+    best = int(np.argmin(stat))
+    return best if stat[0] - stat[best] >= TS_EXTENDED else 0
+
+
+def _best_tilt(data, signal, ratio):
+    """Change of the index with the highest likelihood."""
+    signals = signal * (ratio ** TILTS[:, np.newaxis])[..., np.newaxis]
+    _amplitudes, stat = _fit_amplitudes(*data, signals)
+    best = int(np.argmin(stat))
+    step = TILTS[1] - TILTS[0]
+    return float(TILTS[best] + step * _vertex(stat, best))
+
+
+def _pivot(energies, point):
+    """Mean energy of the counts of the source in TeV."""
+    return float(np.exp(np.average(np.log(energies), weights=point.sum(axis=(1, 2)))))
+
+
+def _radius_of(point, distance):
+    """Radius in deg with 68 percent of a point source."""
+    order = np.argsort(distance, axis=None)
+    sums = np.cumsum(np.ravel(point)[order])
+    return np.ravel(distance)[order][np.searchsorted(sums, 0.68 * sums[-1])]
+
+
+def _blur(point, width):
+    """Images of a Gaussian source, ``width`` in pixels along x and y."""
+    if not np.any(width):
+        return point
+    return ndi.gaussian_filter(point, (0, *width[::-1]), mode="constant")
+
+
+def _fit_amplitudes(counts, npred, signals):
+    """Amplitudes of the highest likelihood, and twice its negative logarithm.
+
+    For each signal, along the first axis, the likelihood is concave in the amplitude,
+    which is 0 or positive.
+    """
+    shape = (-1, 1, 1)
+    axes = (1, 2)
+    amplitudes = np.zeros(len(signals))
+    # The slope is convex: from 0 Newton's method comes from below.
+    for _iteration in range(N_ITERATIONS):
+        total = npred + amplitudes.reshape(shape) * signals
+        slope = np.sum(signals * (counts / total - 1), axis=axes)
+        curvature = np.sum(counts * (signals / total) ** 2, axis=axes)
+        step = slope / np.maximum(curvature, SMALLEST)
+        step = np.where(curvature > 0, np.maximum(step, -amplitudes), 0.0)
+        amplitudes = amplitudes + step
+        if np.all(np.abs(step) <= 1e-8 * np.maximum(amplitudes, SMALLEST)):
+            break
+    total = npred + amplitudes.reshape(shape) * signals
+    return amplitudes, 2 * np.sum(total - counts * np.log(total), axis=axes)
+
+
+def _vertex(values, best):
+    """Where a parabola is lowest, in steps from the lowest of values."""
+    if not 0 < best < len(values) - 1:
+        return 0.0
+    low, middle, high = values[best - 1 : best + 2]
+    curvature = low - 2 * middle + high
+    return float(np.clip(0.5 * (low - high) / curvature, -0.5, 0.5))
+
+
+def _refine(sizes, stat, best):
+    """Size of the lowest statistic between those that were tried."""
+    if not 1 < best < len(sizes) - 1:
+        return sizes[best]
+    return sizes[best] * (sizes[best + 1] / sizes[best]) ** _vertex(stat, best)
+
+
+def _position_error(signal, used, npred, scale):
+    """Standard deviation of each coordinate in deg, by the Fisher information."""
+    rows, columns = np.gradient(signal, axis=(1, 2))
+    total = np.maximum(npred + signal, SMALLEST)[:, used]
+    information = np.mean(
+        [
+            np.sum((slope[:, used] / step) ** 2 / total)
+            for slope, step in ((columns, scale[0]), (rows, scale[1]))
+        ]
+    )
+    return float(1 / np.sqrt(information)) if information > 0 else np.nan
