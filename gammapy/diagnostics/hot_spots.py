@@ -14,6 +14,7 @@ from gammapy.modeling.models import (
     SkyModel,
 )
 from gammapy.utils.arguments import check_list
+from gammapy.utils.plotter import LazyPlotter
 from .result import DiagnosticResult
 
 __all__ = ["HotSpots"]
@@ -75,6 +76,8 @@ class HotSpots(DiagnosticResult):
         "nearest": "",
         "separation": ".2f",
     }
+
+    plotter = LazyPlotter("HotSpotsPlotter")
 
     @property
     def positions(self):

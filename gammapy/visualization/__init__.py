@@ -8,6 +8,7 @@ __all__ = [
     "plot_residuals_distribution",
     "plot_spatial_residuals",
     "plot_spectral_residuals",
+    "plot_spots",
 ]
 
 #: Modules of what is loaded when it is asked for. The subpackage maps loads this one
@@ -19,6 +20,7 @@ LAZY = {
     "plot_residuals_distribution": "residuals.spatial",
     "plot_spatial_residuals": "residuals.spatial",
     "plot_spectral_residuals": "residuals.spectral",
+    "plot_spots": "sky.spots",
 }
 
 

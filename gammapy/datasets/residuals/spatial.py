@@ -331,6 +331,34 @@ class SpatialResiduals:
         table["n_trials"].info.format = ".1f"
         return table
 
+    def worst_pixel(self):
+        """Pixel in which counts and model differ most, of all energy groups.
+
+        Returns
+        -------
+        sqrt_ts : float or None
+            Its significance, with its sign; None when nothing is known.
+        position : `~astropy.coordinates.SkyCoord` or None
+            Its position.
+
+        Examples
+        --------
+        >>> from gammapy.datasets import Datasets, SpatialResiduals
+        >>> path = "$GAMMAPY_DATA/fermi-3fhl-crab/Fermi-LAT-3FHL"
+        >>> datasets = Datasets.read(f"{path}_datasets.yaml")
+        >>> sqrt_ts, position = SpatialResiduals.from_datasets(datasets).worst_pixel()
+        >>> position.to_string(precision=1)
+        '184.6 -5.8'
+        """
+        data = self.sqrt_ts.data
+        known = ~np.isnan(data)
+        if not known.any():
+            return None, None
+        sizes = np.where(known, np.abs(data), -1)
+        idx = np.unravel_index(np.argmax(sizes), sizes.shape)
+        position = self.sqrt_ts.geom.to_image().get_coord().skycoord[idx[1:]]
+        return float(data[idx]), position
+
     def _n_trials(self, idx, select):
         """Number of independent values among the selected pixels of a group."""
         if "n_correlated" not in self._maps:

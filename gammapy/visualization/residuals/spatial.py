@@ -9,6 +9,7 @@ from gammapy.visualization.axes import check_plain_axes
 from gammapy.visualization.limits import check_map_limits
 from gammapy.visualization.plotter import BasePlotter
 from gammapy.visualization.sky.models import select_components
+from gammapy.visualization.sky.spots import check_spots
 from .compute import spatial_residuals
 from .layout import axes_grid
 from .panels import check_panels
@@ -53,6 +54,7 @@ class SpatialResidualsPlotter(BasePlotter):
         vmin=None,
         vmax=None,
         vsig=5,
+        spots=None,
         axes=None,
     ):
         """Draw maps of counts, model and residuals.
@@ -61,7 +63,7 @@ class SpatialResidualsPlotter(BasePlotter):
         ----------
         residuals : `~gammapy.datasets.SpatialResiduals`
             Residuals.
-        panels, models, region, vmin, vmax, vsig, axes : optional
+        panels, models, region, vmin, vmax, vsig, spots, axes : optional
             As in `~gammapy.visualization.plot_spatial_residuals`.
 
         Returns
@@ -72,12 +74,15 @@ class SpatialResidualsPlotter(BasePlotter):
         """
         panels = check_panels(panels)
         check_map_limits(vmin, vmax, vsig)
+        if spots is not None:
+            check_spots(spots)
         options = DrawOptions(
             components=select_components(residuals.models, models),
             region=parse_region(region),
             vmin=vmin,
             vmax=vmax,
             vsig=vsig,
+            spots=spots,
         )
         with self._rc_context():
             grid = axes_grid(residuals, panels, axes)
@@ -132,6 +137,7 @@ def plot_spatial_residuals(
     vmin=None,
     vmax=None,
     vsig=5,
+    spots=None,
     axes=None,
     **options,
 ):
@@ -157,6 +163,9 @@ def plot_spatial_residuals(
         Colours of the significance end at plus and minus this; beyond it contours
         every 2 sigma (wider where there would be too many) carry their value. An area
         too small for that has its extreme value beside it. Default is 5.
+    spots : `~gammapy.diagnostics.HotSpots`, optional
+        Hot spots to circle and number on all maps whose energies overlap with theirs.
+        Default is None.
     axes : dict of `~matplotlib.axes.Axes`, optional
         Axes by panel name, `~astropy.visualization.wcsaxes.WCSAxes` for maps. With
         several energy groups a list of axes by panel name. Default is a new figure.
@@ -193,6 +202,8 @@ def plot_spatial_residuals(
     check_panels(panels)
     check_map_limits(vmin, vmax, vsig)
     parse_region(region)
+    if spots is not None:
+        check_spots(spots)
     residuals = spatial_residuals(datasets, options)
     return residuals.plotter.plot(
         residuals,
@@ -202,6 +213,7 @@ def plot_spatial_residuals(
         vmin=vmin,
         vmax=vmax,
         vsig=vsig,
+        spots=spots,
         axes=axes,
     )
 

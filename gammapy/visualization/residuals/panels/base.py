@@ -19,6 +19,7 @@ class DrawOptions:
     vmin: float | None = None
     vmax: float | None = None
     vsig: float = 5
+    spots: object = None
 
 
 class Panel:
@@ -59,6 +60,7 @@ class MapPanel(Panel):
     #: Colour map, and colour of what is drawn on it.
     cmap = "RdBu_r"
     line_color = "black"
+    spot_color = "darkgreen"
 
     def image(self, residuals, idx):
         """Map of an energy group, a `~gammapy.maps.WcsNDMap`."""
@@ -83,6 +85,11 @@ class MapPanel(Panel):
         plot_image(image, ax, cmap=self.cmap, limits=limits, label=label)
         plot_region(options.region, ax)
         plot_models(options.components, ax, color=self.line_color)
+        if options.spots is not None:
+            edges = residuals.energy_axis.edges[idx : idx + 2]
+            options.spots.plotter.plot(
+                options.spots, ax, energy_range=edges, color=self.spot_color
+            )
         self.finish(image, ax, options)
 
     def finish(self, image, ax, options):

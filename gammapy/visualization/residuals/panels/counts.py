@@ -14,6 +14,7 @@ class CountsPanel(MapPanel):
     cmap = "viridis"
     # The colours are dark but for the brightest spots.
     line_color = "white"
+    spot_color = "orange"
 
     def __init__(self, name, title, quantity):
         super().__init__(name, title)
