@@ -17,11 +17,12 @@ from gammapy.datasets import Datasets, SpatialResiduals, SpectralResiduals
 from gammapy.datasets.residuals import kernels
 from gammapy.datasets.residuals.checks import STAT_KINDS
 from gammapy.datasets.residuals.grids import parse_region
+from gammapy.diagnostics import HotSpotEstimator, HotSpots
+from gammapy.diagnostics.positions import nearest_component
 from gammapy.modeling.fit_table import is_at_limit, unique_parameter_names
 from gammapy.stats.residuals import RESIDUAL_METHODS
 from gammapy.visualization import plot_spatial_residuals, plot_spectral_residuals
 from gammapy.visualization.residuals import PANELS, format_energy_range
-from gammapy.visualization.sky.models import select_components
 from .common import (
     FILE,
     InputError,
@@ -44,7 +45,12 @@ WITHOUT_AREA = (LineSkyRegion, TextSkyRegion)
 MAPS, MAPS_FIGURE = "spatial_residuals.fits", "spatial_residuals.png"
 SPECTRUM, SPECTRUM_FIGURE = "spectral_residuals.ecsv", "spectral_residuals.png"
 PARAMETERS = "parameters.ecsv"
-OUTPUTS = (MAPS, MAPS_FIGURE, SPECTRUM, SPECTRUM_FIGURE, PARAMETERS)
+SPOTS = "hot_spots.ecsv"
+OUTPUTS = (MAPS, MAPS_FIGURE, SPECTRUM, SPECTRUM_FIGURE, PARAMETERS, SPOTS)
+
+# Radii of the search for hot spots, in units of the one of the maps; none is larger
+# than this part of the map.
+SPOT_RADII, LARGEST = (1, 2, 4), 0.25
 
 
 class QuantityType(click.ParamType):
@@ -183,6 +189,28 @@ ENERGY = QuantityType("an energy", "2 TeV")
 )
 @click.option("--no-mask-fit", is_flag=True, help="Look beyond the fit range, too.")
 @click.option(
+    "--spots",
+    "with_spots",
+    is_flag=True,
+    help="Search for hot spots at the radius and at 2 and 4 times the radius, and"
+    " number them on the maps.",
+)
+@click.option(
+    "--threshold",
+    type=click.FloatRange(min=0, min_open=True),
+    default=4.0,
+    help="Lowest significance of a hot spot, up or down.",
+)
+@click.option(
+    "--toys",
+    type=click.IntRange(min=0),
+    default=100,
+    help="Number of simulations of noise that hot spots are compared with.",
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, help="Seed of the simulations."
+)
+@click.option(
     "--jobs",
     type=click.IntRange(min=1),
     default=1,
@@ -209,11 +237,13 @@ def cli_residuals(datasets, models, names, out, overwrite, **options):
       spatial_residuals.fits   maps, for SpatialResiduals.read; not of spectra
       spectral_residuals.ecsv  table, one row per energy bin
       parameters.ecsv          table of the model parameters
+      hot_spots.ecsv           table of hot spots, for HotSpots.read; with --spots
       *_residuals.png          figures of both
 
     and what there is to say in a few lines is printed: mean and width of the
-    significance (0 and 1 if the model holds), and the worst pixel with the model
-    component that is nearest.
+    significance (0 and 1 if the model holds), the worst pixel with the model component
+    that is nearest, and with --spots the table of hot spots and how often noise has
+    such spots.
 
     \b
     Examples
@@ -224,8 +254,12 @@ def cli_residuals(datasets, models, names, out, overwrite, **options):
     """
     check_absent([out / name for name in OUTPUTS], overwrite)
     matplotlib.use("agg")
+    search = {name: options.pop(name) for name in ("threshold", "toys", "seed")}
+    with_spots = options.pop("with_spots")
     datasets = select_datasets(read_datasets(datasets, models), names)
     results = compute(datasets, **options)
+    if with_spots:
+        results.spots = find_spots(results.spatial, datasets, options, **search)
     log.info("Drawing")
     writers = results.writers()
     write_files(out, writers)
@@ -290,6 +324,31 @@ def compute(
     )
 
 
+def find_spots(residuals, datasets, options, *, threshold, toys, seed):
+    """Hot spots around the scale of the maps, None without maps."""
+    if residuals is None:
+        log.warning("There are no maps to search for hot spots.")
+        return None
+    geom = residuals.counts.geom
+    largest = LARGEST * geom.to_image().width.min()
+    radius = u.Quantity(options["radius"])
+    radii = [factor * radius for factor in SPOT_RADII if factor * radius <= largest]
+    with show_progress(), input_errors():
+        estimator = HotSpotEstimator(
+            kernel=kernels.from_choice(options["kernel"]),
+            correlation_radii=radii or [radius],
+            energy_min=options["energy_min"],
+            energy_max=options["energy_max"],
+            threshold=threshold,
+            n_toys=toys,
+            random_state=seed,
+            exclude=options["exclude"],
+            apply_mask=not options["no_mask_fit"],
+            n_jobs=options["jobs"],
+        )
+        return estimator.run([datasets[name] for name in residuals.datasets_names])
+
+
 @dataclass
 class Results:
     """What the command writes and prints."""
@@ -301,13 +360,17 @@ class Results:
     method: str
     panels: list
     exclude: list
+    spots: HotSpots | None = None
 
     def writers(self):
         """By file name a function that writes to a path; all is drawn already."""
         writers = {}
         if self.spatial is not None:
             axes = plot_spatial_residuals(
-                self.spatial, panels=self.panels, region=self.region
+                self.spatial,
+                panels=self.panels,
+                region=self.region,
+                spots=self.spots,
             )
             writers[MAPS] = self.spatial.write
             writers[MAPS_FIGURE] = figure_writer(axes[self.panels[0]].figure)
@@ -316,6 +379,8 @@ class Results:
         writers[SPECTRUM_FIGURE] = figure_writer(axes[0].figure)
         if self.models:
             writers[PARAMETERS] = parameters_table(self.models).write
+        if self.spots is not None:
+            writers[SPOTS] = self.spots.write
         return writers
 
     def summary(self):
@@ -323,6 +388,8 @@ class Results:
         yield f"Datasets: {', '.join(self.spectral.datasets_names)}"
         if self.spatial is not None:
             yield from summarize_maps(self.spatial, self.exclude)
+        if self.spots is not None:
+            yield from summarize_spots(self.spots)
         yield summarize_spectrum(self.spectral)
         if self.models:
             yield summarize_parameters(self.models)
@@ -349,44 +416,31 @@ def summarize_maps(residuals, exclude=()):
         f"width {row['std']:.2f} +- {row['std_err']:.2f} "
         f"in {row['n_trials']:.0f} independent trials (0 and 1 if the model holds)"
     )
-    found = worst_pixel(residuals)
-    if found is None:
+    sigma, position = residuals.worst_pixel()
+    if sigma is None:
         return
-    sigma, position = found
     line = f"Worst pixel: {sigma:+.1f} sigma at {show_position(position)}"
-    nearest = nearest_component(position, residuals.models)
-    if nearest is not None:
-        name, separation = nearest
+    name, separation = nearest_component(position, residuals.models)
+    if name:
         what = f"{name} (left out)" if name in exclude else name
-        line += f"; nearest component: {what}, {separation.deg:.2f} deg away"
+        line += f"; nearest component: {what}, {separation:.2f} deg away"
     yield line
 
 
-def worst_pixel(residuals):
-    """Highest significance, up or down, and its position; None when there is none."""
-    image = residuals.sqrt_ts.sum_over_axes(keepdims=False)
-    known = ~np.isnan(image.data)
-    if not known.any():
-        return None
-    size = np.where(known, np.abs(image.data), -1)
-    idx = np.unravel_index(np.argmax(size), size.shape)
-    return image.data[idx], image.geom.get_coord().skycoord[idx]
+def summarize_spots(spots):
+    """Lines on hot spots: what is highest, notes, and the table."""
+    yield f"Hot spots: {spots.verdict}"
+    yield from (f"Note: {note}" for note in spots.notes)
+    table = spots.table
+    table.keep_columns([name for name in spots.COLUMNS if name in table.colnames])
+    if len(table):
+        yield from table.pformat(max_lines=-1, max_width=-1)
 
 
 def show_position(position):
     """Position in degrees, with its frame."""
     lon, lat = position.data.lon.deg, position.data.lat.deg
     return f"{lon:.3f}, {lat:+.3f} deg ({position.frame.name})"
-
-
-def nearest_component(position, models):
-    """Name and separation of the component next to a position, or None."""
-    separations = [
-        (component.name, position.separation(component.position))
-        for component in select_components(models)
-        if hasattr(component.spatial_model, "lon_0")
-    ]
-    return min(separations, key=lambda pair: pair[1], default=None)
 
 
 def summarize_spectrum(residuals):

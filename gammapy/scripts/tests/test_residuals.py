@@ -19,6 +19,7 @@ from gammapy.datasets import (
     SpectralResiduals,
     SpectrumDataset,
 )
+from gammapy.diagnostics import HotSpotEstimator, HotSpots
 from gammapy.estimators import FluxPoints
 from gammapy.makers import RingBackgroundMaker
 from gammapy.maps import Map, MapAxis, RegionNDMap, WcsGeom
@@ -196,6 +197,29 @@ def test_worst_pixel_and_nearest_component(args):
         f"Worst pixel: +{sigma:.1f} sigma at 0.200, +0.500 deg (galactic); "
         "nearest component: near (left out), 0.54 deg away"
     )
+
+
+def test_hot_spots(args, files):
+    """The same as the estimator finds, in the file, in the text and on the maps."""
+    options = ["--radius", "0.1 deg", "--kernel", "gauss", "--spots", "--toys", "20"]
+    result = run_cli(cli, [*args, *options, "--panels", "significance", "--seed", "3"])
+    assert names_in("residuals") == ALL_FILES | {"hot_spots.ecsv"}
+    datasets = Datasets.read(files / "datasets.yaml", files / "models.yaml")
+    expected = HotSpotEstimator(
+        correlation_radii=["0.1 deg", "0.2 deg", "0.4 deg"], n_toys=20, random_state=3
+    ).run(datasets)
+    spots = HotSpots.read("residuals/hot_spots.ecsv")
+    assert spots.verdict == expected.verdict
+    assert_allclose(spots.table["sqrt_ts"], expected.table["sqrt_ts"])
+    assert spots.table["sqrt_ts"][0] > 4
+    assert f"Hot spots: {spots.verdict}" in result.stdout
+    row = next(
+        line.split() for line in result.stdout.splitlines() if line.split()[:1] == ["1"]
+    )
+    assert float(row[1]) == pytest.approx(0.2, abs=0.05)
+
+    run_cli(cli, [*args, "--overwrite"])
+    assert names_in("residuals") == ALL_FILES
 
 
 @pytest.mark.parametrize(
