@@ -1,4 +1,14 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-from .residuals import SpatialResiduals, SpectralResiduals
+from .residuals import (
+    RadialResiduals,
+    SliceResiduals,
+    SpatialResiduals,
+    SpectralResiduals,
+)
 
-__all__ = ["SpatialResiduals", "SpectralResiduals"]
+__all__ = [
+    "RadialResiduals",
+    "SliceResiduals",
+    "SpatialResiduals",
+    "SpectralResiduals",
+]

@@ -15,6 +15,7 @@ PLOTTERS = {
     "HotSpotsPlotter": "sky.spots",
     "MapDatasetPlotter": "residuals.dataset",
     "ModelsPlotter": "sky.models",
+    "ProfileResidualsPlotter": "residuals.profiles",
     "SpatialResidualsPlotter": "residuals.spatial",
     "SpectralResidualsPlotter": "residuals.spectral",
     "SpectrumDatasetPlotter": "residuals.dataset",

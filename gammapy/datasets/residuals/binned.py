@@ -182,6 +182,24 @@ class BinnedResiduals:
                 columns["residual_band"] = np.divide(self.npred_err, scale)
         return columns
 
+    def plot(self, method="significance", **kwargs):
+        """Draw counts and model, with the residuals below.
+
+        Parameters
+        ----------
+        method : {"diff", "diff/model", "diff/sqrt(model)", "significance"}
+            Residual method. Default is "significance".
+        **kwargs
+            ``models`` and ``axes``, as for
+            `~gammapy.visualization.plot_spectral_residuals`.
+
+        Returns
+        -------
+        ax_counts, ax_residuals : tuple of `~matplotlib.axes.Axes`
+            The axes.
+        """
+        return self.plotter.plot(self, method=method, **kwargs)
+
     def write(self, filename, *, overwrite=False):
         """Write to an ECSV file, a text with the table and all else in its header.
 

@@ -6,6 +6,7 @@ from gammapy.visualization.energies import format_energy_range as format_energy_
 from .dataset import MapDatasetPlotter, SpectrumDatasetPlotter
 from .datasets import DatasetsPlotter
 from .panels import PANELS as PANELS
+from .profiles import ProfileResidualsPlotter
 from .spatial import (
     SpatialResidualsPlotter,
     plot_residuals_distribution,
@@ -16,6 +17,7 @@ from .spectral import SpectralResidualsPlotter, plot_spectral_residuals
 __all__ = [
     "DatasetsPlotter",
     "MapDatasetPlotter",
+    "ProfileResidualsPlotter",
     "SpatialResidualsPlotter",
     "SpectralResidualsPlotter",
     "SpectrumDatasetPlotter",

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Counts, model and residuals against energy."""
+"""Counts, model and residuals against energy, or whatever bins there are."""
 
 import numpy as np
 from astropy.visualization import quantity_support
@@ -24,7 +24,15 @@ MASK_STYLE = {"color": "0.88", "linewidth": 0, "zorder": 0}
 LEGEND_HEIGHT = 0.6
 
 
-def plot_counts(table, ax, names, *, background_label, with_faint=False):
+def plot_counts(
+    table,
+    ax,
+    names,
+    *,
+    background_label,
+    with_faint=False,
+    label="Counts per bin",
+):
     """Counts as points; model, background and components as steps.
 
     The error bar of a bin without counts reaches up from the bottom of the axes.
@@ -41,8 +49,10 @@ def plot_counts(table, ax, names, *, background_label, with_faint=False):
         What the background is.
     with_faint : bool
         Whether to draw also components that are too faint to matter.
+    label : str, optional
+        What the axis shows. Default is "Counts per bin".
     """
-    edges = energy_edges(table)
+    edges = bin_edges(table)
     highest = np.nanmax([table["counts"], table["npred"]])
     shown = []
     for column, style in _curves(names, background_label):
@@ -53,10 +63,10 @@ def plot_counts(table, ax, names, *, background_label, with_faint=False):
             ax.stairs(table[column], edges, baseline=None, **style)
             shown.append(column)
     if "npred_err" in table.colnames:
-        label = r"Model $\pm 1\sigma$"
-        plot_band(table["npred"], table["npred_err"], edges, ax, label=label)
+        text = r"Model $\pm 1\sigma$"
+        plot_band(table["npred"], table["npred_err"], edges, ax, label=text)
     ax.errorbar(
-        table["e_ref"],
+        _centers(table),
         table["counts"],
         yerr=(table["residual_errn"], table["residual_errp"]),
         label="Counts",
@@ -66,7 +76,7 @@ def plot_counts(table, ax, names, *, background_label, with_faint=False):
     if highest > 0:
         ax.set_yscale("log")
         ax.set_ylim(_lowest_shown(table, shown), 3 * highest)
-    ax.set_ylabel("Counts per bin")
+    ax.set_ylabel(label)
 
 
 def plot_band(centre, errors, edges, ax, *, label=None):
@@ -100,14 +110,15 @@ def plot_points(table, ax):
         Axes.
     """
     method = table.meta["method"]
-    x = np.asarray(table["e_ref"], dtype=float)
+    x = _centers(table)
     y, *errors = _residuals_with_errors(table)
     errors = np.array(errors)
-    widths = (x - table["e_min"], table["e_max"] - x)
+    edges = bin_edges(table)
+    widths = (x - edges[:-1], edges[1:] - x)
     finite, infinite = np.isfinite(y), np.isinf(y)
     ax.axhline(0, color="black", linewidth=0.7, zorder=1)
     if "residual_band" in table.colnames:
-        plot_band(0.0, table["residual_band"], energy_edges(table), ax)
+        plot_band(0.0, table["residual_band"], edges, ax)
     ax.errorbar(
         x,
         np.where(finite, y, np.nan),
@@ -185,12 +196,12 @@ def _residuals_with_errors(table):
 
 
 def plot_masked_ranges(edges, mask, ax):
-    """Shade the energies at which all is masked; the first range has a label.
+    """Shade the bins in which all is masked; the first range has a label.
 
     Parameters
     ----------
     edges : `~numpy.ndarray`
-        Edges of the energy bins.
+        Edges of the bins.
     mask : `~numpy.ndarray`
         Bins that are used.
     ax : `~matplotlib.axes.Axes`
@@ -279,9 +290,19 @@ def _ends(bars):
     return [segment for segment in bars.get_segments() if len(segment)]
 
 
-def energy_edges(table):
-    """Edges of the energy bins of a table."""
-    return np.append(table["e_min"], table["e_max"][-1])
+def bin_edges(table):
+    """Edges of the bins of a table: of energies, else of x."""
+    x = _bins_of(table)
+    return np.append(table[f"{x}_min"], table[f"{x}_max"][-1])
+
+
+def _centers(table):
+    return np.asarray(table[f"{_bins_of(table)}_ref"], dtype=float)
+
+
+def _bins_of(table):
+    """What the names of the columns of the bins begin with."""
+    return "e" if "e_ref" in table.colnames else "x"
 
 
 def _curves(names, background_label):

@@ -1,28 +1,16 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Joint residuals against energy."""
 
-import numpy as np
-import matplotlib.pyplot as plt
 from gammapy.datasets.residuals.grids import parse_region
-from gammapy.stats.residual_methods import METHODS
-from gammapy.visualization.axes import check_plain_axes
 from gammapy.visualization.energies import format_energy_axis, legible_table
-from gammapy.visualization.plotter import BasePlotter
-from gammapy.visualization.sky.models import select_names
+from .binned import BinnedResidualsPlotter
 from .compute import spectral_residuals
-from .points import (
-    energy_edges,
-    plot_counts,
-    plot_legend,
-    plot_masked_ranges,
-    plot_points,
-    shown_edges,
-)
+from .points import shown_edges
 
 __all__ = ["SpectralResidualsPlotter", "plot_spectral_residuals"]
 
 
-class SpectralResidualsPlotter(BasePlotter):
+class SpectralResidualsPlotter(BinnedResidualsPlotter):
     """Draws `~gammapy.datasets.SpectralResiduals`.
 
     Parameters
@@ -43,76 +31,14 @@ class SpectralResidualsPlotter(BasePlotter):
     >>> axes = residuals.plotter.plot(residuals, method="significance")
     """
 
-    def plot(self, residuals, *, method="diff", models=True, axes=None):
-        """Draw counts and model, with the residuals below.
+    def _table(self, residuals, method):
+        return legible_table(residuals, method)
 
-        Parameters
-        ----------
-        residuals : `~gammapy.datasets.SpectralResiduals`
-            Residuals.
-        method, models, axes : optional
-            As in `~gammapy.visualization.plot_spectral_residuals`.
+    def _format_axis(self, ax, edges, mask):
+        format_energy_axis(ax, *shown_edges(edges, mask))
 
-        Returns
-        -------
-        ax_spectrum, ax_residuals : tuple of `~matplotlib.axes.Axes`
-            The axes.
-        """
-        table = legible_table(residuals, method)
-        counts_table = legible_table(residuals, "diff")
-        # Components that were left out of the model are known, but have no curve.
-        names = select_names([*residuals.components, *residuals.exclude], models)
-        names = [name for name in residuals.components if name in names]
-        with self._rc_context():
-            axes = _new_spectral_axes() if axes is None else _check_spectral_axes(axes)
-            ax_spectrum, ax_residuals = axes
-            plot_counts(
-                counts_table,
-                ax_spectrum,
-                names,
-                background_label=_background_label(residuals),
-                with_faint=models is not True,
-            )
-            plot_residual_points(residuals, table, ax_residuals)
-            edges = energy_edges(table)
-            plot_masked_ranges(edges, residuals.mask, ax_spectrum)
-            format_energy_axis(ax_spectrum, *shown_edges(edges, residuals.mask))
-            plot_legend(ax_spectrum)
-            ax_spectrum.figure.align_ylabels(list(axes))
-        return ax_spectrum, ax_residuals
-
-    def plot_points(self, residuals, *, method="significance", ax=None):
-        """Draw the residuals alone.
-
-        Parameters
-        ----------
-        residuals : `~gammapy.datasets.SpectralResiduals`
-            Residuals.
-        method : {"diff", "diff/model", "diff/sqrt(model)", "significance"}
-            Residual method. Default is "significance".
-        ax : `~matplotlib.axes.Axes`, optional
-            Axes. Default is the current ones.
-
-        Returns
-        -------
-        ax : `~matplotlib.axes.Axes`
-            The axes.
-        """
-        table = legible_table(residuals, method)
-        with self._rc_context():
-            ax = plt.gca() if ax is None else ax
-            return plot_residual_points(residuals, table, ax)
-
-
-def plot_residual_points(residuals, table, ax):
-    """Residuals, the masked ranges and both axes with their labels."""
-    plot_points(table, ax)
-    edges = energy_edges(table)
-    plot_masked_ranges(edges, residuals.mask, ax)
-    format_energy_axis(ax, *shown_edges(edges, residuals.mask))
-    ax.set_ylabel(METHODS[table.meta["method"]].label)
-    ax.set_xlabel(f"Energy [{table['e_ref'].unit}]")
-    return ax
+    def _x_label(self, residuals, table):
+        return f"Energy [{table['e_ref'].unit}]"
 
 
 def plot_spectral_residuals(
@@ -168,30 +94,3 @@ def plot_spectral_residuals(
     parse_region(region)
     residuals = spectral_residuals(datasets, region, options)
     return residuals.plotter.plot(residuals, method=method, models=models, axes=axes)
-
-
-def _check_spectral_axes(axes):
-    axes = tuple(np.ravel(axes))
-    if len(axes) != 2:
-        raise ValueError(
-            "Needed are two axes, of the spectrum and of the residuals; there are "
-            f"{len(axes)}."
-        )
-    for ax in axes:
-        check_plain_axes(ax)
-    return axes
-
-
-def _new_spectral_axes():
-    figure = plt.figure(figsize=(7, 6.6))
-    axes = figure.subplots(
-        2, 1, sharex=True, height_ratios=(1.9, 1), gridspec_kw={"hspace": 0.06}
-    )
-    figure.subplots_adjust(left=0.125, top=0.98, right=0.97, bottom=0.085)
-    return axes
-
-
-def _background_label(residuals):
-    if residuals.is_on_off:
-        return r"Background ($\alpha$ $\times$ off counts)"
-    return "Background"
