@@ -33,6 +33,11 @@ NAMES = {
     "background": "``FoVBackgroundMaker``, fit of 30 runs",
 }
 
+CRAB = {
+    "points": 'Flux points, 10 bins, ``selection_optional="all"``',
+    "fit": "Fit of three parameters, ``confidence`` of each",
+}
+
 
 def table(widths, rows):
     """List table of rows, the first one being its header."""
@@ -148,7 +153,41 @@ def render_norms(measured):
     )
 
 
-PARTS = {"residuals": ("speed", render_residuals), "norms": ("norms", render_norms)}
+def render_crab(measured):
+    """Table of the spectral analysis of the Crab.
+
+    Parameters
+    ----------
+    measured : dict
+        Contents of ``crab.json``.
+
+    Returns
+    -------
+    text : str
+        RST.
+    """
+    rows = [("", "2.1, s", "fork, s", "2.1 / fork")]
+    lines = [(name, measured["lines"].get(what)) for what, name in CRAB.items()]
+    lines = [(name, line) for name, line in lines if line]
+    for name, line in lines:
+        seconds = line["seconds"]
+        times_of = (f"{seconds[side]:.2g}" for side in ("upstream", "fork"))
+        rows.append((name, *times_of, times(line["gain"])))
+    value, stat = (
+        max(line["agreement"][key] for _name, line in lines)
+        for key in ("max_values", "max_stats")
+    )
+    return table((55, 15, 15, 15), rows) + (
+        f"\nAll results agree: values within {value:.1g} of the error, the statistic "
+        f"within {stat:.1g}.\n"
+    )
+
+
+PARTS = {
+    "residuals": ("speed", render_residuals),
+    "norms": ("norms", render_norms),
+    "crab": ("crab", render_crab),
+}
 
 
 def replace_part(page, name, text):

@@ -129,7 +129,7 @@ class _Profile:
         self.statistic = self.minimum = None
 
     def __call__(self, value):
-        """Rise, and its derivative."""
+        """Rise, its derivative, and its second derivative where that costs nothing."""
         if not self.reoptimize or self.templates.n_norms == 1:
             return self._rise_of(value)
         low, high = self.templates.minima.copy(), self.templates.maxima.copy()
@@ -147,17 +147,17 @@ class _Profile:
         self.failure = problem.failure
         if problem.impossible.size:
             self.nfev += statistic.n_calls
-            return np.inf, np.nan
+            return np.inf, np.nan, 0.0
         self.norms = problem.best.norms
         statistic.rounding = 0.0
         minimum = statistic.point(self.fit.values)
         rise = statistic.difference(problem.best, minimum) - self.rise
         self.nfev += statistic.n_calls
         self.templates = statistic.templates
-        return rise, statistic.derivatives(problem.best)[0][self.index]
+        return rise, statistic.derivatives(problem.best)[0][self.index], 0.0
 
     def _rise_of(self, value):
-        """Rise and its derivative when nothing is fitted."""
+        """Rise and its derivatives when nothing is fitted."""
         if self.statistic is None:
             self.statistic = Statistic(self.templates)
             self.minimum = self.statistic.point(self.fit.values)
@@ -167,9 +167,10 @@ class _Profile:
         self.templates = self.statistic.templates
         self.nfev += 1
         if self.statistic.without_model(point).size:
-            return np.inf, np.nan
+            return np.inf, np.nan, 0.0
         rise = self.statistic.difference(point, self.minimum) - self.rise
-        return rise, self.statistic.derivatives(point)[0][self.index]
+        gradient, hessian = self.statistic.derivatives(point)
+        return rise, gradient[self.index], hessian[self.index, self.index]
 
     def crossing(self, sign):
         """Distance to where it is zero, and what is wrong with it."""
@@ -184,7 +185,7 @@ class _Profile:
         distance = min(np.sqrt(self.rise) * error, bound)
         widths, rises = [], []
         for _number in range(200):
-            rise, slope = self(best + sign * distance)
+            rise, slope, curvature = self(best + sign * distance)
             if abs(rise) < 1e-9 * self.rise and not self.failure:
                 return distance, ""
             if rise < 0 and distance >= bound:
@@ -199,7 +200,7 @@ class _Profile:
             if widths[-1] < 1e-12 * outer:
                 return self._checked(distance, rise)
             slope *= sign
-            distance = distance - rise / slope if slope > 0 else np.inf
+            distance = distance + _step(rise, slope, curvature)
             # Newton's step, or half the interval where that leaves it or is slow.
             is_slow = len(widths) > 3 and widths[-1] > 0.5 * widths[-4]
             # From one side, it comes nearer though the interval stays as it is.
@@ -228,3 +229,14 @@ class _Profile:
             f"The statistic does not rise by {self.rise:.4g} before the bound of "
             f"{t.names[self.index]}: {end} is {bound:.4g}."
         )
+
+
+def _step(rise, slope, curvature):
+    """Step to where a parabola is 0, infinite when it falls.
+
+    Without a curvature it is that of Newton's method.
+    """
+    if not slope > 0:
+        return np.inf
+    below = slope**2 - 2 * rise * curvature
+    return -2 * rise / (slope + np.sqrt(below)) if below > 0 else -rise / slope
