@@ -232,6 +232,25 @@ def choose_profile(fit, datasets, step="optimize", *, norms=True):
     return Choice("newton", reason=SMOOTH, is_fast=True)
 
 
+def choose_others(fit, datasets, parameters):
+    """Backend for fits of parameters with a norm of a source whose others are frozen.
+
+    Parameters
+    ----------
+    fit, datasets, parameters
+        As for `choose`.
+
+    Returns
+    -------
+    choice : `Choice`
+        "newton" where all of them have exact derivatives, or that of the fit.
+    """
+    reason = why_not_asked(fit) or datasets._why_not_smooth(parameters)
+    if reason:
+        return Choice(fit.backend, reason=reason)
+    return Choice("newton", reason=SMOOTH, is_fast=True)
+
+
 def run_fit(fit, datasets, label, fit_class):
     """Run a fit; by Newton's method where it applies and no backend was asked for.
 
@@ -251,23 +270,22 @@ def run_fit(fit, datasets, label, fit_class):
     result : `~gammapy.modeling.FitResult`
         Result.
     """
-    reason = GIVEN
-    if fit.is_automatic and (why := datasets.why_not_linear()):
-        reason = f"Not linear in norms: {why}."
-    elif fit.is_automatic:
+    choice = choose_profile(fit, datasets)
+    if fit.is_automatic and choice.backend == "newton":
         start = [(par, par.value) for par in datasets.parameters.free_parameters]
         try:
             result = fit_class("newton", debug=fit.debug).run(datasets)
         except ValueError as error:
             reason = str(error)
         else:
-            reason = result.message
             if result.success:
-                Choice("newton", reason=NORMS).log(label)
+                choice.log(label)
                 return result
+            reason = result.message
             for par, value in start:
                 par.value = value
-    Choice(fit.backend, reason=reason).log(label)
+        choice = Choice(fit.backend, reason=reason)
+    choice.log(label)
     return fit.run(datasets)
 
 

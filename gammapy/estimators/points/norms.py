@@ -11,10 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 import astropy.units as u
 from gammapy.datasets import Datasets
+from gammapy.modeling import Fit
 from gammapy.modeling.automatic import (
     STEPS,
     Choice,
     choose,
+    choose_others,
     replaced_method,
     why_not_asked,
 )
@@ -23,6 +25,7 @@ from gammapy.modeling.fit_table import (
     undetermined_names,
     unique_parameter_names,
 )
+from gammapy.modeling.linearity import NotLinearError
 from gammapy.modeling.newton import confidence_norm, fit_norms
 from gammapy.modeling.newton.asimov import asimov_ts, keeps_all_bins
 from gammapy.modeling.newton.sums import stats_along
@@ -122,7 +125,14 @@ class NormFluxPoints:
         if not reason:
             source, others = _norms(estimator, datasets)
             new = _copies(datasets, datasets.models)
-            choice = choose(fit, new, others, steps=STEPS, scales={source.name: norm})
+            try:
+                scales = {source.name: norm}
+                choice = choose(fit, new, others, steps=STEPS, scales=scales)
+            except NotLinearError:
+                # The backend "newton" was asked for, and can do without templates.
+                choice = choose_others(fit, datasets, others)
+                if choice.backend != "newton" or not choice.is_fast:
+                    raise
         choice.log(estimator.tag)
         if choice.templates is None:
             return None
@@ -335,6 +345,32 @@ class NormFluxPoints:
             sliced.parameters.freeze_all()
             norm.frozen = False
         return sliced
+
+
+def newton_fit(estimator, datasets):
+    """Fit by Newton's method for flux points with free shapes and spectra of others.
+
+    Parameters
+    ----------
+    estimator : `~gammapy.estimators.FluxPointsEstimator`
+        The options.
+    datasets : `~gammapy.datasets.Datasets`
+        Datasets.
+
+    Returns
+    -------
+    fit : `~gammapy.modeling.Fit`
+        None where the fit of the estimator is to be taken.
+    """
+    is_local = isinstance(datasets, Datasets) and bool(datasets.models)
+    if not (estimator.fit.is_automatic and estimator.reoptimize and is_local):
+        return None
+    others = _norms(estimator, datasets)[1]
+    choice = choose_others(estimator.fit, datasets, others)
+    choice.log(estimator.tag)
+    if choice.backend != "newton":
+        return None
+    return Fit("newton", debug=estimator.fit.debug)
 
 
 def _norms(estimator, datasets):

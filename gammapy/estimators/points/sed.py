@@ -1,18 +1,20 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 import logging
 from dataclasses import dataclass
+import numpy as np
 import astropy.units as u
 from gammapy.datasets import Datasets
 from gammapy.datasets.actors import DatasetsActor
 from gammapy.modeling import Fit
 from gammapy.modeling.fit_log import log_row
 from gammapy.modeling.fit_table import add_pulls, best_fit_values
+from gammapy.modeling.linearity import NotLinearError
 from gammapy.modeling.utils import _parse_datasets
 from gammapy.utils.arguments import check_bool, did_you_mean, listed, parse_edges
 from gammapy.utils.parallel import ParallelMixin
 from ..notes import NOTES, warn_notes
 from ..reference import with_positive_reference
-from .norms import NormFluxPoints
+from .norms import NormFluxPoints, newton_fit
 from .nuisance import ROWS, flux_point_row
 from .used_energies import UsedEnergies, warn_of_partial_ranges
 
@@ -29,6 +31,8 @@ class RunState:
         Where only norms are fitted, what makes them without the optimiser.
     best_fit : dict, optional
         With ``debug``, what the values of a flux point are compared with.
+    newton : `~gammapy.modeling.Fit`, optional
+        Fit by Newton's method where shapes or spectra of others are refitted.
     used_energies : `~gammapy.estimators.points.used_energies.UsedEnergies`, optional
         Energies that have data; None for datasets that are in other processes.
     """
@@ -36,15 +40,18 @@ class RunState:
     norm_points: NormFluxPoints | None = None
     best_fit: dict | None = None
     used_energies: UsedEnergies | None = None
+    newton: Fit | None = None
 
     @classmethod
     def from_estimator(cls, estimator, datasets):
         """State of a run of an estimator on datasets."""
         is_local = isinstance(datasets, Datasets)
+        norm_points = NormFluxPoints.from_estimator(
+            estimator, datasets, FluxPointsEstimator
+        )
         return cls(
-            norm_points=NormFluxPoints.from_estimator(
-                estimator, datasets, FluxPointsEstimator
-            ),
+            norm_points=norm_points,
+            newton=None if norm_points else newton_fit(estimator, datasets),
             best_fit=best_fit_values(datasets.models) if estimator.debug else None,
             used_energies=UsedEnergies(datasets) if is_local else None,
         )
@@ -192,11 +199,30 @@ class FluxPointsEstimator:
         norm_points, result = self._run_state.norm_points, None
         if norm_points is not None:
             result = norm_points.estimate(datasets, energy_min, energy_max)
+        if result is None and self._run_state.newton is not None:
+            result = self._estimate_by_newton(datasets, energy_min, energy_max)
         if result is None:
             result = self._upstream_FluxPointsEstimator_estimate_flux_point(
                 datasets, energy_min, energy_max
             )
         return result
+
+    def _estimate_by_newton(self, datasets, energy_min, energy_max):
+        """Flux point whose fits are by Newton's method; None where one failed."""
+        given, self.fit = self.fit, self._run_state.newton
+        try:
+            result = self._upstream_FluxPointsEstimator_estimate_flux_point(
+                datasets, energy_min, energy_max
+            )
+        except NotLinearError:
+            return None
+        finally:
+            self.fit = given
+        # Where no bin contributes there is nothing to fit once more.
+        if result["success"] or not np.isfinite(result["stat"]):
+            return result
+        self._notes.clear()
+        return None
 
     def _note(self, note):
         """Keep what is to be said when all flux points are there."""
