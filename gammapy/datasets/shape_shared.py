@@ -80,6 +80,14 @@ class SharedDatasets:
         stats = self.workers.call("stat_sum", values)
         return sum(stats) + self._stacked.prior_stat_sum()
 
+    def places(self, parameters):
+        """Where parameters are among those of each process, those that it has."""
+        free = {id(par) for par in parameters}
+        return [
+            [number for number, par in enumerate(known) if id(par) in free]
+            for known in self.parameters
+        ]
+
     def _smooth_statistic(self, parameters):
         return SharedStatistic(self, parameters)
 
@@ -102,11 +110,11 @@ class SharedStatistic(SmoothStatistic):
         indices = {id(par): idx for idx, par in enumerate(self.parameters)}
         self._workers = shared.workers
         # For each process: which of these it has, and where among its own.
-        self._own, places = [], []
-        for known in shared.parameters:
-            own = [number for number, par in enumerate(known) if id(par) in indices]
-            places.append(own)
-            self._own.append(np.array([indices[id(known[n])] for n in own], dtype=int))
+        places = shared.places(self.parameters)
+        self._own = [
+            np.array([indices[id(known[place])] for place in own], dtype=int)
+            for known, own in zip(shared.parameters, places, strict=True)
+        ]
         drawn = self._workers.call("make", [(own,) for own in places])
         self.sources = [
             _source(model, indices, drawn)
@@ -185,6 +193,10 @@ class StatisticWorker:
         """Statistic without priors at the values of all parameters."""
         set_values(self.parameters, values)
         return sum(dataset.stat_sum() for dataset in self.datasets)
+
+    def why_not(self, places):
+        """Why there is no statistic with derivatives of these parameters."""
+        return self.datasets._why_not_smooth([self.parameters[idx] for idx in places])
 
     def make(self, places):
         """Make the statistic of parameters, by where they are among all.

@@ -189,14 +189,7 @@ class RayWorkers:
             actor.call.remote(method, own)
             for actor, own in zip(self.actors, arguments, strict=True)
         ]
-        return [self._get(number, answer) for number, answer in enumerate(answers)]
-
-    def _get(self, number, answer):
-        try:
-            return self._ray.get(answer)
-        except self._ray.exceptions.RayActorError as error:
-            reason = str(error).splitlines()[0]
-            raise _is_gone(number, len(self.actors), reason) from None
+        return ray_answers(answers)
 
     def close(self):
         """End the actors, and ray where it was started for them."""
@@ -207,3 +200,33 @@ class RayWorkers:
             # It leaves one of its own.
             if threading.current_thread() is threading.main_thread():
                 signal.signal(signal.SIGTERM, self._handler)
+
+
+def ray_answers(answers):
+    """What actors of ray answer, in turn.
+
+    Parameters
+    ----------
+    answers : list of ``ray.ObjectRef``
+        One for each actor.
+
+    Returns
+    -------
+    results : list
+        Results.
+
+    Raises
+    ------
+    WorkerError
+        If an actor has ended.
+    """
+    import ray
+
+    results = []
+    for number, answer in enumerate(answers):
+        try:
+            results.append(ray.get(answer))
+        except ray.exceptions.RayActorError as error:
+            reason = str(error).splitlines()[0]
+            raise _is_gone(number, len(answers), reason) from None
+    return results

@@ -6,6 +6,7 @@ import signal
 import pytest
 import numpy as np
 from numpy.testing import assert_allclose
+from gammapy.datasets.actors import DatasetsActor
 from gammapy.datasets.tests.test_shape_parts import make_runs
 from gammapy.modeling import Fit
 from gammapy.modeling.models import GaussianPrior
@@ -145,6 +146,28 @@ def test_two_nodes_of_ray(runs, cluster):
     result = Fit(backend="newton", n_jobs=2, parallel_backend="ray").run(runs)
     assert result.success
     assert_allclose(runs.stat_sum(), result.total_stat, rtol=1e-10)
+
+
+@pytest.mark.long
+@requires_dependency("ray")
+def test_datasets_that_are_actors(runs, cluster):
+    """Newton's method where the datasets are, and Minuit as ever."""
+    start = free_values(runs)
+    models = runs.models
+    alone = Fit(backend="newton").run(runs)
+    best = free_values(runs)
+    actors = DatasetsActor(runs.copy())
+    actors.models = models
+    for backend in ("newton", "minuit"):
+        for par, value in zip(models.parameters.free_parameters, start, strict=True):
+            par.value = value
+        result = Fit(backend=backend).run(actors)
+        assert result.success
+        errors = [par.error for par in alone.parameters.free_parameters]
+        found = [par.value for par in models.parameters.free_parameters]
+        assert_allclose(np.subtract(found, best) / errors, 0, atol=0.02)
+    npred = actors[0].npred().data
+    assert_allclose(npred, runs[0].npred().data, rtol=1e-5, atol=1e-9)
 
 
 @pytest.mark.long
