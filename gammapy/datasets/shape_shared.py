@@ -131,7 +131,17 @@ class SharedStatistic(SmoothStatistic):
     def stat(self, values=None):
         if values is not None:
             self._set(values)
-        return sum(self._call("stat", self.values)) + self._prior()
+        found = self._call("stat", self.values)
+        self.is_positive = all(is_positive for _stat, is_positive in found)
+        return sum(stat for stat, _is_positive in found) + self._prior()
+
+    def unseen(self):
+        unseen = np.ones(len(self.parameters), dtype=bool)
+        for own, found in zip(
+            self._own, self._call("unseen", self.values), strict=True
+        ):
+            unseen[own] &= found
+        return unseen
 
     def n_truncated(self, values):
         self._set(values)
@@ -215,8 +225,13 @@ class StatisticWorker:
         }
 
     def stat(self, values):
-        """Statistic at some values."""
-        return self.statistic.stat(values)
+        """Statistic at some values, and whether no component is negative."""
+        return self.statistic.stat(values), self.statistic.is_positive
+
+    def unseen(self, values):
+        """Which parameters act on components that no used bin sees."""
+        set_values(self.statistic.parameters, values)
+        return self.statistic.unseen()
 
     def n_truncated(self, values):
         """Number of bins with counts and no model."""
