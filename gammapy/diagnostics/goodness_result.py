@@ -2,6 +2,7 @@
 """Result of the test of the goodness of fit."""
 
 import numpy as np
+from gammapy.utils.plotter import LazyPlotter
 from .result import DiagnosticResult
 
 __all__ = ["GoodnessOfFit"]
@@ -46,6 +47,8 @@ class GoodnessOfFit(DiagnosticResult):
         "n_toys": "",
         "p_value": ".3g",
     }
+
+    plotter = LazyPlotter("GoodnessOfFitPlotter")
 
     @property
     def p_value(self):

@@ -1,0 +1,6 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Draw diagnostics. What is drawn is computed in `gammapy.diagnostics`."""
+
+from .goodness import GoodnessOfFitPlotter
+
+__all__ = ["GoodnessOfFitPlotter"]
