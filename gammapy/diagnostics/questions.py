@@ -17,6 +17,12 @@ __all__ = []
 #: Energy groups that are made when none are given.
 N_GROUPS = 4
 
+#: Units of energies that names of tests keep; others become TeV.
+UNITS = ("TeV", "GeV", "MeV")
+
+#: Energy in such a unit that would be written with a power of 10.
+LARGEST = 1000
+
 #: Share of the predicted counts of a component that its region holds.
 CONTAINMENT = 0.68
 
@@ -113,7 +119,9 @@ def default_groups(bins):
     wanted = np.linspace(0, 1, min(N_GROUPS, last - first) + 1)
     inside = np.log(axis.edges.value[first : last + 1])
     targets = inside[0] + wanted * (inside[-1] - inside[0])
-    nearest = np.argmin(abs(inside - targets[:, np.newaxis]), axis=1)
+    # Rounded, or which of two edges that are as near is taken depends on the unit.
+    position = np.round(np.interp(targets, inside, np.arange(inside.size)), 9)
+    nearest = np.rint(position).astype(int)
     return axis.edges[first + np.unique(nearest)]
 
 
@@ -166,12 +174,13 @@ def _image(edges):
 
 def _per_energy(edges, is_map):
     """Image in each energy group; of spectra there is only the energy."""
-    unit = edges.unit
+    # Spectra in the format of X-ray astronomy are in keV, which nobody reads here.
+    is_legible = edges.unit in UNITS and edges.value[-1] < LARGEST
+    unit = edges.unit if is_legible else u.TeV
+    values = edges.to_value(unit)
     tests = {
         group: [f"energy {low:.3g}-{high:.3g} {unit}"]
-        for group, (low, high) in enumerate(
-            zip(edges.value[:-1], edges.value[1:], strict=True)
-        )
+        for group, (low, high) in enumerate(zip(values[:-1], values[1:], strict=True))
     }
     return Question(
         lambda part, number: _group_of(part, edges),

@@ -10,6 +10,7 @@ from gammapy.diagnostics.questions import (
     Question,
     component_region,
     default_groups,
+    make_questions,
     ring_around,
 )
 from gammapy.diagnostics.tree import split_cube
@@ -175,7 +176,7 @@ def test_datasets_on_one_grid(cube):
 def test_default_groups(cube):
     npred, used = cube
     edges = default_groups([make_bins(npred, used)])
-    assert_allclose(edges.to_value("TeV"), [1, 2, 8, 16, 64])
+    assert_allclose(edges.to_value("TeV"), [1, 4, 8, 16, 64])
     used = used & (np.arange(6) > 3)[:, np.newaxis, np.newaxis]
     edges = default_groups([make_bins(npred, used)])
     assert_allclose(edges.to_value("TeV"), [16, 32, 64])
@@ -194,3 +195,13 @@ def test_component_region():
     assert_allclose(ring.sum(), 3 * region.sum(), rtol=0.1)
     assert not component_region(0 * image).any()
     assert not ring_around(component_region(0 * image)).any()
+
+
+@pytest.mark.parametrize("unit", ["TeV", "GeV", "keV"])
+def test_names_of_energy_groups(unit):
+    spectrum = np.full((6, 1, 1), 20.0)
+    part = make_bins(spectrum, spectrum > 0)
+    part.axis = MapAxis.from_energy_edges(part.axis.edges.to(unit) / 100)
+    names = list(make_questions([], [part])[1].tests.values())
+    first = {"GeV": "energy 10-40 GeV"}.get(unit, "energy 0.01-0.04 TeV")
+    assert names[0] == [first]
