@@ -246,6 +246,10 @@ class HotSpotEstimator:
         """Table of spots."""
         positions = [_position(scan, peak) for peak in peaks]
         sources = _sources(scan, peaks, positions)
+        positions = [
+            _position(scan, peak, source.shift)
+            for peak, source in zip(peaks, sources, strict=True)
+        ]
         maps = [peak.scan_map for peak in peaks]
         sqrt_ts = np.array([peak.sqrt_ts for peak in peaks])
         energies = [scan.groups[item.group].energies for item in maps]
@@ -319,8 +323,9 @@ def _find_all(scan, threshold):
     return merge_peaks(peaks, reach, separation)
 
 
-def _position(scan, peak):
-    return SkyCoord.from_pixel(peak.x, peak.y, wcs=scan.geom.wcs)
+def _position(scan, peak, shift=(0.0, 0.0)):
+    x, y = peak.x + shift[0], peak.y + shift[1]
+    return SkyCoord.from_pixel(x, y, wcs=scan.geom.wcs)
 
 
 def _radius(scan_map):

@@ -28,6 +28,9 @@ TILTS = np.linspace(-2.0, 2.0, 17)
 # Radius of the pixels that count, in units of the reach and of the PSF's radius.
 N_REACH, N_PSF = 1.5, 2.0
 N_ITERATIONS = 40
+# Turns of size, index and position, the step in pixels after which they end, and how
+# far a position may move, in units of the reach.
+N_TURNS, SMALL_STEP, MAX_SHIFT = 4, 0.02, 0.5
 SMALLEST = 1e-12
 
 
@@ -36,7 +39,8 @@ class SpotSource:
     """Source at a spot: amplitude at 1 TeV, size and error of the position in deg.
 
     ``pos_err`` is the standard deviation of each coordinate, ``ts`` twice the logarithm
-    of the ratio of the likelihoods with and without the source.
+    of the ratio of the likelihoods with and without the source, and ``shift`` what the
+    source is away from the position that was given, in pixels along x and y.
     """
 
     amplitude: float = np.nan
@@ -44,6 +48,7 @@ class SpotSource:
     size: float = np.nan
     ts: float = np.nan
     pos_err: float = np.nan
+    shift: tuple = (0.0, 0.0)
 
 
 @dataclass
@@ -165,34 +170,95 @@ def _fit_window(window, scale):
     reach = window.spot.reach
     near_psf = _radius_of(point.sum(axis=0), distance)
     used = distance <= max(N_REACH * reach, N_PSF * near_psf)
-    # What is masked has no model.
-    seen = (npred > 0) | (counts > 0)
+    fit = _Fit(counts, npred, used, energies / _pivot(energies, point))
     sizes = np.append(0, np.geomspace(0.5 * scale.min(), reach, N_SIZES))
-    shapes = np.array([_blur(point, size / scale) * seen for size in sizes])
-    data = counts[:, used], np.maximum(npred[:, used], SMALLEST)
-    signals = shapes[..., used]
-    pivot = _pivot(energies, point)
-    factors = np.ones(energies.size)
-    tilt = 0.0
-    # First the size with the index as it is, then both in turn.
-    for _turn in range(2):
-        _amplitudes, stat = _fit_amplitudes(*data, signals * factors[:, np.newaxis])
-        best = _best_size(stat)
-        if energies.size > 1:
-            tilt = _best_tilt(data, signals[best], energies / pivot)
-            factors = (energies / pivot) ** tilt
-    amplitudes, stat = _fit_amplitudes(*data, signals * factors[:, np.newaxis])
-    best = _best_size(stat)
-    nothing = 2 * np.sum(data[1] - data[0] * np.log(data[1]))
-    signal = amplitudes[best] * shapes[best] * factors[:, np.newaxis, np.newaxis]
+    shift = np.zeros(2)
+    # Size, index and position in turn, until the position stays.
+    for _turn in range(N_TURNS):
+        moved = np.clip(ndi.shift(point, (0, *shift[::-1]), order=1), 0, None)
+        shapes = np.array([_blur(moved, size / scale) * fit.seen for size in sizes])
+        best, stat = fit.update(shapes)
+        step = fit.step(shapes[best])
+        if np.hypot(*(shift + step) * scale) > MAX_SHIFT * reach:
+            break
+        if np.hypot(*step) < SMALL_STEP:
+            break
+        shift = shift + step
+    signal = fit.signal(shapes[best])
     return SpotSource(
-        # That of E^tilt (E / TeV)^-2 at 1 TeV.
-        amplitude=float(amplitudes[best] * AMPLITUDE.value * pivot**-tilt),
-        index=INDEX - tilt,
+        # That of (E / pivot)^tilt (E / TeV)^-2 at 1 TeV.
+        amplitude=float(fit.amplitude * AMPLITUDE.value * fit.pivot_factor(energies)),
+        index=INDEX - fit.tilt,
         size=float(_refine(sizes, stat, best)),
-        ts=float(max(nothing - stat[best], 0)),
+        ts=float(max(fit.stat_without - stat[best], 0)),
         pos_err=_position_error(signal, used, npred, scale),
+        shift=tuple(shift),
     )
+
+
+class _Fit:
+    """Amplitude and index of a source of a given shape.
+
+    Parameters
+    ----------
+    counts, npred : `~numpy.ndarray`
+        Cubes of shape (n_energy, n_lat, n_lon).
+    used : `~numpy.ndarray` of bool
+        Pixels that count.
+    ratio : `~numpy.ndarray`
+        Energies in units of their mean.
+    """
+
+    def __init__(self, counts, npred, used, ratio):
+        # What is masked has no model.
+        self.seen = (npred > 0) | (counts > 0)
+        self.used, self.ratio = used, ratio
+        self.counts = counts[:, used]
+        self.npred = np.maximum(npred[:, used], SMALLEST)
+        self.tilt, self.amplitude = 0.0, 0.0
+        logs = self.counts * np.log(self.npred)
+        self.stat_without = 2 * np.sum(self.npred - logs)
+
+    @property
+    def factors(self):
+        """What the tilt multiplies each energy with."""
+        return self.ratio**self.tilt
+
+    def pivot_factor(self, energies):
+        """What an amplitude at 1 TeV is multiplied with because of the tilt."""
+        return (energies[0] / self.ratio[0]) ** -self.tilt
+
+    def update(self, shapes):
+        """Best of several shapes with the best index, and the statistic of all."""
+        signals = shapes[..., self.used]
+        _amplitudes, stat = self._amplitudes(signals)
+        if self.ratio.size > 1:
+            data = self.counts, self.npred
+            self.tilt = _best_tilt(data, signals[_best_size(stat)], self.ratio)
+        amplitudes, stat = self._amplitudes(signals)
+        best = _best_size(stat)
+        self.amplitude = amplitudes[best]
+        return best, stat
+
+    def _amplitudes(self, signals):
+        scaled = signals * self.factors[:, np.newaxis]
+        return _fit_amplitudes(self.counts, self.npred, scaled)
+
+    def signal(self, shape):
+        """Counts of the source, a cube."""
+        return self.amplitude * shape * self.factors[:, np.newaxis, np.newaxis]
+
+    def step(self, shape):
+        """Step of the position in pixels along x and y, by the method of scoring."""
+        signal = self.signal(shape)
+        slopes = [-slope[:, self.used] for slope in np.gradient(signal, axis=(2, 1))]
+        total = self.npred + signal[:, self.used]
+        step = []
+        for slope in slopes:
+            information = np.sum(slope**2 / total)
+            score = np.sum(slope * (self.counts / total - 1))
+            step.append(score / information if information > 0 else 0.0)
+        return np.array(step)
 
 
 def _best_size(stat):

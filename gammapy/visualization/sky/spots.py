@@ -33,13 +33,9 @@ class HotSpotsPlotter(BasePlotter):
 
     Examples
     --------
-    >>> from gammapy.datasets import Datasets, SpatialResiduals
-    >>> from gammapy.diagnostics import HotSpotEstimator
-    >>> path = "$GAMMAPY_DATA/fermi-3fhl-crab/Fermi-LAT-3FHL"
-    >>> datasets = Datasets.read(f"{path}_datasets.yaml")
-    >>> spots = HotSpotEstimator(n_toys=0).run(datasets)
-    >>> residuals = SpatialResiduals.from_datasets(datasets)
-    >>> ax = spots.plotter.plot(spots, residuals.sqrt_ts.plot())
+    >>> from gammapy.visualization.sky.spots import HotSpotsPlotter
+    >>> HotSpotsPlotter({"font.size": 8}).rc_params["font.size"]
+    8.0
     """
 
     def plot(self, spots, ax, *, energy_range=None, fontsize=9, color=COLOR):
