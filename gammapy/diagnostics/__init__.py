@@ -5,6 +5,8 @@ from .goodness import GoodnessOfFitEstimator
 from .goodness_result import GoodnessOfFit
 from .hot_spot_estimator import HotSpotEstimator
 from .hot_spots import HotSpots
+from .ps_map import PSMapEstimator
+from .ps_map_result import PSMap
 from .result import DiagnosticResult
 
 __all__ = [
@@ -13,4 +15,6 @@ __all__ = [
     "GoodnessOfFitEstimator",
     "HotSpotEstimator",
     "HotSpots",
+    "PSMap",
+    "PSMapEstimator",
 ]

@@ -16,6 +16,7 @@ PLOTTERS = {
     "HotSpotsPlotter": "sky.spots",
     "MapDatasetPlotter": "residuals.dataset",
     "ModelsPlotter": "sky.models",
+    "PSMapPlotter": "diagnostics.ps_map",
     "ProfileResidualsPlotter": "residuals.profiles",
     "SpatialResidualsPlotter": "residuals.spatial",
     "SpectralResidualsPlotter": "residuals.spectral",

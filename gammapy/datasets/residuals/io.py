@@ -58,7 +58,7 @@ def write_spatial_residuals(residuals, filename, overwrite=False):
     hdulist = fits.HDUList([fits.PrimaryHDU()])
     for name, map_ in residuals._maps.items():
         hdulist.extend(map_.to_hdulist(hdu=name)[1:])
-    meta = residuals._meta | {"models": _models_to_yaml(residuals.models)}
+    meta = residuals._meta | {"models": models_to_yaml(residuals.models)}
     meta |= {"format": FORMAT, "maps": list(residuals._maps)}
     # A header has no room for a text of any length, and a column has.
     table = Table({"meta": [json.dumps(meta).encode()]})
@@ -155,7 +155,7 @@ def _from_hdulist(hdulist):
     meta = json.loads(hdulist[META].data["meta"][0])
     if not isinstance(meta, dict):
         raise ValueError(f"expected a dict in the extension {META}, got {show(meta)}.")
-    maps = {name: _read_map(hdulist, name) for name in meta.pop("maps")}
+    maps = {name: read_map(hdulist, name) for name in meta.pop("maps")}
     missing = [name for name in MAPS if name not in maps]
     if missing:
         raise ValueError(f"it lacks the maps {', '.join(missing)}.")
@@ -163,12 +163,13 @@ def _from_hdulist(hdulist):
     for name, map_ in maps.items():
         if difference := describe_difference(map_.geom, geom):
             raise ValueError(f"the map {name} is not on that of counts: {difference}.")
-    meta["models"] = _read_models(meta["models"])
+    meta["models"] = models_from_yaml(meta["models"])
     _check_meta(meta)
     return maps, meta
 
 
-def _read_models(text):
+def models_from_yaml(text):
+    """Models from the text that `models_to_yaml` gave."""
     try:
         return DatasetModels(Models.from_yaml(text) if text else [])
     except Exception as error:
@@ -193,7 +194,7 @@ def _check_meta(meta):
         check_number(name, radius.value, above=0)
 
 
-def _read_map(hdulist, name):
+def read_map(hdulist, name):
     """Map with the byte order of the machine, which FITS does not keep."""
     try:
         map_ = Map.from_hdulist(hdulist, hdu=name)
@@ -203,7 +204,7 @@ def _read_map(hdulist, name):
     return map_
 
 
-def _models_to_yaml(models):
+def models_to_yaml(models):
     """Models as text; those that need another file are left out, and named."""
     kept, left_out = [], []
     for model in models or []:

@@ -2,5 +2,6 @@
 """Draw diagnostics. What is drawn is computed in `gammapy.diagnostics`."""
 
 from .goodness import GoodnessOfFitPlotter
+from .ps_map import PSMapPlotter
 
-__all__ = ["GoodnessOfFitPlotter"]
+__all__ = ["GoodnessOfFitPlotter", "PSMapPlotter"]

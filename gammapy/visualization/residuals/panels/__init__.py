@@ -16,13 +16,13 @@ PANELS = {
 }
 
 
-def check_panels(names):
+def check_panels(names, panels=PANELS):
     """Panels of these names, a ValueError for one that there is not."""
     names = [names] if isinstance(names, str) else names
-    for name in check_list("panels", names, f"names of {listed(PANELS)}"):
-        if name not in PANELS:
-            hint = did_you_mean(name, PANELS)
+    for name in check_list("panels", names, f"names of {listed(panels)}"):
+        if name not in panels:
+            hint = did_you_mean(name, panels)
             raise ValueError(
-                f"panels: got {show(name)}{hint}; choose from {listed(PANELS)}."
+                f"panels: got {show(name)}{hint}; choose from {listed(panels)}."
             )
-    return [PANELS[name] for name in names]
+    return [panels[name] for name in names]

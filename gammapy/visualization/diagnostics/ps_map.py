@@ -1,0 +1,154 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Maps of deviation probabilities."""
+
+import numpy as np
+from gammapy.datasets.residuals.grids import parse_region
+from gammapy.visualization.limits import check_map_limits
+from gammapy.visualization.plotter import BasePlotter
+from gammapy.visualization.residuals.layout import axes_grid
+from gammapy.visualization.residuals.panels import check_panels
+from gammapy.visualization.residuals.panels.base import (
+    DrawOptions,
+    MapPanel,
+    energy_slice,
+)
+from gammapy.visualization.sky.contours import plot_contours
+from gammapy.visualization.sky.models import select_components
+
+__all__ = ["PSMapPlotter"]
+
+#: PS of 5 sigma, where its colours end.
+PS_LIMIT = 6.24
+
+
+class DeviationPanel(MapPanel):
+    """Map of a signed deviation, with contours beyond its colours."""
+
+    def __init__(self, name, title, label, limit):
+        super().__init__(name, title)
+        self._label = label
+        self._limit = limit
+
+    def image(self, residuals, idx):
+        return energy_slice(getattr(residuals, self.name), idx)
+
+    def label(self, residuals):
+        return self._label
+
+    def limit(self, options):
+        """Where the colours end."""
+        return self._limit
+
+    def limits(self, residuals, idx, data, options):
+        limit = self.limit(options)
+        return -limit, limit
+
+    def finish(self, image, ax, options):
+        plot_contours(image.data, ax, self.limit(options))
+
+
+class SigmaPanel(DeviationPanel):
+    """Map of the deviation in sigma, whose colours end where the user likes."""
+
+    def limit(self, options):
+        return options.vsig
+
+
+class EnergyPanel(MapPanel):
+    """Map of the energy that deviates most."""
+
+    cmap = "viridis"
+    line_color = "white"
+
+    def image(self, residuals, idx):
+        image = energy_slice(residuals.worst_energy, idx)
+        return image.copy(data=np.log10(image.data), unit="")
+
+    def label(self, residuals):
+        return "log10(worst energy / TeV)"
+
+    def limits(self, residuals, idx, data, options):
+        low, high = np.log10(residuals.energy_axis.edges[[0, -1]].to_value("TeV"))
+        return low, high
+
+
+PANELS = {
+    panel.name: panel
+    for panel in (
+        DeviationPanel("ps", "PS", r"PS (-log$_{10}$ p, with sign)", PS_LIMIT),
+        SigmaPanel("sigma", "PS in sigma", r"Deviation [$\sigma$]", None),
+        EnergyPanel("worst_energy", "Worst energy"),
+    )
+}
+
+
+class PSMapPlotter(BasePlotter):
+    """Draws `~gammapy.diagnostics.PSMap`.
+
+    Parameters
+    ----------
+    rc_params : dict, optional
+        Matplotlib settings that hold while it draws. Default is None.
+
+    Examples
+    --------
+    >>> from gammapy.datasets import Datasets
+    >>> from gammapy.diagnostics import PSMapEstimator
+    >>> path = "$GAMMAPY_DATA/fermi-3fhl-crab/Fermi-LAT-3FHL"
+    >>> datasets = Datasets.read(
+    ...     f"{path}_datasets.yaml", filename_models=f"{path}_models.yaml"
+    ... )
+    >>> ps_map = PSMapEstimator().run(datasets)
+    >>> list(ps_map.plot(panels=["sigma"]))
+    ['sigma']
+    """
+
+    def plot(
+        self,
+        ps_map,
+        *,
+        panels=("ps", "worst_energy"),
+        models=True,
+        region=None,
+        vsig=5,
+        axes=None,
+    ):
+        """Draw maps of the deviation and of the energy that deviates most.
+
+        Parameters
+        ----------
+        ps_map : `~gammapy.diagnostics.PSMap`
+            Result.
+        panels : list of str, optional
+            What to draw: "ps", "sigma", "worst_energy". Default is PS and energy.
+        models, region, axes : optional
+            As in `~gammapy.visualization.plot_spatial_residuals`.
+        vsig : float, optional
+            Where the colours of "sigma" end; those of "ps" end at 5 sigma. Default
+            is 5.
+
+        Returns
+        -------
+        axes : dict of `~matplotlib.axes.Axes`
+            Axes by the name of the panel.
+
+        Raises
+        ------
+        ValueError
+            If a panel or option is not valid, before anything is drawn.
+        """
+        selected = check_panels(panels, PANELS)
+        check_map_limits(None, None, vsig)
+        shown = [] if ps_map.models is None else ps_map.models
+        options = DrawOptions(
+            components=select_components(shown, models),
+            region=parse_region(region),
+            vsig=vsig,
+        )
+        with self._rc_context():
+            grid = axes_grid(ps_map, selected, axes)
+            for panel in selected:
+                (ax,) = grid[panel.name]
+                panel.draw(ps_map, 0, ax, options)
+                ax.set_title(panel.full_title(ps_map, 0), fontsize="medium")
+        return {name: row[0] for name, row in grid.items()}
