@@ -316,7 +316,7 @@ def test_band_against_simulated_fits():
     start = [par.value for par in datasets.parameters]
     for dataset, data in zip(datasets, truth, strict=True):
         dataset.counts.data = data.copy()
-    Fit().run(datasets)
+    Fit("newton").run(datasets)
     band = SpectralResiduals.from_datasets(datasets, REGION, band=True).npred_err
     random = np.random.default_rng(3)
     npred = []
@@ -325,7 +325,7 @@ def test_band_against_simulated_fits():
             dataset.counts.data = random.poisson(data).astype(float)
         for par, value in zip(datasets.parameters, start, strict=True):
             par.value = value
-        Fit().run(datasets)
+        Fit("newton").run(datasets)
         npred.append(npred_by_hand(datasets))
     assert_allclose(np.std(npred, axis=0), band, rtol=0.2)
 
