@@ -118,7 +118,7 @@ class PSMap(DiagnosticResult):
 
     @property
     def verdict(self):
-        """One sentence: does the spectrum fit everywhere, and where is it worst?"""
+        """One sentence: whether the spectrum fits everywhere, and where it is worst."""
         row = self._table[np.argmax(np.abs(self._table["sigma"]))]
         place = (
             f"PS = {row['ps']:.1f} ({abs(row['sigma']):.1f} sigma before trials) at "

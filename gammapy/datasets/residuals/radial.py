@@ -41,8 +41,23 @@ class RadialResiduals(ProfileResiduals):
 
     x_label = "Radius"
 
-    def __init__(self, edges, arrays, *, center, **kwargs):
-        super().__init__(edges, arrays, **kwargs)
+    def __init__(
+        self,
+        edges,
+        arrays,
+        *,
+        center,
+        solid_angle,
+        energy_range,
+        **kwargs,
+    ):
+        super().__init__(
+            edges,
+            arrays,
+            solid_angle=solid_angle,
+            energy_range=energy_range,
+            **kwargs,
+        )
         self._center = center
 
     @classmethod

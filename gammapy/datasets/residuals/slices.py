@@ -47,8 +47,25 @@ class SliceResiduals(ProfileResiduals):
 
     x_label = "Distance along the line"
 
-    def __init__(self, edges, arrays, *, origin, angle, width, **kwargs):
-        super().__init__(edges, arrays, **kwargs)
+    def __init__(
+        self,
+        edges,
+        arrays,
+        *,
+        origin,
+        angle,
+        width,
+        solid_angle,
+        energy_range,
+        **kwargs,
+    ):
+        super().__init__(
+            edges,
+            arrays,
+            solid_angle=solid_angle,
+            energy_range=energy_range,
+            **kwargs,
+        )
         self._origin = origin
         self._angle = u.Quantity(angle)
         self._width = u.Quantity(width)

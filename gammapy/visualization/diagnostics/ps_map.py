@@ -121,11 +121,13 @@ class PSMapPlotter(BasePlotter):
             Result.
         panels : list of str, optional
             What to draw: "ps", "sigma", "worst_energy". Default is PS and energy.
-        models, region, axes : optional
+        models, region : optional
             As in `~gammapy.visualization.plot_spatial_residuals`.
         vsig : float, optional
             Where the colours of "sigma" end; those of "ps" end at 5 sigma. Default
             is 5.
+        axes : optional
+            As in `~gammapy.visualization.plot_spatial_residuals`.
 
         Returns
         -------
