@@ -36,6 +36,8 @@ class SpectrumIntegral:
     def __init__(self, spectrum, edges):
         self.spectrum = spectrum
         self.edges = edges
+        # Spectra make a new list each time.
+        self._parameters = list(spectrum.parameters)
         numbers = edges.to_value("TeV")
         self._low, self._high = numbers[:-1], numbers[1:]
         widest = np.max(N_DECADE * np.log10(self._high / self._low))
@@ -45,23 +47,61 @@ class SpectrumIntegral:
             self._factors = _unit_factors(spectrum)
         if self._factors is not None and not self._agrees():
             self._factors = None
+        self._takes_arrays = self._factors is not None
+        self._is_tried = False
 
     def __call__(self):
         """Integrals at the present values, in cm-2 s-1, shape (n,)."""
         if self._factors is None:
             integral = self.spectrum.integral(self.edges[:-1], self.edges[1:])
             return integral.to_value("cm-2 s-1")
-        return self._evaluate()
+        return self._evaluate({})
 
-    def _evaluate(self):
+    def many(self, parameters, points):
+        """Integrals at many values of some parameters.
+
+        Parameters
+        ----------
+        parameters : list of `~gammapy.modeling.Parameter`
+            Parameters that vary.
+        points : `~numpy.ndarray`
+            Their values, shape (n_points, n_parameters).
+
+        Returns
+        -------
+        integrals : `~numpy.ndarray` or None
+            In cm-2 s-1, shape (n_points, n); None where the formula takes no arrays.
+        """
+        if not self._takes_arrays:
+            return None
+        columns = zip(parameters, np.transpose(points), strict=True)
+        varied = {id(par): column[:, np.newaxis] for par, column in columns}
+        try:
+            integrals = self._evaluate(varied)
+        except (IndexError, TypeError, ValueError):
+            self._takes_arrays = False
+            return None
+        if not self._is_tried:
+            self._is_tried = True
+            first = dict(zip(map(id, parameters), points[0], strict=True))
+            alone = self._evaluate(first)
+            self._takes_arrays = integrals.shape == (len(points), len(alone)) and (
+                np.allclose(integrals[0], alone, TOLERANCE, 0, equal_nan=True)
+            )
+        return integrals if self._takes_arrays else None
+
+    def _evaluate(self, varied):
+        """Integrals with some parameters at other values, which may be columns."""
         values = {
-            par.name: par.value * factor
-            for par, factor in zip(self.spectrum.parameters, self._factors, strict=True)
+            par.name: varied.get(id(par), par.value) * factor
+            for par, factor in zip(self._parameters, self._factors, strict=True)
         }
         if hasattr(self.spectrum, "evaluate_integral"):
             return self.spectrum.evaluate_integral(self._low, self._high, **values)
+        values = {name: _as_column(value) for name, value in values.items()}
         dnde = self.spectrum.evaluate(self._grid, **values)
-        return np.sum(trapz_loglog(dnde, self._grid), axis=0)
+        grid = np.broadcast_to(self._grid, dnde.shape)
+        return np.sum(trapz_loglog(dnde, grid), axis=0)
 
     def _agrees(self):
         """Whether numbers give what quantities do."""
@@ -69,7 +109,7 @@ class SpectrumIntegral:
             with np.errstate(all="ignore"):
                 expected = self.spectrum.integral(self.edges[:-1], self.edges[1:])
                 expected = expected.to_value("cm-2 s-1")
-                found = self._evaluate()
+                found = self._evaluate({})
         except (AttributeError, TypeError, u.UnitsError):
             return False
         if np.shape(found) != expected.shape:
@@ -88,3 +128,8 @@ def _unit_factors(spectrum):
         scales = [base.to(BASES[base]) ** float(power) for base, power in powers]
         factors.append(unit.scale * np.prod(scales))
     return factors
+
+
+def _as_column(value):
+    """Array with one more axis at its end; numbers stay."""
+    return value[..., np.newaxis] if isinstance(value, np.ndarray) else value

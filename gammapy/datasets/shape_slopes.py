@@ -34,12 +34,16 @@ class SpectrumSlopes:
         Gives the counts that each element of it stands for: differences must be right
         where the counts are. A spectrum may be highest at energies that no bin sees.
         Default is None, all the same.
+    many : callable, optional
+        Gives the arrays at many values of some parameters, or None, see
+        `gammapy.datasets.shape_flux.SpectrumIntegral.many`. Default is None.
     """
 
-    def __init__(self, spectrum, parameters, evaluate, *, weights=None):
+    def __init__(self, spectrum, parameters, evaluate, *, weights=None, many=None):
         self.parameters = parameters
         self.evaluate = evaluate
         self.weights = weights
+        self.many = many
         # A norm that is linked to another one of the same spectrum is there twice.
         number = Counter(id(par) for par in spectrum.parameters)
         norms = {key for key in proportional_norms(spectrum) if number[key] == 1}
@@ -122,7 +126,27 @@ class SpectrumSlopes:
                 lambda values: weights * evaluate(values), centre, errors, low, high
             )
             self._steps = centre, steps
-        return derivatives(evaluate, centre, steps, low, high, second=second)
+        options = (centre, steps, low, high)
+        known = self._known_arrays(parameters, options, second)
+        return derivatives(known or evaluate, *options, second=second)
+
+    def _known_arrays(self, parameters, options, second):
+        """Function that gives arrays which were made all at once, else None."""
+        if self.many is None:
+            return None
+        points = []
+
+        def note(values):
+            points.append(values.copy())
+            return np.zeros(1)
+
+        derivatives(note, *options, second=second)
+        arrays = self.many(parameters, np.array(points))
+        if arrays is None:
+            return None
+        # The second time the points come in the same order.
+        rows = iter(arrays)
+        return lambda values: next(rows)
 
     def _known_steps(self, values):
         """Steps that were right nearby, else None."""

@@ -152,6 +152,7 @@ class SourceTerms:
             self.spectrum,
             self.flux,
             weights=self._sensitivities,
+            many=self._fluxes,
         )
         self._axes = []
         members = [(*member, self._energies(member[1])) for member in members]
@@ -210,6 +211,13 @@ class SourceTerms:
             parts = [integral() for integral in self._integrals]
             self._known_flux = key, np.concatenate(parts)
         return self._known_flux[1]
+
+    def _fluxes(self, parameters, points):
+        """Fluxes at many values of some parameters, None where that is not known."""
+        fluxes = [integral.many(parameters, points) for integral in self._integrals]
+        if any(flux is None for flux in fluxes):
+            return None
+        return np.concatenate(fluxes, axis=1)
 
     def _sensitivities(self):
         """Counts per flux in all datasets, in all true energy bins."""

@@ -105,6 +105,8 @@ class SmoothFitter:
         self.is_held = np.array([id(par) in held for par in self.parameters])
         self.max_iter = max_iter
         self.statistic = None
+        # Whoever makes many fits of spectra may compare with the datasets less often.
+        self.is_checked = True
 
     def fit(self):
         """Fit from the present values, to which the parameters are set.
@@ -139,7 +141,9 @@ class SmoothFitter:
                 minimum = search_nearby(minimiser, minimum)
             nfev += minimum.nfev
             values = problem.set(wrapped(minimum.values, problem))
-            stat_sum = self.datasets.stat_sum()
+            stat_sum = minimum.derivatives.stat
+            if self.is_checked or self.statistic.is_shape.any():
+                stat_sum = self.datasets.stat_sum()
             # A source that left its cutout has other responses from now on.
             is_known = abs(stat_sum - minimum.derivatives.stat) < DIFFERENCE
             if is_known and not self.statistic.is_outgrown():

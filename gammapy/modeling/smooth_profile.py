@@ -2,8 +2,8 @@
 """Profiles of the statistic of shapes and spectra: intervals and contours."""
 
 import numpy as np
-from scipy.optimize import brentq
 from .newton.result import describe_undetermined
+from .smooth.crossing import find_crossing
 from .smooth.guard import DIFFERENCE
 from .smooth_backend import SmoothFitter
 
@@ -15,8 +15,8 @@ PRECISION = 1e-4
 #: Part of the rise by which that at an end may be off.
 RISE = 2e-3
 
-# How often the distance is doubled where the statistic rises slowly.
-N_DOUBLED = 12
+# Fits on the way to an end.
+N_STEPS = 40
 
 UPPER, LOWER = ("errp", 1), ("errn", -1)
 
@@ -55,6 +55,7 @@ class SmoothProfile:
         best = SmoothFitter(datasets, parameters)
         self.best = best.fit()
         self.fitter.statistic = best.statistic
+        self.fitter.is_checked = False
         self.nfev = self.best.nfev
         self._known = [self.best.values]
 
@@ -144,30 +145,38 @@ class SmoothProfile:
             If there is none, with the reason.
         """
 
+        root = np.sqrt(level)
+
         def excess(distance):
             """Nearly linear in the distance."""
-            if distance == 0:
-                return -np.sqrt(level)
             rise = self.rise(self.values + distance * direction)
-            return np.sqrt(max(rise, 0)) - np.sqrt(level)
+            return np.sqrt(max(rise, 0)) - root
 
         bound = self._bound(direction)
-        inner, outer = 0.0, min(np.sqrt(level), bound)
-        for _number in range(N_DOUBLED):
-            if excess(outer) >= 0:
-                break
-            if outer == bound:
-                raise NoEndError(self._why_bound(direction, level), True)
-            inner, outer = outer, min(1.5 * outer, bound)
-        else:
+        distance, value = find_crossing(
+            excess, -root, root, bound, precision=PRECISION, n_steps=N_STEPS
+        )
+        if np.isnan(distance):
             raise NoEndError("The statistic does not rise enough.")
-        distance = brentq(excess, inner, outer, xtol=PRECISION, rtol=1e-12)
-        rise = self.rise(self.values + distance * direction)
-        if abs(rise - level) > RISE * level + DIFFERENCE:
+        rise = (value + root) ** 2
+        self._check_statistic()
+        if abs(rise - level) < RISE * level + DIFFERENCE:
+            return distance
+        if value < 0 and distance >= bound:
+            raise NoEndError(self._why_bound(direction, level), True)
+        raise NoEndError(
+            f"The statistic jumps where it has risen by {level:.4g}, to {rise:.4g}."
+        )
+
+    def _check_statistic(self):
+        """Raise an error when the statistic of the datasets is another one."""
+        stat, stat_sum = self.fitter.statistic.stat(), self.datasets.stat_sum()
+        if not abs(stat - stat_sum) < DIFFERENCE:
+            place = self._place([par.value for par in self.along])
             raise NoEndError(
-                f"The statistic jumps where it has risen by {level:.4g}, to {rise:.4g}."
+                f"The statistic of the datasets is {stat_sum:.4f} at {place}, not "
+                f"{stat:.4f}."
             )
-        return distance
 
     def _ends(self):
         """Bounds; an angle is unknown when a quarter of its period is not enough."""

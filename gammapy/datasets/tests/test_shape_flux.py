@@ -35,6 +35,22 @@ def test_it_is_the_integral_of_the_spectrum(spectrum, monkeypatch):
             assert_allclose(integral(), expected, rtol=1e-11)
 
 
+@pytest.mark.parametrize("spectrum", FAST, ids=lambda model: type(model).__name__)
+def test_many_at_once(spectrum):
+    """One by one, or all at once where the formula takes arrays."""
+    integral = SpectrumIntegral(spectrum, EDGES)
+    parameters = [spectrum.parameters[0], spectrum.amplitude]
+    values = np.array([par.value for par in parameters])
+    points = values * (1 + 0.1 * np.array([[0, 0], [1, 0], [0, 2], [3, -1]]))
+    found = integral.many(parameters, points)
+    if isinstance(spectrum, models.ExpCutoffPowerLawSpectralModel):
+        assert found is not None
+    for row, point in zip(() if found is None else found, points, strict=False):
+        for par, value in zip(parameters, point, strict=True):
+            par.value = value
+        assert_allclose(row, integral(), rtol=1e-12)
+
+
 @pytest.mark.parametrize(
     "spectrum",
     [

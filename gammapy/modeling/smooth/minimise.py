@@ -114,7 +114,8 @@ class Minimiser:
             found, matrix, gain = self._look(second)
             if not second and gain < GAIN_FULL:
                 second = True
-                found, matrix, gain = self._look(second)
+                if found.hessian is None:
+                    found, matrix, gain = self._look(second)
             if matrix is None:
                 failure = "The statistic has no finite derivatives"
                 break
@@ -130,9 +131,14 @@ class Minimiser:
 
     def _look(self, second):
         """Derivatives, a positive matrix, and the gain of a full step."""
-        found = self._derivatives(second)
+        # Second derivatives of spectra cost little: they are looked at once for both.
+        found = self._derivatives(second or not self.is_shape.any())
         if not found.is_finite:
             return found, None, np.inf
+        if not second:
+            gain = self._step(found.gradient, found.fisher, 0.0)[1]
+            if found.hessian is None or not gain < GAIN_FULL:
+                return found, found.fisher, gain
         matrix = _convex(found)
         return found, matrix, self._step(found.gradient, matrix, 0.0)[1]
 
@@ -209,7 +215,8 @@ class Minimiser:
     def refit_spectra(self, *, n_steps=3):
         """Fit norms and spectra with the shapes as they are."""
         varied = ~self.is_shape
-        if not varied.any():
+        # Without shapes the steps themselves are such fits.
+        if varied.all() or not varied.any():
             return
         for _number in range(n_steps):
             with np.errstate(all="ignore"):
