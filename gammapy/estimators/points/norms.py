@@ -97,7 +97,7 @@ class NormFluxPoints:
         self.names = unique_parameter_names(models)
         self._all_names = self.names | {id(norm): f"norm of {estimator.source}"}
         self.model = estimator.get_scale_model(models)
-        self._groups = {}
+        self._numbers = {}
 
     @classmethod
     def from_estimator(cls, estimator, datasets, base):
@@ -212,12 +212,16 @@ class NormFluxPoints:
         ]
 
     def _group(self, axis, energy_min, energy_max):
-        edges = axis.edges.to_value("TeV")
-        bounds = u.Quantity([energy_min, energy_max])
-        key = (edges.tobytes(), *bounds.to_value("TeV"))
-        if key not in self._groups:
-            self._groups[key] = _group_bins(axis, bounds)
-        return self._groups[key]
+        """First and last bin of an axis, as `slice_by_energy` finds them."""
+        bounds = u.Quantity([energy_min, energy_max]).to_value("TeV").tolist()
+        key = axis.edges.to_value("TeV").tobytes()
+        known = self._numbers.setdefault(key, {})
+        if not known.keys() >= set(bounds):
+            # Those of all flux points at once: it takes as long as one.
+            energies = [*self.estimator.energy_edges.to_value("TeV"), *bounds]
+            known |= _edge_numbers(axis, energies)
+        first, end = (known[bound] for bound in bounds)
+        return (first, end - 1) if first < end else None
 
     def _slice(self, groups):
         """Templates of the bins of a flux point."""
@@ -415,9 +419,9 @@ def _copies(datasets, models):
     return Datasets(copies)
 
 
-def _group_bins(axis, bounds):
-    """First and last bin of an axis between energies, as `slice_by_energy` finds it."""
+def _edge_numbers(axis, energies):
+    """Number of the nearest edge of an axis to each energy in TeV."""
     # Not by `MapAxis.group_table`, whose tables take longer than a fit.
-    pixels = np.clip(axis.coord_to_pix(bounds), -0.5, axis.nbin - 0.5)
-    first, end = np.round(pixels + 0.5).astype(int)
-    return (int(first), int(end) - 1) if first < end else None
+    pixels = axis.coord_to_pix(u.Quantity(energies, "TeV"))
+    numbers = np.round(np.clip(pixels, -0.5, axis.nbin - 0.5) + 0.5).astype(int)
+    return dict(zip(energies, numbers.tolist(), strict=True))
