@@ -281,3 +281,23 @@ def test_off_counts_that_are_negative():
     datasets[0].counts_off.data[0] = -1
     with pytest.raises(ValueError, match="counts_off that are negative"):
         Fit(backend="newton").run(datasets)
+
+
+def test_jointly_with_cash():
+    """The sum of both statistics, and a minimum of it."""
+    datasets, norms = make_datasets(random_problem(np.random.default_rng(9)))
+    cash = datasets[0].to_spectrum_dataset(name="cash")
+    models = datasets.models
+    datasets = Datasets([*datasets, cash])
+    datasets.models = models
+    templates = datasets.norm_templates()
+    for value in (0.3, 1.5):
+        for par in norms:
+            par.value = value
+        stat = templates.stat_sum(np.full(len(norms), value))
+        assert_allclose(stat, datasets.stat_sum(), rtol=1e-9)
+    fit = fit_norms(templates)
+    assert fit.success
+    for sign in (-1, 1):
+        moved = fit.values + sign * 0.1 * fit.errors
+        assert templates.stat_sum(moved) > fit.stat
