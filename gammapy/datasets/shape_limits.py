@@ -10,8 +10,9 @@ __all__ = []
 # Where a shape that is symmetric has no slope, the fit starts from one that is not.
 SMALLEST_ECCENTRICITY, ECCENTRICITY = 0.1, 0.3
 
-# Size to start from, in pixels, in place of a smaller one.
-SMALL_SIZE = 0.25
+# A smaller size, in pixels, is none to start from, but the other one is: thin ellipses
+# would be led to needles.
+SMALL_SIZE, START_SIZE = 0.25, 1.0
 
 # Longest steps of parameters without a length.
 REACH_E, REACH_EDGE, REACH_PHI = 0.3, 0.3, u.Quantity(30, "deg")
@@ -81,8 +82,10 @@ def start_values(sources, parameters, values, bounds, stat):
     index = {id(par): idx for idx, par in enumerate(parameters)}
     for source in sources:
         for idx, par in _sizes(source):
-            small = SMALL_SIZE * pixel_size(source, par)
-            values[idx] = np.clip(max(values[idx], small), low[idx], high[idx])
+            pixel = pixel_size(source, par)
+            if values[idx] < SMALL_SIZE * pixel:
+                values[idx] = START_SIZE * pixel
+            values[idx] = np.clip(values[idx], low[idx], high[idx])
         own = {par.name: index[id(par)] for par in source.shape}
         if "e" in own and "phi" in own and values[own["e"]] < SMALLEST_ECCENTRICITY:
             unit = parameters[own["phi"]].unit

@@ -149,6 +149,14 @@ class SmoothStatistic:
         return known
 
     @property
+    def shape_numbers(self):
+        """Number of the source whose image a parameter changes, -1 for others, (n,)."""
+        numbers = np.full(len(self.parameters), -1)
+        for number, source in enumerate(self.sources):
+            numbers[source.idx_shape] = number
+        return numbers
+
+    @property
     def periods(self):
         """Period of each parameter, NaN for most, shape (n,)."""
         return np.array([period(par) for par in self.parameters])
@@ -181,6 +189,9 @@ class SmoothStatistic:
         # An index that is not known yet must not run away; a norm is free to.
         is_norm = [par.name in NORMS for par in self.parameters]
         reach = np.where(is_norm, np.inf, np.maximum(1, abs(values)))
+        # An energy of a spectrum stays above 0: a break, a cutoff, a width.
+        is_energy = [par.unit.is_equivalent("TeV") for par in self.parameters]
+        reach = np.where(is_energy & (values != 0), 0.7 * abs(values), reach)
         for source in self.sources:
             for idx, longest in shape_reach(source):
                 reach[idx] = longest

@@ -94,6 +94,11 @@ class Held:
         return self.whole.is_hard[self._fitted]
 
     @property
+    def shape_numbers(self):
+        """Number of the source whose image a parameter changes, -1 for others."""
+        return self.whole.shape_numbers[self._fitted]
+
+    @property
     def resolution(self):
         """Values at which a size is no longer resolved."""
         return self.whole.resolution[self._fitted]

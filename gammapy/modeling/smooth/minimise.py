@@ -13,6 +13,9 @@ TOLERANCE = 1e-6
 #: The same where the statistic has jumps.
 TOLERANCE_HARD = 1e-2
 
+# Gain below which a step that gains next to nothing is the last one.
+GAIN_SLOW = 1e-4
+
 #: Gain below which the second derivatives of the model are taken along, too.
 GAIN_FULL = 3.0
 
@@ -75,8 +78,9 @@ class Minimiser:
     ----------
     statistic : object
         Has ``stat(values)``, ``derivatives(values, second=, shapes=)``,
-        ``reach(values)``, ``bounds``, ``periods``, ``is_shape`` and ``is_hard``, as
-        `gammapy.datasets.shape_terms.SmoothStatistic` documents them.
+        ``reach(values)``, ``bounds``, ``periods``, ``is_shape``, ``is_hard`` and
+        ``shape_numbers``, as `gammapy.datasets.shape_terms.SmoothStatistic` documents
+        them.
     start : `~numpy.ndarray`
         Values to start from.
     max_iter : int, optional
@@ -119,12 +123,16 @@ class Minimiser:
             if matrix is None:
                 failure = "The statistic has no finite derivatives"
                 break
-            is_hard = self.statistic.is_hard.any()
-            if gain < (TOLERANCE_HARD if is_hard else TOLERANCE):
+            if gain < (TOLERANCE_HARD if self.statistic.is_hard.any() else TOLERANCE):
                 failure = ""
                 break
+            before = self.stat
             if not self._advance(found.gradient, matrix):
                 failure = "No lower statistic along the last step"
+                break
+            if second and gain < GAIN_SLOW and before - self.stat < TOLERANCE:
+                # A kink, or a valley with a bend, that would take all of the steps.
+                failure = ""
                 break
             self.trace.append((self.stat, self.values))
         return self._end(found, failure)

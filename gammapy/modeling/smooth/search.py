@@ -14,7 +14,7 @@ LENGTHS = (1.0, 0.5, 0.25, 0.12, 0.06, 0.03, 0.01)
 GAIN = 2e-3
 
 # Rounds, each along other directions, and sweeps at each length.
-N_ROUNDS, N_SWEEPS = 6, 3
+N_ROUNDS, N_SWEEPS = 4, 2
 
 # A trial that is not higher than this may be the best with other norms and spectra.
 MARGIN = 0.1
@@ -67,22 +67,26 @@ class _Search:
         self.minimiser = minimiser
         self.start, self.found = minimum.values, minimum.derivatives
         self.roughness = 0.0
-        self.directions = _directions(self.found, minimiser.statistic.is_hard)
+        statistic = minimiser.statistic
+        numbers = np.where(statistic.is_hard, statistic.shape_numbers, -1)
+        self.groups = [
+            _directions(self.found, np.flatnonzero(numbers == number))
+            for number in np.unique(numbers[numbers >= 0])
+        ]
 
     def run(self):
-        """Go to the lowest point."""
+        """Go to the lowest point, shape by shape."""
         rng = np.random.default_rng(0)
-        directions = self.directions
-        if not len(directions):
-            return
-        for _number in range(N_ROUNDS):
+        for number in range(N_ROUNDS):
             before = self.minimiser.stat
-            self._round(directions)
+            for directions in self.groups:
+                if number > 0:
+                    # Other directions of the same ellipsoid.
+                    rotation = np.linalg.qr(rng.normal(size=(len(directions),) * 2))[0]
+                    directions = rotation @ directions
+                self._round(directions)
             if before - self.minimiser.stat < GAIN:
                 break
-            # Other directions of the same ellipsoid.
-            rotation = np.linalg.qr(rng.normal(size=(len(directions),) * 2))[0]
-            directions = rotation @ self.directions
 
     def _round(self, directions):
         for length in LENGTHS:
@@ -118,12 +122,11 @@ class _Search:
             self.roughness = max(self.roughness, abs(difference))
 
 
-def _directions(found, is_hard):
-    """Principal directions of the parameters with jumps, one error long.
+def _directions(found, idx):
+    """Principal directions of some parameters, one error long.
 
     The others follow to where they have their minimum.
     """
-    idx = np.flatnonzero(is_hard)
     scaled, scales = scaled_matrix(found.hessian)
     eigenvalues, vectors = np.linalg.eigh(scaled)
     inverse = (vectors / np.maximum(eigenvalues, SMALLEST)) @ vectors.T
