@@ -17,31 +17,19 @@ from gammapy.irf import RecoPSFMap
 from gammapy.maps import Map, WcsGeom
 from gammapy.modeling import Fit, why_not_smooth
 from gammapy.modeling.models import (
-    BrokenPowerLawSpectralModel,
     ConstantSpatialModel,
-    EBLAbsorptionNormSpectralModel,
-    ExpCutoffPowerLaw3FGLSpectralModel,
     ExpDecayTemporalModel,
     FoVBackgroundModel,
     GaussianSpatialModel,
-    GaussianSpectralModel,
-    LogParabolaSpectralModel,
     Models,
-    PiecewiseNormSpectralModel,
     PointSpatialModel,
-    PowerLaw2SpectralModel,
     PowerLawNormSpectralModel,
     PowerLawSpectralModel,
     SkyModel,
-    SmoothBrokenPowerLawSpectralModel,
-    SuperExpCutoffPowerLaw3FGLSpectralModel,
-    SuperExpCutoffPowerLaw4FGLDR3SpectralModel,
-    SuperExpCutoffPowerLaw4FGLSpectralModel,
     TemplateNPredModel,
     TemplateSpatialModel,
 )
-
-FLUX = "8e-12 cm-2 s-1 TeV-1"
+from gammapy.modeling.tests.smooth_problems import SPECTRA
 
 
 def template_shape(*, depends_on_energy=False):
@@ -191,54 +179,6 @@ def test_background_with_a_shape():
     shape.sigma.frozen = False
     reason = "'sigma' of 'one-bkg' is free, of a GaussianSpatialModel"
     assert why_not_smooth(datasets) == reason
-
-
-def with_absorption():
-    absorption = EBLAbsorptionNormSpectralModel(
-        energy=np.geomspace(0.1, 100, 7) * u.TeV,
-        param=u.Quantity([0.1, 0.3, 0.5]),
-        data=np.exp(-np.outer([0.1, 0.3, 0.5], np.geomspace(0.3, 20, 7))),
-        redshift=0.2,
-        alpha_norm=0.8,
-    )
-    absorption.alpha_norm.frozen = False
-    return PowerLawSpectralModel(amplitude=FLUX) * absorption
-
-
-def piecewise():
-    norms = PiecewiseNormSpectralModel([0.5, 2, 6, 20] * u.TeV, [1.1, 0.9, 1.2, 1.0])
-    spectrum = PowerLawSpectralModel(amplitude=FLUX)
-    spectrum.amplitude.frozen = True
-    return spectrum * norms
-
-
-SPECTRA = {
-    "2": lambda: PowerLaw2SpectralModel(
-        amplitude="8e-12 cm-2 s-1", emin="1 TeV", emax="10 TeV"
-    ),
-    "3fgl": lambda: ExpCutoffPowerLaw3FGLSpectralModel(amplitude=FLUX, ecut="6 TeV"),
-    "absorbed": with_absorption,
-    "bpl": lambda: BrokenPowerLawSpectralModel(amplitude=FLUX, ebreak="2 TeV"),
-    "gauss": lambda: GaussianSpectralModel(
-        amplitude="1e-11 cm-2 s-1", mean="3 TeV", sigma="1 TeV"
-    ),
-    "parabola": lambda: LogParabolaSpectralModel(
-        amplitude="3e-12 cm-2 s-1 TeV-1", reference="2 TeV", alpha=2, beta=0.2
-    ),
-    "piecewise": piecewise,
-    "sbpl": lambda: SmoothBrokenPowerLawSpectralModel(
-        amplitude=FLUX, ebreak="2 TeV", index2=3.0
-    ),
-    "se3fgl": lambda: SuperExpCutoffPowerLaw3FGLSpectralModel(
-        amplitude=FLUX, ecut="5 TeV", index_2=1.2
-    ),
-    "se4fgl": lambda: SuperExpCutoffPowerLaw4FGLSpectralModel(
-        amplitude=FLUX, expfactor="1e-5", index_2=0.8
-    ),
-    "se4fgl-dr3": lambda: SuperExpCutoffPowerLaw4FGLDR3SpectralModel(
-        amplitude=FLUX, expfactor="0.2", index_2=0.8
-    ),
-}
 
 
 @pytest.mark.parametrize("name", SPECTRA)

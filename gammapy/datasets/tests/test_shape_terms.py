@@ -78,7 +78,12 @@ def draw(datasets, seed=0):
 
 def rich_datasets():
     """Two datasets, an ellipse, a round source, a point, a tilt, a link, priors."""
-    datasets = Datasets([make_dataset("one"), make_dataset("two", scale=0.6)])
+    datasets = Datasets(
+        [
+            make_dataset("one", n_pixels=22),
+            make_dataset("two", n_pixels=22, scale=0.6),
+        ]
+    )
     parabola = LogParabolaSpectralModel(
         amplitude="3e-12 cm-2 s-1 TeV-1", reference="2 TeV", alpha=2.0, beta=0.2
     )

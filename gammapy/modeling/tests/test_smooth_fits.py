@@ -2,7 +2,6 @@
 import pytest
 import numpy as np
 from numpy.testing import assert_allclose
-import astropy.units as u
 from gammapy.datasets import Datasets
 from gammapy.datasets.tests.test_shape_terms import (
     draw,
@@ -12,60 +11,31 @@ from gammapy.datasets.tests.test_shape_terms import (
     rich_datasets,
 )
 from gammapy.modeling import Fit
-from gammapy.modeling.iminuit import optimize_iminuit
-from gammapy.modeling.models import (
-    ExpCutoffPowerLawSpectralModel,
-    FoVBackgroundModel,
-    GaussianPrior,
-    Models,
-    PointSpatialModel,
+from gammapy.modeling.models import FoVBackgroundModel, Models
+from gammapy.modeling.tests.smooth_problems import (
+    free_values,
+    minimise_with_minuit,
+    set_free,
+    shake,
 )
 
-# Migrad stops where it expects 2e-6 or less to be gained. That is below the noise of
-# stat_sum, which convolves with the precision of a float32.
-TIGHT = {"tol": 1e-3, "strategy": 1}
 
-
-def free_values(datasets):
-    return np.array([par.value for par in datasets.parameters.free_parameters])
-
-
-def set_free(datasets, values):
-    for par, value in zip(datasets.parameters.free_parameters, values, strict=True):
-        par.value = value
-
-
-def check_against_minuit(datasets, *, plain=False):
+def check_against_minuit(datasets):
     """Newton is at the minimum that Minuit finds, or says that it is not.
 
     Minuit goes on from there on the statistic with derivatives, which is compared with
-    stat_sum; or, many times slower, from the same start on stat_sum itself.
+    stat_sum.
     """
-    start = free_values(datasets)
     result = Fit(backend="newton").run(datasets)
     best = free_values(datasets)
     assert_allclose(result.total_stat, datasets.stat_sum(), atol=1e-3, rtol=0)
-    if plain:
-        set_free(datasets, start)
-        Fit(backend="minuit").optimize(datasets)
-    else:
-        minimise_with_minuit(datasets)
+    minimise_with_minuit(datasets)
     gain = result.total_stat - datasets.stat_sum()
     set_free(datasets, best)
     datasets.stat_sum()
     if result.success:
         assert gain < 2e-3
     return result
-
-
-def minimise_with_minuit(datasets):
-    """Minimum of the statistic by Minuit with a tight tolerance."""
-    parameters = datasets.parameters
-    free = parameters.free_parameters
-    statistic = datasets._smooth_statistic(free)
-    parameters.autoscale()
-    factors = optimize_iminuit(free, statistic.stat, **TIGHT)[0]
-    free.set_parameter_factors(factors)
 
 
 def errors_from_gradient(datasets):
@@ -84,82 +54,10 @@ def errors_from_gradient(datasets):
 
 
 def one_source(seed=0, **kwargs):
-    datasets = Datasets([make_dataset("one")])
+    datasets = Datasets([make_dataset("one", n_pixels=22)])
     background = FoVBackgroundModel(dataset_name="one")
     datasets.models = Models([make_source("src", make_gauss(**kwargs)), background])
     return draw(datasets, seed)
-
-
-def shake(datasets, rng, size=1.0):
-    """Start about one error, or less, from the truth and inside the bounds."""
-    for par in datasets.parameters.free_parameters:
-        scale = {"lon_0": 0.05, "lat_0": 0.05, "phi": 15, "e": 0.1}.get(par.name)
-        scale = scale or 0.15 * abs(par.value) or 0.02
-        value = par.value + size * scale * rng.uniform(-1, 1)
-        low = np.nan_to_num(par.min, nan=-np.inf)
-        par.value = np.clip(value, low, np.nan_to_num(par.max, nan=np.inf))
-
-
-def random_problem(rng):
-    """One or two datasets, one to three sources; bounds, priors, links, frozen."""
-    names = ["one", "two"][: rng.integers(1, 3)]
-    datasets = Datasets(
-        [make_dataset(name, scale=rng.uniform(0.6, 1.5), n_pixels=20) for name in names]
-    )
-    models = []
-    for number in range(rng.integers(1, 3)):
-        lon, lat = rng.uniform(-0.8, 0.8, size=2) * u.deg
-        if rng.random() < 0.25:
-            shape = PointSpatialModel(lon_0=lon, lat_0=lat)
-        else:
-            keys = {"lon_0": lon, "lat_0": lat, "sigma": rng.uniform(0.1, 0.4) * u.deg}
-            if rng.random() < 0.4:
-                keys |= {
-                    "e": rng.uniform(0.6, 0.9),
-                    "phi": rng.uniform(-90, 90) * u.deg,
-                }
-            shape = make_gauss(**keys)
-        spectrum = None
-        if rng.random() < 0.3:
-            spectrum = ExpCutoffPowerLawSpectralModel(
-                amplitude="4e-12 cm-2 s-1 TeV-1", index=1.5, lambda_="0.1 TeV-1"
-            )
-            spectrum.lambda_.frozen = rng.random() < 0.5
-        source = make_source(f"src-{number}", shape, spectrum)
-        source.spectral_model.amplitude.value *= rng.uniform(0.8, 3)
-        source.spectral_model.amplitude.min = 0
-        source.spectral_model.index.frozen = rng.random() < 0.2
-        if rng.random() < 0.3:
-            source.spectral_model.index.prior = GaussianPrior(mu=2.2, sigma=0.2)
-        if rng.random() < 0.2 and models:
-            source.spectral_model.index = models[0].spectral_model.index
-        if rng.random() < 0.2:
-            shape.lon_0.min = shape.lon_0.value - 0.01
-        models.append(source)
-    for name in names:
-        background = FoVBackgroundModel(dataset_name=name)
-        background.spectral_model.tilt.frozen = rng.random() < 0.7
-        models.append(background)
-    datasets.models = Models(models)
-    draw(datasets, rng.integers(2**31))
-    shake(datasets, rng)
-    return datasets
-
-
-@pytest.mark.parametrize("seed", range(10))
-def test_random_problems(seed):
-    check_against_minuit(random_problem(np.random.default_rng(seed)))
-
-
-@pytest.mark.long
-def test_many_random_problems():
-    results = [
-        check_against_minuit(
-            random_problem(np.random.default_rng([7, seed])), plain=True
-        )
-        for seed in range(100)
-    ]
-    assert sum(result.success for result in results) >= 90
 
 
 def test_minimum_and_errors():
@@ -301,7 +199,7 @@ def test_position_at_the_edge_of_the_map():
     Fit(backend="newton").run(datasets)
     set_free(datasets, start)
     shape = datasets.models["src"].spatial_model
-    shape.lon_0.value, shape.lat_0.value = 1.45, 1.45
+    shape.lon_0.value, shape.lat_0.value = 1.05, 1.05
     check_against_minuit(datasets)
 
 
