@@ -3,6 +3,7 @@
 
 import logging
 import numpy as np
+from .fit_progress import fit_progress
 from .iminuit import optimize_iminuit
 from .linearity import NotLinearError
 from .parameter import Parameters
@@ -123,19 +124,22 @@ class SmoothFitter:
         """
         before = [par.value for par in self.parameters]
         try:
-            return self._fit(before)
+            with fit_progress() as progress:
+                return self._fit(before, progress)
         except BaseException:
             # An interrupted fit leaves the parameters as they were.
             _set(self.parameters, before)
             raise
 
-    def _fit(self, before):
+    def _fit(self, before, progress):
         _check_start(self.parameters)
         problem, nfev = self._look_up(again=False), 0
         stat_before = self.statistic.stat()
         for number in range(N_LOOKUPS):
             start = problem.values if number else problem.start()
-            minimiser = Minimiser(problem, start, max_iter=self.max_iter)
+            minimiser = Minimiser(
+                problem, start, max_iter=self.max_iter, on_step=progress.step
+            )
             minimum = minimiser.run()
             if problem.is_hard.any():
                 minimum = search_nearby(minimiser, minimum)
@@ -165,7 +169,7 @@ class SmoothFitter:
                 judgement, stat_sum, message=message, nfev=nfev, trace=minimum.trace
             )
         log.debug(f"Newton's method stopped, Minuit goes on: {'; '.join(reasons)}")
-        fit = self._go_on(problem, stat_sum, reasons, nfev, minimum)
+        fit = self._go_on(problem, stat_sum, reasons, nfev, minimum, progress)
         if not fit.success and not fit.stat < stat_before:
             fit.values = np.array(_set(self.parameters, before))
             fit.stat = self.datasets.stat_sum()
@@ -179,13 +183,13 @@ class SmoothFitter:
             _check_model(self.statistic)
         return Held(self.statistic, self.is_held)
 
-    def _go_on(self, problem, stat_sum, reasons, nfev, minimum):
+    def _go_on(self, problem, stat_sum, reasons, nfev, minimum, progress):
         """Let Minuit go on, and judge where it ends."""
         stopped = f"Newton's method stopped ({'; '.join(reasons)}) and Minuit went on"
         is_exact = abs(stat_sum - minimum.derivatives.stat) < DIFFERENCE
         function = self.datasets.stat_sum
         if is_exact:
-            function = FastStatistic(self.datasets, self.statistic)
+            function = FastStatistic(self.datasets, self.statistic, progress)
         try:
             info = run_minuit(self.parameters, problem.held, function)[0]
             stat_minuit = self.datasets.stat_sum()
@@ -229,18 +233,23 @@ class FastStatistic:
         Datasets.
     statistic : `~gammapy.datasets.shape_terms.SmoothStatistic`
         Their statistic with derivatives.
+    progress : `~gammapy.modeling.fit_progress.FitProgress`
+        Is told of each evaluation.
     """
 
-    def __init__(self, datasets, statistic):
+    def __init__(self, datasets, statistic, progress):
         self.datasets = datasets
         self.statistic = statistic
+        self.progress = progress
 
     def __call__(self):
         """Statistic at the present values."""
         with np.errstate(all="ignore"):
             stat = self.statistic.stat()
-        is_exact = self.statistic.is_positive and np.isfinite(stat)
-        return stat if is_exact else self.datasets.stat_sum()
+        if not (self.statistic.is_positive and np.isfinite(stat)):
+            stat = self.datasets.stat_sum()
+        self.progress.step(stat)
+        return stat
 
 
 def run_minuit(parameters, held, function):

@@ -5,6 +5,7 @@ import logging
 import numpy as np
 from astropy.table import Table
 from .covariance import Covariance
+from .fit_progress import fit_progress
 from .fit_table import undetermined_names, unique_parameter_names
 from .norm_results import covariance_of_factors, warn_undetermined
 from .smooth.guard import DIFFERENCE, judge
@@ -61,7 +62,8 @@ def optimize_fast(datasets, result_class):
     parameters.check_limits()
     before = [(par, vars(par).copy()) for par in parameters]
     try:
-        return _optimize(datasets, parameters, result_class)
+        with fit_progress() as progress:
+            return _optimize(datasets, parameters, result_class, progress)
     except BaseException as error:
         for par, state in before:
             vars(par).update(state)
@@ -71,7 +73,7 @@ def optimize_fast(datasets, result_class):
         raise
 
 
-def _optimize(datasets, parameters, result_class):
+def _optimize(datasets, parameters, result_class, progress):
     free = list(parameters.free_parameters)
     nfev, may_step = 0, True
     for _number in range(N_LOOKUPS):
@@ -80,7 +82,7 @@ def _optimize(datasets, parameters, result_class):
         problem = Held(statistic)
         if len(problem.held) == len(free):
             raise NotExactError("no used bin depends on any free parameter")
-        function = FastStatistic(datasets, statistic)
+        function = FastStatistic(datasets, statistic, progress)
         info, minuit = run_minuit(parameters, problem.held, function)
         nfev += info["nfev"]
         stat_sum = datasets.stat_sum()

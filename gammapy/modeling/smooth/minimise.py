@@ -85,10 +85,13 @@ class Minimiser:
         Values to start from.
     max_iter : int, optional
         Largest number of steps. Default is 60.
+    on_step : callable, optional
+        Is told the statistic and the expected gain before each step. Default is None.
     """
 
-    def __init__(self, statistic, start, *, max_iter=60):
+    def __init__(self, statistic, start, *, max_iter=60, on_step=None):
         self.statistic = statistic
+        self.on_step = on_step
         self.max_iter = max_iter
         self.nfev = 0
         self.trace = []
@@ -120,6 +123,8 @@ class Minimiser:
                 second = True
                 if found.hessian is None:
                     found, matrix, gain = self._look(second)
+            if self.on_step is not None:
+                self.on_step(self.stat, gain)
             if matrix is None:
                 failure = "The statistic has no finite derivatives"
                 break

@@ -1,0 +1,102 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""How far a fit is while it runs, and how far it came when it is interrupted."""
+
+import logging
+import time
+from contextlib import contextmanager
+import numpy as np
+from gammapy.utils import pbar
+
+__all__ = []
+
+log = logging.getLogger(__name__)
+
+#: Seconds before a bar is shown.
+DELAY = 3.0
+
+
+class FitProgress:
+    """Steps of a fit, shown as a bar when it takes more than a few seconds.
+
+    As all bars it is shown when ``gammapy.utils.pbar.SHOW_PROGRESS_BAR`` is set.
+
+    Parameters
+    ----------
+    label : str
+        What is shown before the bar.
+
+    Attributes
+    ----------
+    n_steps : int
+        Number of steps, or of evaluations by Minuit.
+    stat : float
+        Lowest statistic.
+    gain : float
+        By how much it is expected to fall, NaN where that is not known.
+    """
+
+    def __init__(self, label):
+        self.label = label
+        self.n_steps, self.stat, self.gain = 0, np.inf, np.nan
+        self._start = time.monotonic()
+        self._bar = None
+
+    def step(self, stat, gain=np.nan):
+        """Take note of a step."""
+        self.n_steps += 1
+        if not stat >= self.stat:
+            self.stat = stat
+        self.gain = gain
+        if pbar.SHOW_PROGRESS_BAR and self.seconds > DELAY:
+            self._show()
+
+    @property
+    def seconds(self):
+        """Seconds since the start."""
+        return time.monotonic() - self._start
+
+    def _show(self):
+        if self._bar is None:
+            self._bar = pbar.tqdm(None, desc=self.label, initial=self.n_steps - 1)
+        self._bar.update(1)
+        # Without tqdm there is something in its place that shows nothing.
+        if hasattr(self._bar, "set_postfix_str"):
+            self._bar.set_postfix_str(self.describe(), refresh=False)
+
+    def describe(self):
+        """Statistic and expected gain."""
+        text = f"stat {self.stat:.2f}"
+        return text if np.isnan(self.gain) else f"{text}, expected gain {self.gain:.2g}"
+
+    def close(self):
+        """Let go of the bar."""
+        if hasattr(self._bar, "close"):
+            self._bar.close()
+
+
+@contextmanager
+def fit_progress(label="Fit"):
+    """Progress of a fit that restores its parameters when it is interrupted.
+
+    Parameters
+    ----------
+    label : str, optional
+        What is shown before the bar. Default is "Fit".
+
+    Yields
+    ------
+    progress : `FitProgress`
+        To be told of each step.
+    """
+    progress = FitProgress(label)
+    try:
+        yield progress
+    except KeyboardInterrupt:
+        log.warning(
+            f"{label} interrupted after {progress.n_steps} steps in "
+            f"{progress.seconds:.0f} s at {progress.describe()}. The parameters are as "
+            "before."
+        )
+        raise
+    finally:
+        progress.close()
