@@ -8,7 +8,7 @@ from gammapy.datasets import Datasets
 from gammapy.modeling import Fit, scans
 from gammapy.modeling.fit import registry
 from gammapy.modeling.linearity import NotLinearError
-from gammapy.modeling.models import FoVBackgroundModel, Models
+from gammapy.modeling.models import FoVBackgroundModel, Models, UniformPrior
 from gammapy.modeling.newton import fit_norms
 from gammapy.utils import parallel
 from gammapy.utils.parallel import multiprocessing_manager
@@ -201,8 +201,9 @@ def test_run_takes_minuit(datasets):
     assert Fit().run(datasets).backend == "minuit"
 
 
-def test_free_index_goes_to_minuit(datasets, amplitude, caplog):
-    datasets.parameters["index"].frozen = False
+def test_free_index_without_derivatives_goes_to_minuit(datasets, amplitude, caplog):
+    index = datasets.parameters["index"]
+    index.frozen, index.prior = False, UniformPrior(min=0, max=5)
     caplog.set_level(logging.DEBUG)
     scan = Fit().stat_profile(datasets, amplitude, reoptimize=True)
     assert {fit.backend for fit in scan["fit_results"]} == {"minuit"}
