@@ -41,6 +41,7 @@ test-upstream: merge ## run Gammapy 2.1's own tests of the touched subpackages o
 bench: merge ## measure time and memory against Gammapy 2.1; write the tables of docs (an hour)
 	@$(TEST_ENV) $(PY) dev/bench/speed.py
 	@$(TEST_ENV) $(PY) dev/bench/norms.py --plot --docs
+	@$(TEST_ENV) $(PY) dev/bench/shapes.py --docs
 	@$(TEST_ENV) $(PY) dev/bench/crab.py --docs
 	@$(TEST_ENV) $(PY) dev/bench/tail_table.py --docs
 

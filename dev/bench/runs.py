@@ -62,8 +62,13 @@ def make_runs(n_runs, seed=0):
         runs.append(make_run(f"run-{number}", cutout, axis_true, pointing, kind))
         runs[-1].psf, runs[-1].edisp = psfs[kind], edisp
     names = [name for _label, names in FULL.steps for name in names]
-    draw(runs, true_models(FULL), rng, spread=0.05)
-    set_models(runs, start_models(FULL, names, seed=0))
+    sources = true_models(FULL).select(tag="sky-model")
+    draw(runs, sources, rng, spread=0.05)
+    for source, start in zip(sources, start_models(FULL, names, seed=0), strict=True):
+        for par, other in zip(source.parameters, start.parameters, strict=True):
+            par.value = other.value
+    for run in runs:
+        run.background_model.spectral_model.norm.value = 1
     return runs
 
 
@@ -107,21 +112,15 @@ def make_psf(axis_true, offset):
     return psf
 
 
-def draw(runs, models, rng, spread):
-    """Draw counts with the sources and with background norms that differ."""
-    sources = [model for model in models if model.tag[0] == "SkyModel"]
+def draw(runs, sources, rng, spread):
+    """Set models and draw counts, with background norms that differ.
+
+    Models are set run by run, which takes a time linear in their number.
+    """
     for run in runs:
         background = FoVBackgroundModel(dataset_name=run.name)
-        background.spectral_model.norm.value = rng.normal(1, spread)
+        norm = background.spectral_model.norm
+        norm.value, norm.min, norm.error = rng.normal(1, spread), 0, 0.05
         run.models = Models([*sources, background])
         run.counts.data = rng.poisson(run.npred().data).astype(float)
         run.counts.data[~run.mask_safe.data] = 0
-
-
-def set_models(runs, sources):
-    """Set models run by run, which takes a time linear in their number."""
-    for run in runs:
-        background = FoVBackgroundModel(dataset_name=run.name)
-        background.spectral_model.norm.min = 0
-        background.spectral_model.norm.error = 0.05
-        run.models = Models([*sources, background])

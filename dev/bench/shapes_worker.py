@@ -78,6 +78,16 @@ class Worker:
         statistic.stat(values)
         return {"errors": np.sqrt(np.diag(np.linalg.inv(hessian / 2))).tolist()}
 
+    def distance(self):
+        """Distance from the minimum, in errors, and of the statistic from stat_sum."""
+        statistic = self.datasets._smooth_statistic(self._free)
+        found = statistic.derivatives(statistic.values)
+        errors = np.array([par.error for par in self._free])
+        return {
+            "stat": abs(found.stat - self.datasets.stat_sum()),
+            "values": float(np.max(abs(found.gradient * errors))) / 2,
+        }
+
     # --- what is timed ---
 
     def fit(self):
