@@ -143,18 +143,6 @@ class SharedStatistic(SmoothStatistic):
             unseen[own] &= found
         return unseen
 
-    @property
-    def is_positive(self):
-        """Whether no component was negative at the last values."""
-        return all(self._call("is_positive", self.values))
-
-    def unseen(self):
-        unseen = np.ones(len(self.parameters), dtype=bool)
-        found = self._call("unseen", self.values)
-        for own, part in zip(self._own, found, strict=True):
-            unseen[own] &= part
-        return unseen
-
     def n_truncated(self, values):
         self._set(values)
         return sum(self._call("n_truncated", values))
@@ -239,15 +227,6 @@ class StatisticWorker:
     def stat(self, values):
         """Statistic at some values, and whether no component is negative."""
         return self.statistic.stat(values), self.statistic.is_positive
-
-    def unseen(self, values):
-        """Which parameters act on components that no used bin sees."""
-        set_values(self.statistic.parameters, values)
-        return self.statistic.unseen()
-
-    def is_positive(self, values):
-        """Whether no component was negative at the last values."""
-        return self.statistic.is_positive
 
     def unseen(self, values):
         """Which parameters act on components that no used bin sees."""
