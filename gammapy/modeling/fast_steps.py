@@ -6,6 +6,7 @@ is said at level DEBUG.
 """
 
 from .automatic import Choice, choose_profile, choose_statistic
+from .fit_table import unique_parameter_names
 from .newton_backend import confidence_newton
 from .smooth_minuit import NotExactError, covariance_fast, optimize_fast
 from .smooth_profile import contour_smooth
@@ -73,7 +74,7 @@ def confidence_step(fit, datasets, parameter, sigma, reoptimize):
 
 
 def contour_step(fit, datasets, x, y, numpoints, sigma):
-    """Contour by Newton's method, or None; as of `contour_smooth`."""
+    """Contour by Newton's method, or None; a dict as of `Fit.stat_contour`."""
     choice = choose_profile(fit, datasets, norms=False)
     choice.log("stat_contour")
     if choice.backend != "newton":
@@ -85,4 +86,6 @@ def contour_step(fit, datasets, x, y, numpoints, sigma):
     if fit.is_automatic and not result["success"]:
         Choice(fit.backend, reason=result["message"]).log("stat_contour")
         return None
-    return result
+    names = unique_parameter_names(datasets.models)
+    contour = {names[id(x)]: result["x"], names[id(y)]: result["y"]}
+    return contour | {"success": result["success"]}

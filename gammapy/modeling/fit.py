@@ -15,7 +15,7 @@ from .fast_steps import (
     optimize_step,
 )
 from .fit_log import log_row
-from .fit_table import fit_row, unique_parameter_names
+from .fit_table import fit_row
 from .interval_ends import log_ends
 from .newton_backend import covariance_from_result, fit_datasets, with_newton
 from .result_fields import (
@@ -254,7 +254,8 @@ class Fit:
         check_counts(known[0])
         par = find_parameter(known[1], parameter)
         if par.frozen:
-            raise ValueError(f"parameter: {par.name!r} is frozen; free it, fit first.")
+            name = par.name
+            raise ValueError(f"parameter: {name!r} is frozen; free it and fit first.")
         result = confidence_step(self, known[0], par, sigma, reoptimize)
         if result is None:
             result = self._upstream_Fit_confidence(datasets, par, sigma, reoptimize)
@@ -362,12 +363,9 @@ class Fit:
         known, parameters = _parse_datasets(datasets)
         x, y = find_parameter(parameters, x, "x"), find_parameter(parameters, y, "y")
         found = contour_step(self, known, x, y, numpoints, sigma)
-        if found is None:
-            return self._upstream_Fit_stat_contour(datasets, x, y, numpoints, sigma)
-        names = unique_parameter_names(known.models)
-        return {names[id(x)]: found["x"], names[id(y)]: found["y"]} | {
-            "success": found["success"]
-        }
+        return found or self._upstream_Fit_stat_contour(
+            datasets, x, y, numpoints, sigma
+        )
 
     def stat_surface(
         self,

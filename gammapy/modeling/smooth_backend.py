@@ -180,7 +180,7 @@ class SmoothFitter:
         """What is to be minimised, with the responses where the sources are now."""
         if again or self.statistic is None or self.statistic.is_outgrown():
             self.statistic = self.datasets._smooth_statistic(self.parameters)
-            _check_model(self.statistic)
+            check_model(self.statistic)
         return Held(self.statistic, self.is_held)
 
     def _go_on(self, problem, stat_sum, reasons, nfev, minimum, progress):
@@ -297,7 +297,8 @@ def fit_as_it_is(datasets, parameters):
     return problem.result(judgement, stat_sum, success=not reasons, message=message)
 
 
-def _check_model(statistic):
+def check_model(statistic):
+    """Raise a ValueError that names what is not a number at the start."""
     if not np.isfinite(statistic.stat()):
         broken = statistic.broken()
         problem = f"{broken!r} is not a number" if broken else "has counts below 0"

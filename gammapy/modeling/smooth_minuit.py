@@ -15,6 +15,7 @@ from .smooth_backend import (
     EDM_MINUIT,
     N_LOOKUPS,
     FastStatistic,
+    check_model,
     fit_as_it_is,
     run_minuit,
     wrapped,
@@ -125,6 +126,12 @@ def _optimize(datasets, parameters, result_class, progress):
 
 
 def _check_exact(statistic, stat_sum):
+    if np.isnan(statistic.stat()):
+        try:
+            check_model(statistic)
+        except ValueError as error:
+            # Minuit goes on, as in 2.1, but it will not get far.
+            log.warning(str(error))
     stat = statistic.stat()
     if not abs(stat - stat_sum) < DIFFERENCE_AT_START:
         raise NotExactError(

@@ -294,3 +294,50 @@ def test_norm_and_tilt_of_a_single_energy_bin(caplog):
     assert np.isnan(free_errors(datasets)).all()
     assert "no minimum along 'tilt' of 'one-bkg', 'norm' of 'one-bkg'" in caplog.text
     assert result.undetermined == ["one-bkg.spectral.tilt", "one-bkg.spectral.norm"]
+
+
+# --- what is left ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("backend", [None, "newton"])
+def test_state_is_as_after_a_minuit_fit(backend):
+    """Other parameters, units, scans, covariance, evaluators and caches."""
+    datasets, plain = one_source(), one_source()
+    for each in (datasets, plain):
+        each.parameters["sigma"].scan_values = [0.3, 0.4]
+        each.parameters["lat_0"].error = 0.5
+        Fit(backend if each is datasets else "minuit").run(each)
+    for par, other in zip(datasets.parameters, plain.parameters, strict=True):
+        own, wanted = vars(par).copy(), vars(other).copy()
+        tolerance = 0 if par.frozen else 0.03 * other.error
+        assert_allclose(par.value, other.value, atol=tolerance, rtol=0)
+        if par.frozen:
+            assert (par.error, par.scale) == (other.error, other.scale)
+        for name in ("_value", "_factor", "_error", "_scale"):
+            own.pop(name, None), wanted.pop(name, None)
+        # As texts, for NaN is not NaN.
+        assert str(own) == str(wanted)
+    frozen = [par.frozen for par in datasets.models.parameters]
+    matrix = datasets.models.covariance.data
+    assert matrix.shape == plain.models.covariance.data.shape
+    assert np.all(matrix[frozen] == 0) and np.all(matrix[:, frozen] == 0)
+    for own, other in zip(
+        datasets[0].evaluators.values(), plain[0].evaluators.values(), strict=True
+    ):
+        assert own.needs_update == other.needs_update
+        assert own.parameters_changed == other.parameters_changed
+    npred, stat = datasets[0].npred().data.copy(), datasets.stat_sum()
+    datasets[0].evaluators["src"].reset_cache_properties()
+    assert_allclose(datasets[0].npred().data, npred, rtol=1e-6)
+    assert_allclose(datasets.stat_sum(), stat, atol=1e-3, rtol=0)
+
+
+def test_model_that_is_no_number(caplog):
+    """It is named, with what to do."""
+    datasets = one_source()
+    datasets.parameters["index"].value = 1e4
+    expected = "'src' is not a number at the start; set its parameters to other values"
+    with pytest.raises(ValueError, match=expected):
+        Fit("newton").run(datasets)
+    Fit().optimize(datasets)
+    assert expected in caplog.text
