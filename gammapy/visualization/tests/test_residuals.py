@@ -479,7 +479,7 @@ BAD_SPATIAL = [
     ({"panels": ["counts", "sigma"]}, ValueError, "'sigma'.*'significance'"),
     ({"energy_min": "1 PeV"}, ValueError, "No energy bin"),
     ({"models": ["crab"]}, ValueError, r"\['crab'\]"),
-    ({"models": 3}, TypeError, "models must be True, False"),
+    ({"models": 3}, TypeError, "models: expected True, False"),
     ({"region": "crab"}, ValueError, "Invalid region: 'crab'"),
     ({"region": 5}, ValueError, "Invalid region: 5"),
     ({"region": []}, ValueError, "Invalid region"),
@@ -531,7 +531,7 @@ def test_bad_spatial_input_leaves_axes_as_they_are(datasets):
 BAD_SPECTRAL = [
     ({"method": "sigma"}, ValueError, "'sigma'"),
     ({"models": ["crab"]}, ValueError, r"\['crab'\]"),
-    ({"models": [3]}, TypeError, "models must be True"),
+    ({"models": [3]}, TypeError, "models: expected True"),
     ({"region": "crab"}, ValueError, "Invalid region: 'crab'"),
     ({"region": 5}, ValueError, "Invalid region: 5"),
     ({"region": "galactic;circle(90, 0, 1)"}, ValueError, "No pixel"),
