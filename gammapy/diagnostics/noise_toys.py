@@ -5,7 +5,7 @@ import logging
 from dataclasses import dataclass
 import numpy as np
 from scipy.fft import irfft2, next_fast_len, rfft2
-from scipy.stats import binom
+from scipy.stats import binom, poisson
 from gammapy.datasets.residuals.grids import overlap_slices, pixel_offset
 from gammapy.stats.maxima import (
     LEVELS,
@@ -24,6 +24,12 @@ log = logging.getLogger(__name__)
 #: Probability of the toys' own maxima at which the extrapolation is checked, and how
 #: improbable their number may be.
 P_CHECK, P_BAD = 0.1, 1e-3
+# Parts of parallel toys.
+N_BATCHES = 4
+# Counts per pixel below which events are drawn instead of pixels.
+FEW = 0.3
+# Means of pixels that are drawn with a table, and its largest size.
+SMALL_MEAN, TABLE_SIZE = 8.0, 2_000_000
 
 
 @dataclass
@@ -65,27 +71,59 @@ class Block:
         """Keep what is needed to draw: pixels that are used, and their sums."""
         # Rounding may leave negative predicted counts next to 0.
         flat = np.clip(np.ravel(self.npred), 0, None)
-        self._used = np.flatnonzero(flat)
-        self._mean = flat[self._used]
-        self._sums = np.cumsum(self._mean)
+        used = np.flatnonzero(flat)
+        self._mean = PoissonPixels(flat[used])
+        self._used = used
 
     def draw(self, random):
         """Poisson counts, times the weights of masks, of the shape of ``npred``."""
         counts = np.zeros(self.npred.size)
-        if self._used.size:
-            total = self._sums[-1]
-            if total > self._used.size:
-                counts[self._used] = random.poisson(self._mean)
-            else:
-                # The same, and faster where most pixels are empty: first the number
-                # of all events, then the pixel of each.
-                places = random.random(random.poisson(total)) * total
-                idx = np.searchsorted(self._sums, places, side="right")
-                idx = np.minimum(idx, self._used.size - 1)
-                counts[self._used] = np.bincount(idx, minlength=self._used.size)
+        counts[self._used] = self._mean.draw(random)
         counts = counts.reshape(self.npred.shape)
         if np.any(self.levels != 1):
             counts *= self.levels[:, np.newaxis, np.newaxis]
+        return counts
+
+
+class PoissonPixels:
+    """Poisson counts of the same means, again and again.
+
+    What is fastest depends on how many they are: where most pixels are empty the number
+    of all events and the place of each; else the inverse of the distribution of each
+    pixel, from a table for small means, as far as it is not too large.
+
+    Parameters
+    ----------
+    mean : `~numpy.ndarray`
+        Means of pixels, above 0, of shape (n,).
+    """
+
+    def __init__(self, mean):
+        self._mean = mean
+        self._sums = np.cumsum(mean)
+        self.is_sparse = mean.size == 0 or self._sums[-1] < FEW * mean.size
+        n_rows = int(poisson.isf(1e-16, SMALL_MEAN)) + 1
+        self._small = np.flatnonzero(mean < SMALL_MEAN)
+        if self.is_sparse or self._small.size * n_rows > TABLE_SIZE:
+            self._small = np.zeros(0, dtype=int)
+        self._large = np.setdiff1d(np.arange(mean.size), self._small)
+        numbers = np.arange(n_rows)[:, np.newaxis]
+        self._table = poisson.cdf(numbers, mean[self._small])
+
+    def draw(self, random):
+        """Counts of shape (n,)."""
+        if not self._mean.size:
+            return np.zeros(0)
+        if self.is_sparse:
+            total = self._sums[-1]
+            places = random.random(random.poisson(total)) * total
+            idx = np.searchsorted(self._sums, places, side="right")
+            idx = np.minimum(idx, self._mean.size - 1)
+            return np.bincount(idx, minlength=self._mean.size).astype(float)
+        counts = np.empty(self._mean.size)
+        counts[self._large] = random.poisson(self._mean[self._large])
+        uniform = random.random(self._small.size)
+        counts[self._small] = np.count_nonzero(self._table <= uniform, axis=0)
         return counts
 
 
@@ -285,19 +323,21 @@ class NoiseToys:
         found = []
         try:
             if n_jobs > 1:
-                found = run_multiprocessing(
-                    self.run_one,
-                    [(seed, idx) for idx in range(n_toys)],
-                    backend=backend,
-                    pool_kwargs={"processes": n_jobs},
-                    task_name="Toys",
-                )
+                # An interrupt loses one batch.
+                for batch in np.array_split(np.arange(n_toys), N_BATCHES):
+                    found += run_multiprocessing(
+                        self.run_one,
+                        [(seed, int(idx)) for idx in batch],
+                        backend=backend,
+                        pool_kwargs={"processes": n_jobs},
+                        task_name="Toys",
+                    )
             else:
                 for idx in progress_bar(range(n_toys), desc="Toys"):
                     found.append(self.run_one(seed, idx))
         except KeyboardInterrupt:
             log.warning(f"Interrupted after {len(found)} of {n_toys} toys.")
-        return list(found)
+        return found
 
 
 def _largest(maps):
