@@ -59,6 +59,16 @@ def test_derivatives_of_cutouts(share, monkeypatch):
     check_derivatives(make_runs(3))
 
 
+def test_cutout_without_counts():
+    """A dataset in which nothing was counted says what its exposure says."""
+    datasets = make_runs(2)
+    datasets[1].counts.data[...] = 0
+    statistic = statistic_of(datasets)
+    found = statistic.derivatives(statistic.values, second=True)
+    assert found.is_finite
+    assert_allclose(found.stat, datasets.stat_sum(), atol=1e-3, rtol=0)
+
+
 def test_sums_of_32_bits_are_exact_enough(monkeypatch):
     """Looking at all pixels, or at those with counts alone, makes no difference."""
     datasets = rich_datasets()

@@ -166,7 +166,7 @@ class KernelBasis:
         """
         scale, dtype = 1.0, float
         if len(values) < self.n_images:
-            scale, dtype = np.max(abs(values)) or 1.0, np.float32
+            scale, dtype = np.max(abs(values), initial=0) or 1.0, np.float32
         total = 0
         for part in self._parts(len(values)):
             own = values[part]
