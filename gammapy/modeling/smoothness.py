@@ -34,7 +34,7 @@ def why_not_smooth(datasets):
     Gaussians and generalized Gaussians (in maps with a PSF in true energy), spectra of
     any sources, and spectra of backgrounds and templates of counts. A source in a
     spectrum must have a frozen shape, or none. Spectra are those on the list of
-    `smooth_spectra`, their sums and their products. Priors are Gaussian.
+    ``smooth_spectra``, their sums and their products. Priors are Gaussian.
 
     Parameters
     ----------

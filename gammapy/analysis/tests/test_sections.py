@@ -159,7 +159,7 @@ def test_options_of_exclusion_maker(cls):
         (
             "datasets: {stack: {by: {zenith: [1, 2]}}}",
             "datasets.stack.by.zenith",
-            "such as [20 deg, 40 deg, 60 deg], not [1, 2]",
+            "such as [20 deg, 40 deg, 60 deg], got [1, 2]",
         ),
         (
             "datasets: {background: {method: fov}}",

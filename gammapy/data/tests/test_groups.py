@@ -121,7 +121,7 @@ def test_errors(observations):
         group(zenith=["50 deg", "60 deg"])
     with pytest.raises(ValueError, match="number of bins: expected 1 or more, got 0"):
         group(zenith=0)
-    with pytest.raises(ValueError, match=r"with units, such as .* not \[35, 40\]"):
+    with pytest.raises(ValueError, match=r"with units, such as .* got \[35, 40\]"):
         group(zenith=[35, 40])
     with pytest.raises(ValueError, match="increase"):
         group(zenith=[40, 35] * u.deg)

@@ -296,9 +296,10 @@ def test_drawn(result):
     assert axes["sigma"].images[0].get_clim() == (-3, 3)
     assert "PS" in axes["ps"].get_title()
     plt.close(axes["ps"].figure)
+    before = plt.get_fignums()
     with pytest.raises(ValueError, match="panels: got 'pS', did you mean 'ps'"):
         result.plot(panels=["pS"])
-    assert not plt.get_fignums()
+    assert plt.get_fignums() == before
 
 
 BAD_OPTIONS = [

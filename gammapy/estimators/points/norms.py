@@ -67,8 +67,9 @@ class EnergyBin:
     @classmethod
     def from_edges(cls, edges):
         """Bin between two energies."""
-        center = np.sqrt(edges[:1] * edges[1:]).to(edges.unit)
-        return cls(center, edges[:1], edges[1:])
+        # The mean of the logarithms has the digits of the center of an axis.
+        center = np.exp(np.mean(np.log(edges.value), keepdims=True))
+        return cls(center * edges.unit, edges[:1], edges[1:])
 
 
 class NormFluxPoints:

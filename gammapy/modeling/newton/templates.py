@@ -348,7 +348,7 @@ class NormTemplates:
 
     @cached_property
     def on_off(self):
-        """The bins of on-off datasets, `OnOffRows`; None when there are none."""
+        """The bins of on-off datasets, ``OnOffRows``; None when there are none."""
         if np.isnan(self.alpha).all():
             return None
         return OnOffRows(self.counts, self.counts_off, self.alpha)
