@@ -318,7 +318,7 @@ def render(measured, reference):
             continue
         own = known[line.what]
         upstream = own.get("upstream")
-        marked = " [*]_" if own.get("is_projected") else ""
+        marked = " [#projected]_" if own.get("is_projected") else ""
         rows.append(
             (
                 line.title,
@@ -336,7 +336,7 @@ def render(measured, reference):
     ) + table((52, 18, 15, 15), rows)
     if any(own.get("is_projected") for own in known.values()):
         text += (
-            "\n.. [*] Projected: for the profile the time of a call times the calls "
+            "\n.. [#projected] Projected: for the profile the time of a call times the calls "
             "that Minuit\n   makes; for flux points the time of the middle one times "
             f"{len(EDGES) - 1}.\n"
         )
