@@ -336,8 +336,8 @@ def render(measured, reference):
     ) + table((52, 18, 15, 15), rows)
     if any(own.get("is_projected") for own in known.values()):
         text += (
-            "\n.. [#projected] Projected: for the profile the time of a call times the calls "
-            "that Minuit\n   makes; for flux points the time of the middle one times "
+            "\n.. [#projected] Projected: for the profile the time of a call times the "
+            "calls that Minuit\n   makes; for flux points the time of the middle one times "
             f"{len(EDGES) - 1}.\n"
         )
     if "runs" in known:

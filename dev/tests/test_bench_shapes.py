@@ -91,7 +91,7 @@ def test_table():
     assert "Gammapy 2.1 was run on 2026-11-26 (a machine)" in text
     rows = [row.split("\n     - ") for row in text.split("\n   * - ")[1:]]
     assert rows[0][1:] == ["200", "2", "100"]
-    assert rows[1][1:] == ["3000 [*]_", "12", "250"]
+    assert rows[1][1:] == ["3000 [#projected]_", "12", "250"]
     assert rows[2][0].startswith(LINES[-1].title)
     assert "times the calls that Minuit" in text
     assert "386 free parameters together; the datasets take 1500 MB" in text
