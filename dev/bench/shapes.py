@@ -337,8 +337,8 @@ def render(measured, reference):
     if any(own.get("is_projected") for own in known.values()):
         text += (
             "\n.. [#projected] Projected: for the profile the time of a call times the "
-            "calls that Minuit\n   makes; for flux points the time of the middle one times "
-            f"{len(EDGES) - 1}.\n"
+            "calls that Minuit\n   makes; for flux points the time of the middle one "
+            f"times {len(EDGES) - 1}.\n"
         )
     if "runs" in known:
         own = known["runs"]
