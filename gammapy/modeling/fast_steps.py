@@ -27,7 +27,9 @@ def optimize_step(fit, datasets, result_class):
         `~gammapy.modeling.OptimizeResult`.
     """
     choice = choose_statistic(fit, datasets)
-    choice.log("optimize")
+    # Of what was asked for there is nothing to say, in scans many times.
+    if fit.is_automatic:
+        choice.log("optimize")
     if not choice.is_fast:
         return None
     try:
