@@ -1,13 +1,13 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Images of spatial models and their derivatives with respect to the shape."""
 
-from contextlib import contextmanager
 import numpy as np
 import astropy.units as u
 from astropy.nddata import NoOverlapError
 from gammapy.modeling.models import GaussianSpatialModel, PointSpatialModel
 from gammapy.modeling.models.spatial import MAX_OVERSAMPLING
 from gammapy.modeling.smooth.differences import derivatives
+from gammapy.modeling.utils import set_values, values_restored
 from .residuals.grids import cutout_slices
 from .shape_gauss import GaussianOnSphere
 from .shape_kinds import KINDS, hard_steps, shape_steps
@@ -19,22 +19,6 @@ REFINED, N_FINE = 4, 400_000
 
 # Grids that are kept: one in use, and others that steps go back and forth to.
 N_GRIDS = 4
-
-
-@contextmanager
-def values_restored(parameters):
-    """Put back the values of parameters."""
-    values = [par.value for par in parameters]
-    try:
-        yield
-    finally:
-        set_values(parameters, values)
-
-
-def set_values(parameters, values):
-    """Set the values of parameters."""
-    for par, value in zip(parameters, values, strict=True):
-        par.value = value
 
 
 def shape_image(model, parameters, geom):

@@ -13,9 +13,10 @@ import numpy as np
 from gammapy.modeling.linearity import parameter_name
 from gammapy.modeling.models import SkyModel
 from gammapy.modeling.smooth.statistic import Derivatives
+from gammapy.modeling.utils import set_values
 from gammapy.utils import parallel
 from gammapy.utils.workers import make_workers
-from .shape_images import set_values, shape_image
+from .shape_images import shape_image
 from .shape_terms import SmoothStatistic
 
 __all__ = []

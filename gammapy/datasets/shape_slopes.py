@@ -5,7 +5,8 @@ from collections import Counter
 import numpy as np
 from gammapy.modeling.linearity import proportional_norms
 from gammapy.modeling.smooth.differences import derivatives
-from .shape_images import domain, set_values, values_restored
+from gammapy.modeling.utils import set_values, values_restored
+from .shape_images import domain
 
 __all__ = []
 

@@ -6,9 +6,10 @@ import numpy as np
 from gammapy.modeling.linearity import parameter_name
 from gammapy.modeling.models import SkyModel, TemplateNPredModel
 from gammapy.modeling.smooth.statistic import Derivatives
+from gammapy.modeling.utils import set_values
 from .shape_bins import CountedBins, background_terms, template_terms
 from .shape_evaluators import is_outgrown, own_evaluators
-from .shape_images import period, set_values
+from .shape_images import period
 from .shape_limits import shape_reach, smallest_sizes, start_values
 from .shape_on_off import OnOffBins
 from .shape_sources import SourceTerms

@@ -1,10 +1,10 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Derivatives of predicted counts with respect to the free parameters of a fit."""
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 import numpy as np
 from gammapy.datasets.residuals.grids import cutout_slices
+from gammapy.modeling.utils import values_restored
 
 __all__ = []
 
@@ -123,32 +123,11 @@ def _difference(parameter, step, evaluate):
         high = parameter.value
     if not high > low:
         return 0 * evaluate()
-    with kept(parameter):
+    with values_restored([parameter]):
         parameter.value = high
         upper = np.array(evaluate())
         parameter.value = low
         return (upper - evaluate()) / (high - low)
-
-
-@contextmanager
-def kept(parameter):
-    """Context after which a parameter has the value that it had.
-
-    Parameters
-    ----------
-    parameter : `~gammapy.modeling.Parameter`
-        Parameter.
-
-    Yields
-    ------
-    None
-        Nothing.
-    """
-    value = parameter.value
-    try:
-        yield
-    finally:
-        parameter.value = value
 
 
 def _components(dataset, part):

@@ -6,7 +6,8 @@ import numpy as np
 from gammapy.datasets import Datasets
 from gammapy.modeling import Parameters
 from gammapy.modeling.fit_table import unique_parameter_names
-from .derivatives import kept, steps_of
+from gammapy.modeling.utils import values_restored
+from .derivatives import steps_of
 
 __all__ = []
 
@@ -208,7 +209,7 @@ def _priors(parameters):
     ):
         if par.prior is None:
             continue
-        with kept(par):
+        with values_restored([par]):
             middle, value = par.prior_stat_sum(), par.value
             par.value = value + step
             above = par.prior_stat_sum()

@@ -76,13 +76,24 @@ def _peak(values, rows, columns, sign):
     nearest = np.argmin((rows - y) ** 2 + (columns - x) ** 2)
     pixel = int(rows[nearest]), int(columns[nearest])
     if rows.size == 1:
-        y += _vertex(values[max(pixel[0] - 1, 0) : pixel[0] + 2, pixel[1]])
-        x += _vertex(values[pixel[0], max(pixel[1] - 1, 0) : pixel[1] + 2])
+        y += vertex(values[max(pixel[0] - 1, 0) : pixel[0] + 2, pixel[1]])
+        x += vertex(values[pixel[0], max(pixel[1] - 1, 0) : pixel[1] + 2])
     return Peak(float(sign * values[pixel]), float(x), float(y), pixel)
 
 
-def _vertex(values):
-    """Where a parabola through three values is highest, seen from the middle one."""
+def vertex(values):
+    """Where a parabola through three values is highest, seen from the middle one.
+
+    Parameters
+    ----------
+    values : `~numpy.ndarray`
+        The values, shape (3,).
+
+    Returns
+    -------
+    place : float
+        Between -0.5 and 0.5; 0 for fewer values, and where they have no maximum.
+    """
     if values.size < 3 or not np.isfinite(values).all():
         return 0.0
     curvature = values[0] - 2 * values[1] + values[2]

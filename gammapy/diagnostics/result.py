@@ -7,9 +7,9 @@ from html import escape
 import numpy as np
 import astropy.units as u
 from astropy.table import Table
+from gammapy.datasets.residuals.io import as_path
 from gammapy.utils.arguments import check_bool, check_type, show
 from gammapy.utils.atomic import write_files
-from gammapy.utils.scripts import make_path
 
 __all__ = ["DiagnosticResult"]
 
@@ -157,7 +157,7 @@ class DiagnosticResult:
             "notes": self.notes,
         }
         write_files(
-            {_as_path(filename): lambda path: table.write(path, format="ascii.ecsv")},
+            {as_path(filename): lambda path: table.write(path, format="ascii.ecsv")},
             overwrite=overwrite,
             make_folders=False,
         )
@@ -183,7 +183,7 @@ class DiagnosticResult:
         ValueError
             If the file holds something else.
         """
-        path = _as_path(filename)
+        path = as_path(filename)
         if not path.is_file():
             raise OSError(f"There is no file {str(path)!r}.")
         try:
@@ -227,15 +227,6 @@ class DiagnosticResult:
     def _summary(self):
         """Entries of the text, by default what ``meta`` has."""
         return self._meta
-
-
-def _as_path(filename):
-    try:
-        return make_path(filename)
-    except TypeError:
-        raise TypeError(
-            f"filename: expected the name of a file, got {show(filename)}."
-        ) from None
 
 
 def _plain(value):

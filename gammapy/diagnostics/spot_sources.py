@@ -14,6 +14,7 @@ from gammapy.datasets.evaluator import MapEvaluator
 from gammapy.datasets.residuals.grids import overlap_slices, pixel_offset
 from gammapy.maps import Map
 from gammapy.modeling.models import PointSpatialModel, PowerLawSpectralModel, SkyModel
+from .peaks import vertex
 
 __all__ = []
 
@@ -273,7 +274,7 @@ def _best_tilt(data, signal, ratio):
     _amplitudes, stat = _fit_amplitudes(*data, signals)
     best = int(np.argmin(stat))
     step = TILTS[1] - TILTS[0]
-    return float(TILTS[best] + step * _vertex(stat, best))
+    return float(TILTS[best] + step * _below(stat, best))
 
 
 def _pivot(energies, point):
@@ -318,20 +319,16 @@ def _fit_amplitudes(counts, npred, signals):
     return amplitudes, 2 * np.sum(total - counts * np.log(total), axis=axes)
 
 
-def _vertex(values, best):
+def _below(values, best):
     """Where a parabola is lowest, in steps from the lowest of values."""
-    if not 0 < best < len(values) - 1:
-        return 0.0
-    low, middle, high = values[best - 1 : best + 2]
-    curvature = low - 2 * middle + high
-    return float(np.clip(0.5 * (low - high) / curvature, -0.5, 0.5))
+    return vertex(-np.asarray(values[max(best - 1, 0) : best + 2]))
 
 
 def _refine(sizes, stat, best):
     """Size of the lowest statistic between those that were tried."""
     if not 1 < best < len(sizes) - 1:
         return sizes[best]
-    return sizes[best] * (sizes[best + 1] / sizes[best]) ** _vertex(stat, best)
+    return sizes[best] * (sizes[best + 1] / sizes[best]) ** _below(stat, best)
 
 
 def _position_error(signal, used, npred, scale):

@@ -4,6 +4,7 @@
 import copy
 import numpy as np
 from gammapy.modeling import Fit
+from gammapy.modeling.utils import set_values
 from gammapy.utils.parallel import run_multiprocessing
 from gammapy.utils.pbar import progress_bar
 
@@ -148,8 +149,7 @@ class FullFits(Toys):
             dataset.counts.data = part.cube(values)
             if part.is_on_off:
                 dataset.counts_off.data = part.cube(toy.off)
-        for par, value in zip(self._datasets.parameters, self._values, strict=True):
-            par.value = value
+        set_values(self._datasets.parameters, self._values)
         if len(self._datasets.parameters.free_parameters) > 0:
             result = Fit().optimize(self._datasets)
             self.n_failed += not result.success

@@ -24,7 +24,7 @@ from .measured_background import measured_background
 from .newton.minimise import fit_norms
 from .norm_results import NormResults, warn_undetermined
 from .smooth_scan import SmoothScan
-from .utils import check_counts
+from .utils import check_counts, set_values
 
 __all__ = []
 
@@ -181,8 +181,7 @@ class Scan:
         return progress_bar(points, desc="Scan values")
 
     def _set(self, point):
-        for par, value in zip(self.scanned, point, strict=True):
-            par.value = value
+        set_values(self.scanned, point)
 
     def _without_fit(self):
         for point in self._progress(self.points):
@@ -271,8 +270,7 @@ class Scan:
     def _from_fits(self, points):
         for point in points:
             self._set(point)
-            for par, value in zip(self.free, self.start, strict=True):
-                par.value = value
+            set_values(self.free, self.start)
             result, row = self.fit.fit_nuisance(self.datasets), None
             if self.debug:
                 row = fit_row(self.models, result, names=self.names)

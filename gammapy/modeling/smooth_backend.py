@@ -11,6 +11,7 @@ from .smooth.guard import DIFFERENCE, EDM, judge
 from .smooth.held import Held
 from .smooth.minimise import Minimiser
 from .smooth.search import search_nearby
+from .utils import set_values
 
 __all__ = []
 
@@ -128,7 +129,7 @@ class SmoothFitter:
                 return self._fit(before, progress)
         except BaseException:
             # An interrupted fit leaves the parameters as they were.
-            _set(self.parameters, before)
+            set_values(self.parameters, before)
             raise
 
     def _fit(self, before, progress):
@@ -171,7 +172,8 @@ class SmoothFitter:
         log.debug(f"Newton's method stopped, Minuit goes on: {'; '.join(reasons)}")
         fit = self._go_on(problem, stat_sum, reasons, nfev, minimum, progress)
         if not fit.success and not fit.stat < stat_before:
-            fit.values = np.array(_set(self.parameters, before))
+            set_values(self.parameters, before)
+            fit.values = np.array(before)
             fit.stat = self.datasets.stat_sum()
             fit.message += "; the values of the start are back"
         return fit
@@ -322,9 +324,3 @@ def wrapped(values, statistic):
     first, period = low[is_outside], periods[is_outside]
     wrapped[is_outside] = first + (values[is_outside] - first) % period
     return wrapped
-
-
-def _set(parameters, values):
-    for par, value in zip(parameters, values, strict=True):
-        par.value = value
-    return values

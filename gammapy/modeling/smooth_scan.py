@@ -3,6 +3,7 @@
 
 import numpy as np
 from .smooth_backend import SmoothFitter
+from .utils import set_values
 
 __all__ = []
 
@@ -60,7 +61,5 @@ class SmoothScan:
         return self._values[np.argmin(np.sum(steps**2, axis=1))]
 
     def _fit_from(self, point, start):
-        parameters, values = [*self.scanned, *self.free], [*point, *start]
-        for par, value in zip(parameters, values, strict=True):
-            par.value = value
+        set_values([*self.scanned, *self.free], [*point, *start])
         return self._fitter.fit().select(slice(len(self.scanned), None))

@@ -1,4 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
+from contextlib import contextmanager
 import numpy as np
 from gammapy.utils.arguments import did_you_mean, listed, show
 
@@ -110,3 +111,38 @@ def bad_counts(dataset_name, n_bad, lowest, name="counts"):
         f"Dataset {dataset_name!r} has {n_bad} bins inside its mask with {name} that "
         f"{what}; mask them with mask_safe."
     )
+
+
+def set_values(parameters, values):
+    """Set the values of parameters.
+
+    Parameters
+    ----------
+    parameters : list of `~gammapy.modeling.Parameter`
+        Parameters.
+    values : list of float
+        Their values.
+    """
+    for par, value in zip(parameters, values, strict=True):
+        par.value = value
+
+
+@contextmanager
+def values_restored(parameters):
+    """Context after which parameters have the values that they had.
+
+    Parameters
+    ----------
+    parameters : list of `~gammapy.modeling.Parameter`
+        Parameters.
+
+    Yields
+    ------
+    None
+        Nothing.
+    """
+    values = [par.value for par in parameters]
+    try:
+        yield
+    finally:
+        set_values(parameters, values)

@@ -14,8 +14,9 @@ import numpy as np
 from gammapy.modeling.linearity import parameter_name
 from gammapy.modeling.models import DatasetModels
 from gammapy.modeling.smooth.differences import derivatives
+from gammapy.modeling.utils import set_values, values_restored
 from gammapy.utils.arguments import check_bool
-from ..shape_images import domain, set_values, values_restored
+from ..shape_images import domain
 from .cells import add_to_cells
 from .grids import cutout_slices
 

@@ -4,6 +4,7 @@
 from dataclasses import dataclass
 import numpy as np
 from gammapy.modeling.newton.result import NormFit
+from gammapy.modeling.utils import set_values
 from .statistic import Derivatives
 
 __all__ = []
@@ -61,8 +62,7 @@ class Held:
 
     def set(self, values):
         """Set the parameters to values, which are returned."""
-        for par, value in zip(self.whole.parameters, self._full(values), strict=True):
-            par.value = value
+        set_values(self.whole.parameters, self._full(values))
         return values
 
     # --- what the minimiser and the guard ask --------------------------------
