@@ -69,6 +69,11 @@ class ShapeImage:
         """Whether the image jumps when edges pass from one pixel to the next."""
         return self._is_hard(self._drawing()[1])
 
+    @property
+    def has_kinks(self):
+        """Whether the slopes of the image jump where the source passes a pixel."""
+        return KINDS[type(self.model)].has_kinks
+
     def _is_hard(self, factor):
         pixel = np.max(self.geom.pixel_scales.to_value("deg")) / factor
         return KINDS[type(self.model)].is_hard(self.model, pixel)

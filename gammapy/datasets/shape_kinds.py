@@ -54,12 +54,15 @@ class ShapeKind:
         whether edges jump from one pixel to the next.
     reach_inside : float
         Share of the evaluation radius that must be in a cutout.
+    has_kinks : bool
+        Whether the slopes of the image jump where the source passes a pixel.
     """
 
     sizes: tuple = ()
     sharpness: Callable = lambda model: 1.0
     is_hard: Callable = lambda model, pixel: False
     reach_inside: float = 1.0
+    has_kinks: bool = False
 
 
 def _is_hard_disk(model, pixel):
@@ -86,7 +89,8 @@ def _thinness(model):
 KINDS = {
     # Four sigma are enough of a Gaussian, of which 2.1 draws five.
     GaussianSpatialModel: ShapeKind(("sigma",), reach_inside=0.8),
-    PointSpatialModel: ShapeKind(),
+    # 2.1 shares a point between four pixels.
+    PointSpatialModel: ShapeKind(has_kinks=True),
     DiskSpatialModel: ShapeKind(
         ("r_0",),
         sharpness=lambda model: np.clip(model.edge_width.value, 0.01, 1),

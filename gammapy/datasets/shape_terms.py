@@ -143,9 +143,19 @@ class SmoothStatistic:
     @property
     def is_hard(self):
         """Which belong to an image that jumps where edges pass pixels, shape (n,)."""
+        return self._belongs_to(lambda image: image.is_hard)
+
+    @property
+    def has_kinks(self):
+        """Which belong to an image whose slopes jump at pixels, shape (n,)."""
+        return self._belongs_to(lambda image: image.has_kinks)
+
+    def _belongs_to(self, is_wanted):
         known = np.zeros(len(self.parameters), dtype=bool)
         for source in self.sources:
-            if source.shape and any(image.is_hard for image, _grids in source.drawings):
+            if source.shape and any(
+                is_wanted(image) for image, _grids in source.drawings
+            ):
                 known[source.idx_shape] = True
         return known
 

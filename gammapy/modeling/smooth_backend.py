@@ -7,6 +7,7 @@ from .fit_progress import fit_progress
 from .iminuit import optimize_iminuit
 from .linearity import NotLinearError
 from .parameter import Parameters
+from .smooth.beyond import search_beyond_kinks
 from .smooth.guard import DIFFERENCE, EDM, judge
 from .smooth.held import Held
 from .smooth.minimise import Minimiser
@@ -144,6 +145,8 @@ class SmoothFitter:
             minimum = minimiser.run()
             if problem.is_hard.any():
                 minimum = search_nearby(minimiser, minimum)
+            if problem.has_kinks.any():
+                minimum = search_beyond_kinks(minimiser, minimum)
             nfev += minimum.nfev
             values = problem.set(wrapped(minimum.values, problem))
             stat_sum = minimum.derivatives.stat

@@ -94,6 +94,11 @@ class Held:
         return self.whole.is_hard[self._fitted]
 
     @property
+    def has_kinks(self):
+        """Which belong to an image whose slopes jump at pixels."""
+        return self.whole.has_kinks[self._fitted]
+
+    @property
     def shape_numbers(self):
         """Number of the source whose image a parameter changes, -1 for others."""
         return self.whole.shape_numbers[self._fitted]

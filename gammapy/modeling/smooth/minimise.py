@@ -78,9 +78,9 @@ class Minimiser:
     ----------
     statistic : object
         Has ``stat(values)``, ``derivatives(values, second=, shapes=)``,
-        ``reach(values)``, ``bounds``, ``periods``, ``is_shape``, ``is_hard`` and
-        ``shape_numbers``, as `gammapy.datasets.shape_terms.SmoothStatistic` documents
-        them.
+        ``reach(values)``, ``bounds``, ``periods``, ``is_shape``, ``is_hard``,
+        ``has_kinks`` and ``shape_numbers``, as
+        `gammapy.datasets.shape_terms.SmoothStatistic` documents them.
     start : `~numpy.ndarray`
         Values to start from.
     max_iter : int, optional

@@ -70,7 +70,7 @@ class _Search:
         statistic = minimiser.statistic
         numbers = np.where(statistic.is_hard, statistic.shape_numbers, -1)
         self.groups = [
-            _directions(self.found, np.flatnonzero(numbers == number))
+            principal_directions(self.found, np.flatnonzero(numbers == number))
             for number in np.unique(numbers[numbers >= 0])
         ]
 
@@ -122,7 +122,7 @@ class _Search:
             self.roughness = max(self.roughness, abs(difference))
 
 
-def _directions(found, idx):
+def principal_directions(found, idx):
     """Principal directions of some parameters, one error long.
 
     The others follow to where they have their minimum.

@@ -3,6 +3,7 @@
 
 import pytest
 import numpy as np
+import astropy.units as u
 from gammapy.datasets import Datasets
 from gammapy.datasets.tests.test_shape_terms import draw, make_dataset, make_source
 from gammapy.modeling import Fit
@@ -60,6 +61,7 @@ FAST = [
     ("soft", "dark"),
     ("shell", "tiny"),
     ("shell2", "dark"),
+    ("soft", "tiny"),
 ]
 ALL = [(kind, start) for kind in KINDS for start in STARTS]
 
@@ -150,3 +152,41 @@ def test_hard_starts(kind, start):
 @pytest.mark.parametrize("kind, start", ALL)
 def test_all_hard_starts(kind, start):
     check(kind, start, minuit=True)
+
+
+@pytest.mark.parametrize("seed, gain, best_lon", [(27, 3.16, 0.067), (7, 0.118, 0.045)])
+@pytest.mark.parametrize("offset", [-0.03, 0.03])
+def test_both_sides_of_a_pixel(seed, gain, best_lon, offset):
+    """2.1 shares a point between pixels: here each side of a centre has a minimum."""
+    datasets = make_field("point")
+    model = datasets.models["src"]
+    shape = model.spatial_model
+    model.spectral_model.amplitude.value *= 0.3
+    shape.lon_0.value, shape.lat_0.value = 0.055, -0.005
+    draw(datasets, seed)
+    shape.lon_0.value = 0.05 + offset
+    start = free_values(datasets)
+    result = Fit(backend="newton").run(datasets)
+    best = free_values(datasets)
+    lowest = []
+    for lon in (0.02, 0.08):
+        set_free(datasets, start)
+        shape.lon_0.value = lon
+        Fit(backend="minuit").run(datasets)
+        lowest.append(datasets.stat_sum())
+    set_free(datasets, best)
+    assert result.success
+    np.testing.assert_allclose(max(lowest) - min(lowest), gain, atol=0.02)
+    assert result.total_stat < min(lowest) + 1e-3
+    np.testing.assert_allclose(shape.lon_0.value, best_lon, atol=2e-3)
+
+
+def test_tiny_disks_are_flat():
+    """2.1 divides by zero at 1e-9 deg; a flat ellipse has a known area."""
+    for e in (0, 0.5, 0.9):
+        norms = [
+            DiskSpatialModel._evaluate_norm_factor(r_0 * u.rad, e)
+            for r_0 in (1e-11, 0.99e-4, 1.01e-4)
+        ]
+        areas = np.pi * np.sqrt(1 - e**2) * np.array([1e-11, 0.99e-4, 1.01e-4]) ** 2
+        np.testing.assert_allclose(norms * areas, 1, rtol=3e-8)
