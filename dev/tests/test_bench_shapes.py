@@ -93,7 +93,7 @@ def test_table():
     assert rows[0][1:] == ["200", "2", "100"]
     assert rows[1][1:] == ["3000 [#projected]_", "12", "250"]
     assert rows[2][0].startswith(LINES[-1].title)
-    assert "times the calls that Minuit" in text
+    assert "times the calls of Minuit" in text
     assert "386 free parameters together; the datasets take 1500 MB" in text
     page = replace_part(PAGE.read_text(), "shapes", text)
     assert text in page

@@ -16,6 +16,9 @@ RISE = 0.7
 # Times that a lower minimum is looked for, and starts that are tried each time.
 N_ROUNDS, N_STARTS = 4, 2
 
+# Steps of such a start. It is near a minimum, or there is none.
+N_STEPS = 20
+
 
 def search_beyond_kinks(minimiser, minimum):
     """Look for a lower minimum where a source has passed to another pixel.
@@ -50,7 +53,7 @@ def _lower_minimum(minimiser, minimum):
     best = minimum.derivatives.stat
     for start in _starts(minimiser, minimum):
         minimiser.move(start)
-        found = minimiser.run()
+        found = minimiser.run(max_iter=N_STEPS)
         if found.derivatives.stat < best - GAIN:
             return replace(found, roughness=minimum.roughness)
     minimiser.move(minimum.values)

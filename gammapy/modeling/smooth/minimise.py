@@ -104,19 +104,25 @@ class Minimiser:
         self.stat = self._stat(self.values)
         self.damping = DAMPING
 
-    def run(self):
+    def run(self, *, max_iter=None):
         """Go to the minimum.
+
+        Parameters
+        ----------
+        max_iter : int, optional
+            Largest number of steps. Default is None, that of the minimiser.
 
         Returns
         -------
         minimum : `Minimum`
             Where it is, or how far the steps came.
         """
-        failure = f"No convergence in {self.max_iter} steps"
+        max_iter = self.max_iter if max_iter is None else max_iter
+        failure = f"No convergence in {max_iter} steps"
         self.refit_spectra()
         self.trace.append((self.stat, self.values))
         second = False
-        for number in range(self.max_iter):
+        for number in range(max_iter):
             second = second or number >= N_STEPS_FISHER
             found, matrix, gain = self._look(second)
             if not second and gain < GAIN_FULL:

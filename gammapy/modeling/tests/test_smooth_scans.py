@@ -6,6 +6,8 @@ import pytest
 import numpy as np
 from numpy.testing import assert_allclose
 import astropy.units as u
+from astropy.time import Time
+from gammapy.data import GTI
 from gammapy.datasets import Datasets
 from gammapy.datasets.tests.test_shape_terms import (
     draw,
@@ -13,7 +15,7 @@ from gammapy.datasets.tests.test_shape_terms import (
     make_gauss,
     make_source,
 )
-from gammapy.estimators import FluxPointsEstimator
+from gammapy.estimators import FluxPointsEstimator, LightCurveEstimator
 from gammapy.modeling import Fit
 from gammapy.modeling.models import FoVBackgroundModel, Models
 
@@ -193,4 +195,47 @@ def test_flux_points(backend, caplog):
     for name in ("stat", "ts"):
         assert_allclose(found[name], wanted[name], atol=2e-3, rtol=0)
     assert np.all(found["success"])
+    assert state(datasets) == before
+
+
+@pytest.mark.parametrize("backend", [None, "newton"])
+def test_light_curve(backend, caplog):
+    """Position and index of another source are refitted in each night."""
+    datasets = Datasets([make_dataset(name, n_pixels=14) for name in ("one", "two")])
+    for number, dataset in enumerate(datasets):
+        start = number * u.d
+        dataset.gti = GTI.create(start, start + 30 * u.min, Time("2020-01-01"))
+    one = make_source("a", make_gauss(sigma="0.2 deg"))
+    two = make_source("b", make_gauss(lon_0="-0.4 deg", sigma="0.2 deg"))
+    for source in (one, two):
+        source.spatial_model.parameters.freeze_all()
+    two.spatial_model.lon_0.frozen = False
+    backgrounds = [FoVBackgroundModel(dataset_name=name) for name in datasets.names]
+    datasets.models = Models([one, two, *backgrounds])
+    draw(datasets)
+    Fit("newton").run(datasets)
+    before = state(datasets)
+    curves = []
+    for fit in (Fit(backend), Fit("minuit")):
+        estimator = LightCurveEstimator(
+            energy_edges=[1, 10] * u.TeV,
+            source="a",
+            reoptimize=True,
+            selection_optional=["errn-errp", "ul"],
+            fit=fit,
+        )
+        with caplog.at_level(logging.DEBUG, LOGGER):
+            curves.append(estimator.run(datasets))
+    assert f"LightCurveEstimator: {NEWTON} is free has exact derivatives" in caplog.text
+    found, wanted = curves
+    assert found.norm.data.shape == (2, 1, 1, 1)
+    assert abs(found.norm.data[0] - found.norm.data[1]) > 5e-3
+    error = found.norm_err.data
+    for name in ("norm", "norm_errp", "norm_errn", "norm_ul"):
+        difference = getattr(found, name).data - getattr(wanted, name).data
+        assert np.all(abs(difference) < 0.02 * error)
+    for name in ("stat", "ts"):
+        own, other = (getattr(curve, name).data for curve in curves)
+        assert_allclose(own, other, atol=2e-3, rtol=0)
+    assert np.all(found.success.data)
     assert state(datasets) == before
