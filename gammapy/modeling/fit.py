@@ -8,14 +8,10 @@ from gammapy.utils.arguments import (
     check_number,
 )
 from .automatic import is_automatic, settings_of
-from .fast_steps import (
-    confidence_step,
-    contour_step,
-    covariance_step,
-    optimize_step,
-)
+from .fast_steps import confidence_step, contour_step, covariance_step, optimize_step
 from .fit_log import log_row
 from .fit_table import fit_row
+from .information import add_fitted_data, with_entries, with_numbers
 from .interval_ends import log_ends
 from .newton_backend import covariance_from_result, fit_datasets, with_newton
 from .result_fields import (
@@ -112,11 +108,8 @@ class Fit:
         self.debug = check_bool("debug", debug)
         check_n_jobs(n_jobs, parallel_backend)
         self.n_jobs, self.parallel_backend = n_jobs, parallel_backend
-        if (
-            backend is None
-            and not store_trace
-            and all(option is None for option in options)
-        ):
+        is_given = any(option is not None for option in (backend, *options))
+        if not is_given and not store_trace:
             self._settings_not_asked = settings_of(self)
 
     @classmethod
@@ -181,7 +174,8 @@ class Fit:
         return getattr(self, f"{step}_opts").get("backend", self.backend)
 
     def optimize(self, datasets):
-        check_counts(_parse_datasets(datasets)[0])
+        known = _parse_datasets(datasets)[0]
+        check_counts(known)
         if self.step_backend("optimize") == "newton":
             result = fit_datasets(
                 datasets,
@@ -192,13 +186,12 @@ class Fit:
                 **self.optimize_opts,
             )
         else:
-            result = optimize_step(self, _parse_datasets(datasets)[0], OptimizeResult)
+            result = optimize_step(self, known, OptimizeResult)
             if result is None:
                 result = self._upstream_Fit_optimize(datasets)
         if self.debug:
-            models = _parse_datasets(datasets)[0].models
-            log_row(log, "optimize", fit_row(models, result))
-        return result
+            log_row(log, "optimize", fit_row(known.models, result))
+        return add_fitted_data(result, known)
 
     def confidence(self, datasets, parameter, sigma=1, reoptimize=True):
         """Parameters
@@ -476,17 +469,26 @@ class OptimizeResult:
     _norm_fit = None
     _used_bins = None
     _factor_covariance = None
+    _fitted_data = None
 
+    aic = ResultFields.aic
+    bic = ResultFields.bic
     covariance = ResultFields.covariance
     factor_covariance = ResultFields.factor_covariance
     minuit = ResultFields.minuit
     models = ResultFields.models
+    n_free = ResultFields.n_free
     norm_fit = ResultFields.norm_fit
     undetermined = ResultFields.undetermined
     used_bins = ResultFields.used_bins
+    __str__ = with_numbers(_upstream_OptimizeResult___str__)
+    to_dict = with_entries(_upstream_OptimizeResult_to_dict)
 
 
 class FitResult:
+    aic = FitResultFields.aic
+    bic = FitResultFields.bic
+    n_free = FitResultFields.n_free
     used_bins = FitResultFields.used_bins
     factor_covariance = FitResultFields.factor_covariance
     undetermined = FitResultFields.undetermined

@@ -5,6 +5,7 @@ import numpy as np
 from astropy.table import Table
 from .covariance import Covariance
 from .fit_table import factor_covariance
+from .information import likelihood_stat
 from .norm_results import ModelsAtNorms, NewtonOptimizer
 
 __all__ = []
@@ -91,6 +92,50 @@ class ResultFields:
         return list(self._undetermined)
 
     @property
+    def n_free(self):
+        """Number of free parameters that the fit determined, linked ones once.
+
+        Norms that are `undetermined` do not count, those at a bound do.
+        """
+        if self._norm_fit is not None:
+            return self._norm_fit.n_dof
+        data = self._fitted_data
+        if data is None:
+            n_free = len(self.parameters.free_unique_parameters)
+        else:
+            n_free = data.n_free
+        return n_free - len(self._undetermined)
+
+    @property
+    def aic(self):
+        r"""Akaike information criterion, None where there is none.
+
+        It is :math:`-2 \ln L + 2 k` with the `n_free` parameters k (Akaike 1974, IEEE
+        Trans. Autom. Control 19, 716). What priors and penalties add to the statistic
+        is not in it. As Gammapy's statistics lack a constant of the data, only the
+        difference between fits of the same data, masks and statistic has a meaning.
+
+        It is None for statistics that are no likelihood ("cash_weighted"), for datasets
+        in processes of ray, and for results of scans.
+        """
+        stat = likelihood_stat(self)
+        return None if stat is None else stat + 2 * self.n_free
+
+    @property
+    def bic(self):
+        r"""Bayesian information criterion, None where there is none.
+
+        It is :math:`-2 \ln L + k \ln n` (Schwarz 1978, Ann. Stat. 6, 461), with the
+        number of events n inside the masks, of on-off data with the off events, and of
+        flux points their number. All else is as for `aic`; without any events it is
+        None, too.
+        """
+        stat = likelihood_stat(self)
+        if stat is None or not self._fitted_data.n_events > 0:
+            return None
+        return float(stat + self.n_free * np.log(self._fitted_data.n_events))
+
+    @property
     def models(self):
         """Best fit models."""
         if isinstance(self._models, ModelsAtNorms):
@@ -110,6 +155,44 @@ class FitResultFields:
     def factor_covariance(self):
         """Covariance of the factors of the optimiser, see `OptimizeResult`."""
         return self.optimize_result.factor_covariance
+
+    @property
+    def n_free(self):
+        """Number of free parameters that the fit determined, linked ones once.
+
+        Norms that are `undetermined` do not count, those at a bound do.
+
+        Examples
+        --------
+        Is the tilt of a background needed? Both criteria say no:
+
+        >>> from gammapy.datasets import SpectrumDataset
+        >>> from gammapy.maps import MapAxis, RegionNDMap
+        >>> from gammapy.modeling import Fit
+        >>> from gammapy.modeling.models import FoVBackgroundModel
+        >>> axis = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=4)
+        >>> bkg = RegionNDMap.create("icrs;circle(0, 0, 1)", axes=[axis], data=10)
+        >>> dataset = SpectrumDataset(name="run", counts=bkg * 1.2, background=bkg)
+        >>> dataset.models = FoVBackgroundModel(dataset_name="run")
+        >>> norm = Fit("newton").run([dataset])
+        >>> dataset.models.parameters["tilt"].frozen = False
+        >>> both = Fit("newton").run([dataset])
+        >>> norm.n_free, both.n_free
+        (1, 2)
+        >>> print(f"{both.aic - norm.aic:.2f}, {both.bic - norm.bic:.2f}")
+        2.00, 3.87
+        """
+        return self.optimize_result.n_free
+
+    @property
+    def aic(self):
+        """Akaike information criterion, see `OptimizeResult`; None where none is."""
+        return self.optimize_result.aic
+
+    @property
+    def bic(self):
+        """Bayesian information criterion, see `OptimizeResult`; None where none is."""
+        return self.optimize_result.bic
 
     @property
     def undetermined(self):
