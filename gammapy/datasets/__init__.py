@@ -1,4 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
+from .component_ts import ComponentTS
 from .residuals import (
     RadialResiduals,
     SliceResiduals,
@@ -7,6 +8,7 @@ from .residuals import (
 )
 
 __all__ = [
+    "ComponentTS",
     "RadialResiduals",
     "SliceResiduals",
     "SpatialResiduals",

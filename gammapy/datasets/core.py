@@ -188,6 +188,50 @@ class Datasets:
             checksum=checksum,
         )
 
+    def ts_of(self, component):
+        """Test statistic of one component of the model, to ask if it is really there.
+
+        The models are fitted without it, and with it where that is fast, on copies:
+        neither the datasets nor their models change. The fits are by Newton's method
+        where they can be, see `~gammapy.modeling.Fit`, or by Minuit, which takes
+        longer; then the models are taken to be at their best fit.
+
+        Parameters
+        ----------
+        component : `~gammapy.modeling.models.ModelBase` or str
+            Model, or its name. Without the model of a background that background is
+            taken as it is.
+
+        Returns
+        -------
+        ts : `~gammapy.datasets.ComponentTS`
+            TS, degrees of freedom, sigma, the statistic with and without, and a note
+            where sigma is not to be taken at its word: at a bound, or where parameters
+            mean nothing without the component.
+
+        Raises
+        ------
+        ValueError
+            If there is no such model.
+        TypeError
+            If this can be none.
+
+        Examples
+        --------
+        >>> from gammapy.datasets import Datasets
+        >>> path = "$GAMMAPY_DATA/fermi-3fhl-crab/Fermi-LAT-3FHL"
+        >>> datasets = Datasets.read(
+        ...     f"{path}_datasets.yaml", filename_models=f"{path}_models.yaml"
+        ... )
+        >>> found = datasets.ts_of("Crab Nebula")
+        >>> found.n_free, round(found.sigma)
+        (3, 145)
+        """
+        # What is fitted there is made of datasets.
+        from .component_ts import ts_of
+
+        return ts_of(local_datasets(self), component)
+
     def _why_not_smooth(self, parameters):
         """Why `_smooth_statistic` cannot be made, "" when it can."""
         # This module is loaded before those of the shapes.
@@ -305,7 +349,8 @@ def local_datasets(datasets):
     Returns
     -------
     datasets : `~gammapy.datasets.Datasets`
-        The datasets; of those that live in another process a copy.
+        The datasets, with penalties on their parameters; of those that live in another
+        process a copy.
 
     Raises
     ------
@@ -314,13 +359,16 @@ def local_datasets(datasets):
     """
     if hasattr(datasets, "_actor"):
         datasets = [datasets]
+    penalties = getattr(datasets, "_penalties", None)
     try:
         datasets = None if datasets is None else Datasets(datasets)
     except (AttributeError, TypeError):
         raise TypeError(_no_datasets(datasets)) from None
     if datasets is None:
         raise TypeError(_no_datasets(datasets))
-    return Datasets([_local_dataset(dataset) for dataset in datasets])
+    datasets = Datasets([_local_dataset(dataset) for dataset in datasets])
+    datasets._penalties = penalties
+    return datasets
 
 
 def _no_datasets(value):

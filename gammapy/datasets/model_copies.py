@@ -1,0 +1,69 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""The same datasets with models of their own, to be fitted without a trace."""
+
+import copy
+from gammapy.modeling.models.copies import copy_models
+
+__all__ = []
+
+
+def with_own_models(datasets, without=()):
+    """The same datasets, sharing all maps, with copies of their models.
+
+    What is done to their parameters does not reach the datasets that were given.
+
+    Parameters
+    ----------
+    datasets : `~gammapy.datasets.Datasets`
+        Datasets of this process, which are not changed.
+    without : list of str, optional
+        Names of models to leave out. Default is none.
+
+    Returns
+    -------
+    datasets : `~gammapy.datasets.Datasets`
+        The datasets. Linked parameters are linked, and penalties are kept but for
+        those on parameters that are left out.
+    """
+    models = datasets.unique_models
+    penalties = list(datasets._penalties or [])
+    # Together, for they share parameters.
+    copied = copy_models([*models, *penalties])
+    kept = {
+        id(model): other
+        for model, other in zip(models, copied, strict=False)
+        if model.name not in without
+    }
+    copies = type(datasets)([_with_models(dataset, kept) for dataset in datasets])
+    known = {id(par) for model in kept.values() for par in model.parameters}
+    copies._penalties = [
+        penalty
+        for penalty in copied[len(models) :]
+        if all(id(par) in known for par in penalty.parameters)
+    ] or None
+    return copies
+
+
+def _with_models(dataset, kept):
+    """A dataset with some models; its evaluators begin with the responses known."""
+    other = copy.copy(dataset)
+    other._background_cached = None
+    other._background_parameters_cached = None
+    if dataset.models is not None:
+        models = [kept[id(model)] for model in dataset.models if id(model) in kept]
+        other.models = models
+        for model in models:
+            # Flux points have none.
+            evaluator = getattr(dataset, "evaluators", {}).get(model.name)
+            if evaluator is not None:
+                other.evaluators[model.name] = _own_evaluator(evaluator, model)
+    return other
+
+
+def _own_evaluator(evaluator, model):
+    """Evaluator that shares the responses, which take long to look up."""
+    other = copy.copy(evaluator)
+    # These are methods of the first one.
+    vars(other).pop("methods_sequence", None)
+    other.model = model
+    return other
