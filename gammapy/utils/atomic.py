@@ -19,7 +19,13 @@ try:
 except ImportError:  # on Windows
     fcntl = None
 
-__all__ = ["UnwoundBySigterm", "check_absent", "staging_folder", "write_files"]
+__all__ = [
+    "UnwoundBySigterm",
+    "check_absent",
+    "locked_folder",
+    "staging_folder",
+    "write_files",
+]
 
 log = logging.getLogger(__name__)
 
@@ -251,6 +257,43 @@ def staging_folder(folder):
         finally:
             shutil.rmtree(path, ignore_errors=True)
             _close(lock)
+
+
+@contextmanager
+def locked_folder(folder):
+    """Context that one process at a time has; the others wait.
+
+    It is a lock of the operating system, which ends with the process whatever ends it.
+    Where the file system has none, nobody waits.
+
+    Parameters
+    ----------
+    folder : `~pathlib.Path`
+        Folder, which exists.
+
+    Yields
+    ------
+    None
+        Nothing.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from gammapy.utils.atomic import locked_folder
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with locked_folder(folder):
+    ...         done = "what two processes must not do at once"
+    """
+    descriptor = None
+    try:
+        try:
+            descriptor = os.open(folder, os.O_RDONLY)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except (AttributeError, OSError):  # no fcntl, or no locks
+            log.debug(f"No lock of {str(folder)!r}.")
+        yield
+    finally:
+        _close(descriptor)
 
 
 def remove_left_over(folder):
