@@ -8,6 +8,7 @@ import numpy as np
 import astropy.units as u
 from astropy.table import Table
 from gammapy.datasets.residuals.io import as_path
+from gammapy.modeling.fit_table import fill_masked
 from gammapy.utils.arguments import check_bool, check_type, show
 from gammapy.utils.atomic import write_files
 
@@ -187,7 +188,8 @@ class DiagnosticResult:
         if not path.is_file():
             raise OSError(f"There is no file {str(path)!r}.")
         try:
-            table = Table.read(path, format="ascii.ecsv")
+            # An empty text comes back masked.
+            table = fill_masked(Table.read(path, format="ascii.ecsv"))
             meta = dict(table.meta)
             kind, number = meta[KIND], meta["format"]
             entries = [entry for part in meta["meta"] for entry in part.items()]
