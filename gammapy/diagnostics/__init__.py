@@ -3,6 +3,9 @@
 
 from .goodness import GoodnessOfFitEstimator
 from .goodness_result import GoodnessOfFit
+from .history import FitHistory
+from .history_comparison import StepComparison
+from .history_step import HistoryStep
 from .hot_spot_estimator import HotSpotEstimator
 from .hot_spots import HotSpots
 from .ps_map import PSMapEstimator
@@ -11,10 +14,13 @@ from .result import DiagnosticResult
 
 __all__ = [
     "DiagnosticResult",
+    "FitHistory",
     "GoodnessOfFit",
     "GoodnessOfFitEstimator",
+    "HistoryStep",
     "HotSpotEstimator",
     "HotSpots",
     "PSMap",
     "PSMapEstimator",
+    "StepComparison",
 ]

@@ -12,6 +12,7 @@ __all__ = ["LazyPlotter", "load_plotter"]
 #: Module of the plotter of each kind of object, below gammapy.visualization.
 PLOTTERS = {
     "DatasetsPlotter": "residuals.datasets",
+    "FitHistoryPlotter": "diagnostics.history",
     "GoodnessOfFitPlotter": "diagnostics.goodness",
     "HotSpotsPlotter": "sky.spots",
     "MapDatasetPlotter": "residuals.dataset",

@@ -2,6 +2,7 @@
 """Draw diagnostics. What is drawn is computed in `gammapy.diagnostics`."""
 
 from .goodness import GoodnessOfFitPlotter
+from .history import FitHistoryPlotter
 from .ps_map import PSMapPlotter
 
-__all__ = ["GoodnessOfFitPlotter", "PSMapPlotter"]
+__all__ = ["FitHistoryPlotter", "GoodnessOfFitPlotter", "PSMapPlotter"]
