@@ -8,8 +8,10 @@ from .history_comparison import StepComparison
 from .history_step import HistoryStep
 from .hot_spot_estimator import HotSpotEstimator
 from .hot_spots import HotSpots
+from .positions import nearest_component
 from .ps_map import PSMapEstimator
 from .ps_map_result import PSMap
+from .residuals_summary import ResidualsSummary, WorstBin, WorstPixel
 from .result import DiagnosticResult
 
 __all__ = [
@@ -23,4 +25,8 @@ __all__ = [
     "PSMap",
     "PSMapEstimator",
     "StepComparison",
+    "ResidualsSummary",
+    "WorstBin",
+    "WorstPixel",
+    "nearest_component",
 ]

@@ -7,6 +7,8 @@ from scipy.special import ndtr
 import astropy.units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
+from gammapy.datasets import SpatialResiduals
+from gammapy.datasets.residuals.kernels import KERNELS
 from gammapy.maps import Map
 from gammapy.modeling.models import SkyModel
 from gammapy.utils.arguments import (
@@ -15,6 +17,7 @@ from gammapy.utils.arguments import (
     check_list,
     check_n_jobs,
     check_number,
+    check_type,
     explain_options,
     parse_quantity,
 )
@@ -28,6 +31,10 @@ from .spot_sources import AMPLITUDE, Spot, SpotSource, fit_sources
 __all__ = ["HotSpotEstimator"]
 
 log = logging.getLogger(__name__)
+
+#: Radii of a search around the radius of maps, in units of it, and the largest in units
+#: of the width of the maps.
+FACTORS, LARGEST = (1, 2, 4), 0.25
 
 
 class HotSpotEstimator:
@@ -134,6 +141,64 @@ class HotSpotEstimator:
         self.apply_mask = check_bool("apply_mask", apply_mask)
         self.n_jobs = check_n_jobs(n_jobs, parallel_backend)
         self.parallel_backend = parallel_backend
+
+    @classmethod
+    def from_residuals(cls, residuals, **options):
+        """Make an estimator that searches around the scale of maps.
+
+        Kernel, energies and components that are left out are those of the maps. The
+        correlation radii are 1, 2 and 4 times the one of the maps, but not above a
+        quarter of the width of the maps. Whether ``mask_fit`` applied is not known to
+        maps: give ``apply_mask``.
+
+        Parameters
+        ----------
+        residuals : `~gammapy.datasets.SpatialResiduals`
+            Maps.
+        **options : dict
+            Options of `HotSpotEstimator`, which go first.
+
+        Returns
+        -------
+        estimator : `HotSpotEstimator`
+            Estimator.
+
+        Raises
+        ------
+        ValueError
+            If the kernel is not known by its name: give ``kernel``.
+
+        Examples
+        --------
+        >>> from gammapy.datasets import Datasets, SpatialResiduals
+        >>> from gammapy.diagnostics import HotSpotEstimator
+        >>> path = "$GAMMAPY_DATA/fermi-3fhl-crab/Fermi-LAT-3FHL"
+        >>> datasets = Datasets.read(f"{path}_datasets.yaml")
+        >>> residuals = SpatialResiduals.from_datasets(
+        ...     datasets, kernel="gauss", correlation_radius="0.15 deg"
+        ... )
+        >>> estimator = HotSpotEstimator.from_residuals(residuals, n_toys=20)
+        >>> [str(radius) for radius in estimator.correlation_radii]
+        ['0.15 deg', '0.3 deg', '0.6 deg']
+        """
+        check_type("residuals", residuals, SpatialResiduals, "SpatialResiduals")
+        if "kernel" not in options:
+            named = [item.name for item in KERNELS.values() if item.is_named]
+            if residuals.kernel not in named:
+                raise ValueError(
+                    "residuals: maps of a kernel that was given as a "
+                    f"{residuals.kernel} do not have it; give kernel=..., too."
+                )
+            options["kernel"] = residuals.kernel
+        if residuals.correlation_radius is not None:
+            options.setdefault("correlation_radii", _radii_around(residuals))
+        edges = residuals.energy_axis.edges
+        options.setdefault("energy_min", edges[0])
+        options.setdefault("energy_max", edges[-1])
+        if len(edges) > 2:
+            options.setdefault("energy_edges", edges)
+        options.setdefault("exclude", residuals.exclude)
+        return cls(**options)
 
     def run(self, datasets):
         """Find spots in datasets, which are not changed.
@@ -302,6 +367,14 @@ def _parse_radii(radii):
     radii = [parse_quantity("correlation_radii", value, "deg") for value in radii]
     by_size = {radius.to_value("deg"): radius for radius in radii}
     return [by_size[size] for size in sorted(by_size)]
+
+
+def _radii_around(residuals):
+    """Radii of a search around the one of maps."""
+    radius = residuals.correlation_radius
+    largest = LARGEST * residuals.counts.geom.to_image().width.min()
+    found = [factor * radius for factor in FACTORS if factor * radius <= largest]
+    return found or [radius]
 
 
 def _find_all(scan, threshold):

@@ -7,7 +7,7 @@ from gammapy.catalog import SourceCatalog
 from gammapy.modeling.models.backgrounds import is_on_sky
 from gammapy.utils.arguments import check_type, show
 
-__all__ = []
+__all__ = ["nearest_component"]
 
 
 def nearest_component(position, models):
@@ -26,6 +26,18 @@ def nearest_component(position, models):
         Name, "" without any component.
     separation : float
         Separation in deg, NaN without any.
+
+    Examples
+    --------
+    >>> from astropy.coordinates import SkyCoord
+    >>> from gammapy.diagnostics import nearest_component
+    >>> from gammapy.modeling.models import Models
+    >>> path = "$GAMMAPY_DATA/fermi-3fhl-crab/Fermi-LAT-3FHL"
+    >>> models = Models.read(f"{path}_models.yaml")
+    >>> position = SkyCoord(184.6, -5.0, unit="deg", frame="galactic")
+    >>> name, separation = nearest_component(position, models)
+    >>> name, round(separation, 1)
+    ('Crab Nebula', 0.8)
     """
     found = [
         (float(position.separation(model.position).deg), model.name)

@@ -1,7 +1,8 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Bins of energy axes: those within a range, equal edges, parsing of ranges."""
+"""Bins of energy axes: those within a range, equal edges, ranges from and to text."""
 
 import numpy as np
+import astropy.units as u
 from gammapy.utils.arguments import parse_quantity
 
 __all__ = []
@@ -99,3 +100,18 @@ def range_of_bins(axis, mask, dataset_name, energy_min, energy_max):
 
 def _show_bound(energy):
     return "any energy" if energy is None else f"{energy:.4g}"
+
+
+def format_energy_range(energy_min, energy_max):
+    """Energy range as text, in the unit in which its lower end reads best."""
+    unit = legible_unit(energy_min)
+    low, high = energy_min.to_value(unit), energy_max.to_value(unit)
+    # Three digits, but no exponent: 2000, not 2e+03.
+    low, high = (f"{float(f'{bound:.3g}'):.10g}" for bound in (low, high))
+    return f"{low} - {high} {unit}"
+
+
+def legible_unit(energy):
+    """Unit in which an energy reads best."""
+    units = [u.Unit(unit) for unit in ("TeV", "GeV", "MeV", "keV")]
+    return next((unit for unit in units if energy >= 0.1 * unit), units[-1])

@@ -10,19 +10,17 @@ from pathlib import Path
 import click
 import numpy as np
 import astropy.units as u
-from astropy.table import Table
 from regions import LineSkyRegion, PixelRegion, Regions, SkyRegion, TextSkyRegion
 import matplotlib
 from gammapy.datasets import Datasets, SpatialResiduals, SpectralResiduals
 from gammapy.datasets.residuals import kernels
 from gammapy.datasets.residuals.checks import STAT_KINDS
 from gammapy.datasets.residuals.grids import parse_region
-from gammapy.diagnostics import HotSpotEstimator, HotSpots
-from gammapy.diagnostics.positions import nearest_component
-from gammapy.modeling.fit_table import is_at_limit, unique_parameter_names
+from gammapy.diagnostics import HotSpotEstimator, HotSpots, ResidualsSummary
+from gammapy.modeling.parameter_table import parameters_table
 from gammapy.stats.residuals import RESIDUAL_METHODS
 from gammapy.visualization import plot_spatial_residuals, plot_spectral_residuals
-from gammapy.visualization.residuals import PANELS, format_energy_range
+from gammapy.visualization.residuals import PANELS
 from .common import (
     FILE,
     InputError,
@@ -47,10 +45,6 @@ SPECTRUM, SPECTRUM_FIGURE = "spectral_residuals.ecsv", "spectral_residuals.png"
 PARAMETERS = "parameters.ecsv"
 SPOTS = "hot_spots.ecsv"
 OUTPUTS = (MAPS, MAPS_FIGURE, SPECTRUM, SPECTRUM_FIGURE, PARAMETERS, SPOTS)
-
-# Radii of the search for hot spots, in units of the one of the maps; none is larger
-# than this part of the map.
-SPOT_RADII, LARGEST = (1, 2, 4), 0.25
 
 
 class QuantityType(click.ParamType):
@@ -265,8 +259,7 @@ def cli_residuals(datasets, models, names, out, overwrite, **options):
     write_files(out, writers)
     for name in set(OUTPUTS) - set(writers):
         (out / name).unlink(missing_ok=True)
-    for line in results.summary():
-        click.echo(line)
+    click.echo(str(results.summary), nl=False)
     click.echo(f"Written to {out}: {', '.join(writers)}")
 
 
@@ -320,7 +313,6 @@ def compute(
         region=region,
         method=method,
         panels=panels,
-        exclude=list(exclude),
     )
 
 
@@ -329,20 +321,12 @@ def find_spots(residuals, datasets, options, *, threshold, toys, seed):
     if residuals is None:
         log.warning("There are no maps to search for hot spots.")
         return None
-    geom = residuals.counts.geom
-    largest = LARGEST * geom.to_image().width.min()
-    radius = u.Quantity(options["radius"])
-    radii = [factor * radius for factor in SPOT_RADII if factor * radius <= largest]
     with show_progress(), input_errors():
-        estimator = HotSpotEstimator(
-            kernel=kernels.from_choice(options["kernel"]),
-            correlation_radii=radii or [radius],
-            energy_min=options["energy_min"],
-            energy_max=options["energy_max"],
+        estimator = HotSpotEstimator.from_residuals(
+            residuals,
             threshold=threshold,
             n_toys=toys,
             random_state=seed,
-            exclude=options["exclude"],
             apply_mask=not options["no_mask_fit"],
             n_jobs=options["jobs"],
         )
@@ -359,7 +343,6 @@ class Results:
     region: SkyRegion | None
     method: str
     panels: list
-    exclude: list
     spots: HotSpots | None = None
 
     def writers(self):
@@ -383,93 +366,12 @@ class Results:
             writers[SPOTS] = self.spots.write
         return writers
 
+    @property
     def summary(self):
-        """Lines to print."""
-        yield f"Datasets: {', '.join(self.spectral.datasets_names)}"
-        if self.spatial is not None:
-            yield from summarize_maps(self.spatial, self.exclude)
-        if self.spots is not None:
-            yield from summarize_spots(self.spots)
-        yield summarize_spectrum(self.spectral)
-        if self.models:
-            yield summarize_parameters(self.models)
-
-
-def parameters_table(models):
-    """Table of the parameters, with the numbers as they are."""
-    table = models.to_parameters_table()
-    for name in table.colnames:
-        if table[name].dtype.kind == "f":
-            table[name].info.format = None
-    return Table(table)
-
-
-def summarize_maps(residuals, exclude=()):
-    """Lines on the spread of the significance and on the worst pixel."""
-    row = residuals.distribution()[0]
-    energies = format_energy_range(*residuals.energy_axis.edges)
-    radius = residuals.correlation_radius
-    kernel = residuals.kernel or "single pixels"
-    yield f"Maps: {energies}, {kernel}{'' if radius is None else f' of {radius}'}"
-    yield (
-        f"Significance: mean {row['mean']:.2f} +- {row['mean_err']:.2f}, "
-        f"width {row['std']:.2f} +- {row['std_err']:.2f} "
-        f"in {row['n_trials']:.0f} independent trials (0 and 1 if the model holds)"
-    )
-    sigma, position = residuals.worst_pixel()
-    if sigma is None:
-        return
-    line = f"Worst pixel: {sigma:+.1f} sigma at {show_position(position)}"
-    name, separation = nearest_component(position, residuals.models)
-    if name:
-        what = f"{name} (left out)" if name in exclude else name
-        line += f"; nearest component: {what}, {separation:.2f} deg away"
-    yield line
-
-
-def summarize_spots(spots):
-    """Lines on hot spots: what is highest, notes, and the table."""
-    yield f"Hot spots: {spots.verdict}"
-    yield from (f"Note: {note}" for note in spots.notes)
-    table = spots.table
-    table.keep_columns([name for name in spots.COLUMNS if name in table.colnames])
-    if len(table):
-        yield from table.pformat(max_lines=-1, max_width=-1)
-
-
-def show_position(position):
-    """Position in degrees, with its frame."""
-    lon, lat = position.data.lon.deg, position.data.lat.deg
-    return f"{lon:.3f}, {lat:+.3f} deg ({position.frame.name})"
-
-
-def summarize_spectrum(residuals):
-    """Line on the significance of the energy bins."""
-    table = residuals.to_table("significance")[residuals.mask]
-    sqrt_ts = np.asarray(table["sqrt_ts"])
-    worst = table[np.nanargmax(np.abs(sqrt_ts))]
-    energies = format_energy_range(
-        *(
-            u.Quantity(worst[column], table[column].unit)
-            for column in ("e_min", "e_max")
+        """What is printed."""
+        return ResidualsSummary(
+            spatial=self.spatial,
+            spectral=self.spectral,
+            spots=self.spots,
+            models=self.models,
         )
-    )
-    where = "" if residuals.region is None else " of the region"
-    used = format_energy_range(
-        u.Quantity(table["e_min"][0], table["e_min"].unit),
-        u.Quantity(table["e_max"][-1], table["e_max"].unit),
-    )
-    return (
-        f"Spectrum{where}: {used}, sum of sigma^2 {np.nansum(sqrt_ts**2):.1f} in "
-        f"{len(table)} bins; worst {worst['sqrt_ts']:+.1f} sigma at {energies}"
-    )
-
-
-def summarize_parameters(models):
-    """Line on the number of parameters, and on those at a bound."""
-    parameters = models.parameters.unique_parameters
-    free = parameters.free_parameters
-    names = unique_parameter_names(models)
-    at_limit = [names[id(par)] for par in free if is_at_limit(par, par.error)]
-    line = f"Parameters: {len(parameters)}, of which {len(free)} are free"
-    return f"{line}; at a limit: {', '.join(at_limit)}" if at_limit else line

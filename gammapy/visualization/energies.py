@@ -1,20 +1,11 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Energies as a reader likes them: units, ranges and axes."""
+"""Energies as a reader likes them: tables and axes."""
 
 import numpy as np
-import astropy.units as u
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+from gammapy.maps.energy_bins import legible_unit
 
 __all__ = []
-
-
-def format_energy_range(energy_min, energy_max):
-    """Energy range as text, in the unit in which its lower end reads best."""
-    unit = legible_unit(energy_min)
-    low, high = energy_min.to_value(unit), energy_max.to_value(unit)
-    # Three digits, but no exponent: 2000, not 2e+03.
-    low, high = (f"{float(f'{bound:.3g}'):.10g}" for bound in (low, high))
-    return f"{low} - {high} {unit}"
 
 
 def legible_table(residuals, method):
@@ -25,12 +16,6 @@ def legible_table(residuals, method):
         for name in ("e_min", "e_max", "e_ref"):
             table[name] = table[name].quantity.to(unit)
     return table
-
-
-def legible_unit(energy):
-    """Unit in which an energy reads best."""
-    units = [u.Unit(unit) for unit in ("TeV", "GeV", "MeV", "keV")]
-    return next((unit for unit in units if energy >= 0.1 * unit), units[-1])
 
 
 def format_energy_axis(ax, energy_min, energy_max):

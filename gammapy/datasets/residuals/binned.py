@@ -94,6 +94,34 @@ class BinnedResiduals:
         return summed_significance(self._arrays, self.mask, self._parts)
 
     @property
+    def sum_ts(self):
+        """Sum of the squares of the significance in all bins that are not masked."""
+        return float(np.nansum(self.sqrt_ts[self.mask] ** 2))
+
+    def worst_bin(self):
+        """Bin in which counts and model differ most.
+
+        Returns
+        -------
+        row : `~astropy.table.Row` or None
+            Its row of ``to_table("significance")``, None when nothing is known.
+
+        Examples
+        --------
+        >>> from gammapy.datasets import Datasets, SpectralResiduals
+        >>> path = "$GAMMAPY_DATA/fermi-3fhl-crab/Fermi-LAT-3FHL"
+        >>> datasets = Datasets.read(f"{path}_datasets.yaml")
+        >>> row = SpectralResiduals.from_datasets(datasets).worst_bin()
+        >>> row["e_min"].round().item()
+        10.0
+        """
+        known = np.isfinite(self.sqrt_ts) & self.mask
+        if not known.any():
+            return None
+        sizes = np.where(known, np.abs(self.sqrt_ts), -1)
+        return self.to_table("significance")[int(np.argmax(sizes))]
+
+    @property
     def is_on_off(self):
         """Whether the background is the one of off counts."""
         return "counts_off" in self._arrays

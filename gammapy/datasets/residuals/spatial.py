@@ -248,6 +248,11 @@ class SpatialResiduals:
         return self._correlation_radius
 
     @property
+    def exclude(self):
+        """Names of the components that were left out of the model."""
+        return self._exclude
+
+    @property
     def energy_axis(self):
         """Energy groups, a `~gammapy.maps.MapAxis`."""
         return self.counts.geom.axes["energy"]

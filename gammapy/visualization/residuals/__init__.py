@@ -1,8 +1,8 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Draw residuals. What is drawn is computed in `gammapy.datasets`."""
 
+from gammapy.maps.energy_bins import format_energy_range as format_energy_range
 from gammapy.stats.residual_methods import METHODS
-from gammapy.visualization.energies import format_energy_range as format_energy_range
 from .dataset import MapDatasetPlotter, SpectrumDatasetPlotter
 from .datasets import DatasetsPlotter
 from .panels import PANELS as PANELS

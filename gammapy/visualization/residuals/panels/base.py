@@ -3,7 +3,7 @@
 
 from dataclasses import dataclass
 import numpy as np
-from gammapy.visualization.energies import format_energy_range
+from gammapy.maps.energy_bins import format_energy_range
 from gammapy.visualization.sky.image import BAR_PAD, BAR_WIDTH, plot_image, plot_region
 from gammapy.visualization.sky.models import plot_models
 
