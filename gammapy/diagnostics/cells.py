@@ -8,7 +8,7 @@ one grid are added, for what is missing in the model is missing in all of them.
 
 from collections import defaultdict
 import numpy as np
-from scipy.sparse import csr_matrix
+from scipy.sparse import csc_matrix
 from .common_grids import common_grids, each_alone
 from .tree import split_cube
 
@@ -36,10 +36,13 @@ class Cells:
         self._matrices = [self._matrix(part) for part in labels]
 
     def _matrix(self, labels):
-        partition, bins = np.nonzero(labels >= 0)
-        ones = np.ones(bins.size)
+        """Matrix that sums, column by column: a bin has few cells."""
+        of_bins = np.ascontiguousarray(labels.T)
+        is_in = of_bins >= 0
+        ends = np.concatenate([[0], np.cumsum(is_in.sum(axis=1))])
+        cells = of_bins[is_in]
         shape = (self.n_cells, labels.shape[1])
-        return csr_matrix((ones, (labels[partition, bins], bins)), shape)
+        return csc_matrix((np.ones(cells.size), cells, ends), shape)
 
     def sums(self, values):
         """Sums of values in the cells.
@@ -106,8 +109,13 @@ def make_cells(bins, questions, min_npred, min_width=0.0):
         Cells. A cell may still have less where all datasets together have.
     """
     labels, tests, n_cells = [[] for _part in bins], defaultdict(list), 0
+    grids = {
+        True: [_Grid(grid, bins) for grid in common_grids(bins)],
+        False: [_Grid(grid, bins) for grid in each_alone(bins)],
+    }
     for question in questions:
-        partition = _Partition(bins, question, min_npred, min_width)
+        own_grids = grids[question.joint]
+        partition = _Partition(bins, own_grids, question, min_npred, min_width)
         for number, part in enumerate(partition.labels):
             labels[number].append(np.where(part >= 0, part + n_cells, -1))
         for zone, names in question.tests.items():
@@ -122,29 +130,80 @@ def make_cells(bins, questions, min_npred, min_width=0.0):
     )
 
 
+class _Grid:
+    """Datasets on one grid: their numbers, bins, and where these are in its cube."""
+
+    def __init__(self, grid, bins):
+        self.numbers, self.shape = grid.numbers, grid.shape
+        self.parts = [bins[number] for number in grid.numbers]
+        self.expected = [part.expected for part in self.parts]
+        places = np.arange(np.prod(grid.shape)).reshape(grid.shape)
+        self.places = [
+            places[into].ravel()[part.index]
+            for part, into in zip(self.parts, grid.slices, strict=True)
+        ]
+
+    def split(self, inside, question, min_npred, min_pixels):
+        """Boxes of some bins: labels of these bins, and the number of boxes.
+
+        Parameters
+        ----------
+        inside : list of `~numpy.ndarray` of bool
+            For each dataset which of its bins.
+        question : `~gammapy.diagnostics.questions.Question`
+            Says in what they are split.
+        min_npred, min_pixels : float, int
+            As for `split_cube`.
+        """
+        shape = self._shape(question)
+        places = [
+            self._places(own[is_in], question)
+            for own, is_in in zip(self.places, inside, strict=True)
+        ]
+        expected = [
+            own[is_in] for own, is_in in zip(self.expected, inside, strict=True)
+        ]
+        every, size = np.concatenate(places), int(np.prod(shape))
+        cube = np.bincount(every, np.concatenate(expected), size).reshape(shape)
+        used = np.bincount(every, minlength=size).reshape(shape) > 0
+        labels, n_boxes = split_cube(cube, used, min_npred, min_pixels=min_pixels)
+        return [labels.ravel()[own] for own in places], n_boxes
+
+    def _shape(self, question):
+        """Shape of the cube; where nothing is split, there is nothing to tell apart."""
+        n_energy, *image = self.shape
+        return (
+            n_energy if question.energy else 1,
+            *(image if question.sky else (1, 1)),
+        )
+
+    def _places(self, places, question):
+        """Flat indices in that cube."""
+        n_pixels = self.shape[1] * self.shape[2]
+        if not question.sky:
+            return places // n_pixels if question.energy else 0 * places
+        return places if question.energy else places % n_pixels
+
+
 class _Partition:
     """Cells of one question: labels of the bins, and the zone of each cell."""
 
-    def __init__(self, bins, question, min_npred, min_width):
+    def __init__(self, bins, grids, question, min_npred, min_width):
         self.labels = [np.full(part.index.size, -1, dtype=np.int32) for part in bins]
         roots, self.n_cells = [], 0
         zones = [question.zones(part, number) for number, part in enumerate(bins)]
-        groups = common_grids(bins) if question.joint else each_alone(bins)
-        for group in groups:
-            parts = [bins[number] for number in group.numbers]
-            own_zones = [zones[number] for number in group.numbers]
-            for zone in np.unique(np.concatenate(own_zones)):
-                if zone not in question.tests:
+        for grid in grids:
+            min_pixels = _min_pixels(grid.parts[0], min_width)
+            for zone in sorted(question.tests):
+                inside = [zones[number] == zone for number in grid.numbers]
+                if not any(is_in.any() for is_in in inside):
                     continue
-                inside = [own == zone for own in own_zones]
-                labels, n_own = _split(
-                    parts, inside, group, question, min_npred, min_width
-                )
+                labels, n_own = grid.split(inside, question, min_npred, min_pixels)
                 for number, is_in, own in zip(
-                    group.numbers, inside, labels, strict=True
+                    grid.numbers, inside, labels, strict=True
                 ):
                     self.labels[number][is_in] = own + self.n_cells
-                roots += [(int(zone), parts[0].stat_type)] * n_own
+                roots += [(int(zone), grid.parts[0].stat_type)] * n_own
                 self.n_cells += n_own
         self.zones = np.array([zone for zone, _kind in roots], dtype=int)
         self._join_small(bins, roots, min_npred)
@@ -181,28 +240,6 @@ def _chain(cells, expected, min_npred, target):
     if first is not None and last_full is not None:
         # What is left over.
         target[target == first] = last_full
-
-
-def _split(parts, inside, group, question, min_npred, min_width):
-    """Labels of some bins of datasets on one grid, and their number of boxes."""
-    cube, used = np.zeros(group.shape), np.zeros(group.shape, dtype=bool)
-    for part, is_in, into in zip(parts, inside, group.slices, strict=True):
-        cube[into] += part.cube(np.where(is_in, part.expected, 0.0))
-        used[into] |= part.cube(is_in)
-    # Where nothing is split, there is nothing to tell apart.
-    if not question.sky:
-        cube, used = (array.sum(axis=(1, 2), keepdims=True) for array in (cube, used))
-    if not question.energy:
-        cube, used = (array.sum(axis=0, keepdims=True) for array in (cube, used))
-    labels, n_boxes = split_cube(
-        cube, used > 0, min_npred, min_pixels=_min_pixels(parts[0], min_width)
-    )
-    labels = np.broadcast_to(labels, group.shape)
-    own = [
-        labels[into][np.unravel_index(part.index[is_in], part.shape)]
-        for part, is_in, into in zip(parts, inside, group.slices, strict=True)
-    ]
-    return own, n_boxes
 
 
 def _min_pixels(part, min_width):

@@ -2,8 +2,7 @@
 """Datasets whose bins can be added: on one pixel grid, with the same energies."""
 
 from dataclasses import dataclass
-import numpy as np
-from gammapy.datasets.residuals.grids import overlap_slices, pixel_offset
+from gammapy.datasets.residuals.grids import cutout_slices, joint_image_geom
 from gammapy.maps.energy_bins import same_edges
 
 __all__ = []
@@ -90,12 +89,7 @@ def _joined(numbers, bins):
     parts = [bins[number] for number in numbers]
     if len(parts) == 1:
         return CommonGrid(numbers, parts[0].shape, [(slice(None),) * 3])
-    offsets = np.array([pixel_offset(parts[0].image, part.image) for part in parts])
-    sizes = np.array([part.shape[:0:-1] for part in parts])
-    low, high = offsets.min(axis=0), (offsets + sizes).max(axis=0)
-    n_lon, n_lat = (int(size) for size in high - low)
-    slices = [
-        (slice(None), *overlap_slices((n_lat, n_lon), offset - low, part.shape[1:])[0])
-        for offset, part in zip(offsets, parts, strict=True)
-    ]
-    return CommonGrid(numbers, (parts[0].shape[0], n_lat, n_lon), slices)
+    images = [part.image for part in parts]
+    joint = joint_image_geom(images)
+    slices = [(slice(None), *cutout_slices(joint, image)[0]) for image in images]
+    return CommonGrid(numbers, (parts[0].shape[0], *joint.data_shape), slices)

@@ -3,11 +3,10 @@
 
 from dataclasses import dataclass
 import numpy as np
-from gammapy.datasets import Datasets
-from gammapy.modeling import Parameters
+from gammapy.datasets.residuals.free_parameters import FreeParameters
+from gammapy.datasets.residuals.slopes import steps_of
 from gammapy.modeling.fit_table import unique_parameter_names
 from gammapy.modeling.utils import values_restored
-from .derivatives import steps_of
 
 __all__ = []
 
@@ -66,9 +65,8 @@ class FitState:
         state : `FitState`
             State.
         """
-        free = list(local.parameters.free_parameters)
-        joint = datasets if isinstance(datasets, Datasets) else local
-        models = joint.models
+        known = FreeParameters.of_datasets(local, datasets)
+        free, models = known.parameters, local.unique_models
         names = unique_parameter_names(models)
         values = np.array([par.value for par in free])
         low, high = (
@@ -80,7 +78,7 @@ class FitState:
             parameters=free,
             names=[names[id(par)] for par in free],
             owners=_owners(models, free),
-            covariance=_covariance(models, free),
+            covariance=known.covariance,
             low=np.minimum(low - values, 0),
             high=np.maximum(high - values, 0),
             prior_slope=slope,
@@ -188,17 +186,6 @@ def _owners(models, free):
         for par in model.parameters:
             owners.setdefault(id(par), number)
     return np.array([owners[id(par)] for par in free], dtype=int)
-
-
-def _covariance(models, free):
-    """Covariance of the free parameters, 0 for those without an error."""
-    if not free:
-        return np.zeros((0, 0))
-    data = models.covariance.get_subcovariance(Parameters(free)).data
-    # An error that is not a number counts as 1 there.
-    errors = np.array([par.error for par in free])
-    is_known = np.isfinite(errors) & (errors > 0) & np.isfinite(data).all(axis=1)
-    return np.where(is_known[:, np.newaxis] & is_known, data, 0.0)
 
 
 def _priors(parameters):

@@ -6,13 +6,13 @@ import numpy as np
 from astropy.io import fits
 from astropy.table import Table
 from gammapy.datasets.residuals.io import (
-    as_path,
     models_from_yaml,
     models_to_yaml,
     read_map,
     write_hdulist,
 )
 from gammapy.utils.arguments import show
+from gammapy.utils.atomic import as_path
 from gammapy.utils.plotter import LazyPlotter
 from .result import KIND, DiagnosticResult
 

@@ -2,19 +2,15 @@
 """What the results of all diagnostics have in common: a table, its file, its text."""
 
 import copy
-import logging
 from html import escape
 import numpy as np
 import astropy.units as u
 from astropy.table import Table
-from gammapy.datasets.residuals.io import as_path
 from gammapy.modeling.fit_table import fill_masked
-from gammapy.utils.arguments import check_bool, check_type, show
-from gammapy.utils.atomic import write_files
+from gammapy.utils.arguments import check_type
+from gammapy.utils.ecsv import read_ecsv, write_ecsv
 
 __all__ = ["DiagnosticResult"]
-
-log = logging.getLogger(__name__)
 
 #: Entry of the metadata of a file that says which result it holds.
 KIND = "diagnostic"
@@ -148,19 +144,18 @@ class DiagnosticResult:
         OSError
             If there is such a file already, or no folder for it.
         """
-        overwrite = check_bool("overwrite", overwrite)
-        table = self.table
-        table.meta = {
-            KIND: type(self).__name__,
-            "format": self.FORMAT,
-            # A list, for YAML sorts the entries of a dict.
-            "meta": [{name: value} for name, value in self.meta.items()],
-            "notes": self.notes,
-        }
-        write_files(
-            {as_path(filename): lambda path: table.write(path, format="ascii.ecsv")},
+        write_ecsv(
+            self.table,
+            filename,
+            key=KIND,
+            kind=type(self).__name__,
+            number=self.FORMAT,
+            meta={
+                # A list, for YAML sorts the entries of a dict.
+                "meta": [{name: value} for name, value in self.meta.items()],
+                "notes": self.notes,
+            },
             overwrite=overwrite,
-            make_folders=False,
         )
 
     @classmethod
@@ -184,31 +179,10 @@ class DiagnosticResult:
         ValueError
             If the file holds something else.
         """
-        path = as_path(filename)
-        if not path.is_file():
-            raise OSError(f"There is no file {str(path)!r}.")
-        try:
-            # An empty text comes back masked.
-            table = fill_masked(Table.read(path, format="ascii.ecsv"))
-            meta = dict(table.meta)
-            kind, number = meta[KIND], meta["format"]
-            entries = [entry for part in meta["meta"] for entry in part.items()]
-            parts = dict(entries), list(meta["notes"])
-        # Which error it is depends on what the file is.
-        except Exception as error:
-            raise ValueError(
-                f"File {str(path)!r} has no {cls.__name__}: it is damaged, or not a "
-                "file that the result wrote."
-            ) from error
-        if kind != cls.__name__:
-            raise ValueError(
-                f"File {str(path)!r} has no {cls.__name__} but a {show(kind)}."
-            )
-        if number > cls.FORMAT:
-            log.warning(
-                f"File {str(path)!r} was written by a later version of gammapy."
-            )
-        return cls(table, *parts)
+        parts = read_ecsv(
+            filename, _parse, key=KIND, kind=cls.__name__, number=cls.FORMAT
+        )
+        return cls(*parts)
 
     def __str__(self):
         lines = [type(self).__name__, "", f"  {self.verdict}", ""]
@@ -229,6 +203,13 @@ class DiagnosticResult:
     def _summary(self):
         """Entries of the text, by default what ``meta`` has."""
         return self._meta
+
+
+def _parse(table):
+    """Table, metadata and notes of a file."""
+    entries = [entry for part in table.meta["meta"] for entry in part.items()]
+    # An empty text comes back masked.
+    return fill_masked(table), dict(entries), list(table.meta["notes"])
 
 
 def _plain(value):

@@ -46,9 +46,19 @@ def split_cube(npred, used, min_npred, *, sky=True, energy=True, min_pixels=1):
     labels = np.full(npred.shape, -1, dtype=np.int32)
     if not used.any():
         return labels, 0
-    sums = _BoxSums(npred, used, min_npred, (1, min_pixels, min_pixels))
+    # Regions are a small part of most cubes.
+    inside = tuple(slice(*edges) for edges in _bounds(used))
     splits = [_sky] * sky + [_energy] * energy
-    waiting, n_boxes = [(_bounds(used), 0)], 0
+    sums = _BoxSums(npred[inside], used[inside], min_npred, (1, min_pixels, min_pixels))
+    n_boxes = _label_boxes(labels[inside], sums, splits)
+    labels[~used] = -1
+    return labels, n_boxes
+
+
+def _label_boxes(labels, sums, splits):
+    """Write the number of its box into each bin of a cube; the number of boxes."""
+    whole = tuple((0, size) for size in labels.shape)
+    waiting, n_boxes = [(whole, 0)], 0
     while waiting:
         box, turn = waiting.pop()
         parts = None
@@ -63,8 +73,7 @@ def split_cube(npred, used, min_npred, *, sky=True, energy=True, min_pixels=1):
         if not parts:
             labels[tuple(slice(*edges) for edges in box)] = n_boxes
             n_boxes += 1
-    labels[~used] = -1
-    return labels, n_boxes
+    return n_boxes
 
 
 def _bounds(used):
@@ -86,9 +95,9 @@ class _BoxSums:
 
     def is_enough(self, box, parts=1):
         """Whether a box has enough for some parts; None when it has no bin."""
-        if not _sum(self._used, box):
-            return None
-        return _sum(self._npred, box) >= parts * self.least
+        if _sum(self._npred, box) >= parts * self.least:
+            return True
+        return False if _sum(self._used, box) else None
 
     def along(self, box, axis):
         """Cumulative sum along one axis of a box, from 0 to its sum."""

@@ -12,6 +12,7 @@ import threading
 import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from gammapy.utils.arguments import show
 from gammapy.utils.scripts import make_path
 
 try:
@@ -28,6 +29,16 @@ __all__ = [
 ]
 
 log = logging.getLogger(__name__)
+
+
+def as_path(filename):
+    """A file name as a path; a TypeError that names what is none."""
+    try:
+        return make_path(filename)
+    except TypeError:
+        raise TypeError(
+            f"filename: expected the name of a file, got {show(filename)}."
+        ) from None
 
 
 def write_files(writers, *, overwrite=True, make_folders=True):

@@ -18,8 +18,7 @@ from gammapy.utils.arguments import (
     parse_quantity,
     show,
 )
-from gammapy.utils.atomic import write_files
-from gammapy.utils.scripts import make_path
+from gammapy.utils.atomic import as_path, write_files
 from .grids import describe_difference
 from .kernels import KERNELS
 
@@ -132,16 +131,6 @@ def _check_format(path, number):
 
 class _NotResiduals(ValueError):
     """What a file lacks that holds something else."""
-
-
-def as_path(filename):
-    """A file name as a path; a TypeError that names what is none."""
-    try:
-        return make_path(filename)
-    except TypeError:
-        raise TypeError(
-            f"filename: expected the name of a file, got {show(filename)}."
-        ) from None
 
 
 def _one_line(text):

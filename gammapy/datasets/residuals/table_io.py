@@ -4,10 +4,9 @@
 import logging
 from astropy.table import Table
 from regions import CompoundSkyRegion, Regions
-from gammapy.utils.arguments import check_bool, show
-from gammapy.utils.atomic import write_files
+from gammapy.utils.arguments import show
+from gammapy.utils.ecsv import read_ecsv, write_ecsv
 from .grids import parse_region
-from .io import as_path
 
 __all__ = []
 
@@ -27,8 +26,6 @@ NEEDED = tuple(
 
 def write_residuals(residuals, filename, overwrite=False):
     """Write to an ECSV file, see `BinnedResiduals.write`."""
-    path = as_path(filename)
-    overwrite = check_bool("overwrite", overwrite)
     table = Table(residuals._bin_columns())
     for name, values in residuals._arrays.items():
         table[f"{SUM}{name}"] = values
@@ -40,19 +37,21 @@ def write_residuals(residuals, filename, overwrite=False):
         table[f"{PART}{idx}"] = values
     if residuals.npred_err is not None:
         table["npred_err"] = residuals.npred_err
-    table.meta = {
-        KIND: type(residuals).__name__,
-        "format": FORMAT,
+    meta = {
         "datasets_names": residuals.datasets_names,
         "exclude": residuals.exclude,
         "components": residuals.components,
         "weights": [float(weight) for weight, _values in parts],
         "bins": residuals._bin_meta(),
     }
-    write_files(
-        {path: lambda staged: table.write(staged, format="ascii.ecsv")},
+    write_ecsv(
+        table,
+        filename,
+        key=KIND,
+        kind=type(residuals).__name__,
+        number=FORMAT,
+        meta=meta,
         overwrite=overwrite,
-        make_folders=False,
     )
 
 
@@ -72,37 +71,25 @@ def read_residuals(filename, kind):
         Columns of the bins among others, what else describes the bins, and the
         arguments of `BinnedResiduals`.
     """
-    path = as_path(filename)
-    if not path.is_file():
-        raise OSError(f"There is no file {str(path)!r}.")
-    try:
-        table = Table.read(path, format="ascii.ecsv")
-        meta = table.meta
-        found, number, bins = meta[KIND], meta["format"], meta["bins"]
-        missing = [name for name in NEEDED if name not in table.colnames]
-        if missing:
-            raise ValueError(f"it lacks the columns {', '.join(missing)}")
-        kwargs = {
-            "arrays": _columns(table, SUM),
-            "npred_models": {
-                name: table[f"{COMPONENT}{name}"].data for name in meta["components"]
-            },
-            "datasets_names": list(meta["datasets_names"]),
-            "exclude": list(meta["exclude"]),
-            "parts": _parts(table, meta["weights"]),
-            "npred_err": _optional(table, "npred_err"),
-        }
-    # Which error it is depends on what the file is.
-    except Exception as error:
-        raise ValueError(
-            f"File {str(path)!r} has no {kind}: it is damaged, or not a file that "
-            f"{kind}.write made."
-        ) from error
-    if found != kind:
-        raise ValueError(f"File {str(path)!r} has no {kind} but {show(found)}.")
-    if number > FORMAT:
-        log.warning(f"File {str(path)!r} was written by a later version of gammapy.")
-    return table, bins, kwargs
+    return read_ecsv(filename, _parse, key=KIND, kind=kind, number=FORMAT)
+
+
+def _parse(table):
+    meta = table.meta
+    missing = [name for name in NEEDED if name not in table.colnames]
+    if missing:
+        raise ValueError(f"it lacks the columns {', '.join(missing)}")
+    kwargs = {
+        "arrays": _columns(table, SUM),
+        "npred_models": {
+            name: table[f"{COMPONENT}{name}"].data for name in meta["components"]
+        },
+        "datasets_names": list(meta["datasets_names"]),
+        "exclude": list(meta["exclude"]),
+        "parts": _parts(table, meta["weights"]),
+        "npred_err": _optional(table, "npred_err"),
+    }
+    return table, meta["bins"], kwargs
 
 
 def _columns(table, start):

@@ -216,6 +216,18 @@ def test_bounds_are_kept(datasets, monkeypatch):
     assert_allclose(result.npred_err, expected, rtol=2e-2)
 
 
+def test_bounds_without_room(datasets):
+    """A parameter that its bounds hold does not move: its error means nothing."""
+    sigma = datasets.models["src"].spatial_model.sigma
+    covariance = free_covariance(datasets)
+    idx = list(datasets.parameters.free_parameters).index(sigma)
+    covariance[idx] = covariance[:, idx] = 0
+    expected = band_by_hand(datasets, covariance)
+    sigma.min = sigma.max = sigma.value
+    result = SpectralResiduals.from_datasets(datasets, REGION, band=True)
+    assert_allclose(result.npred_err, expected, rtol=1e-3)
+
+
 def test_excluded_components_have_no_part(datasets):
     result = SpectralResiduals.from_datasets(datasets, REGION, exclude="src", band=True)
     free = datasets.parameters.free_parameters
@@ -258,8 +270,9 @@ def test_no_errors(error, caplog):
     assert not caplog.records
 
 
-def test_undetermined_parameters_are_named(datasets, caplog):
-    datasets.models["src"].spectral_model.index.error = np.nan
+@pytest.mark.parametrize("error", [0.0, np.nan])
+def test_undetermined_parameters_are_named(datasets, caplog, error):
+    datasets.models["src"].spectral_model.index.error = error
     SpectralResiduals.from_datasets(datasets, REGION, band=True)
     assert "leaves out what has no error: 'index' of 'src'." in caplog.text
 

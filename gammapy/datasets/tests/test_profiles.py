@@ -235,7 +235,8 @@ def test_write_and_read(cls, datasets, tmp_path):
     assert str(other) == str(result)
     if cls is RadialResiduals:
         assert other.center.separation(result.center).deg < 1e-12
-        with pytest.raises(ValueError, match="no SliceResiduals but 'RadialResiduals'"):
+        message = "no SliceResiduals but a 'RadialResiduals'"
+        with pytest.raises(ValueError, match=message):
             SliceResiduals.read(path)
     else:
         assert other.origin.separation(result.origin).deg < 1e-12

@@ -142,11 +142,10 @@ def test_small_parts_are_joined(cube):
 
 def on_grid(cube, offset, **options):
     """Bins of a dataset, on a cutout of one grid that begins at a pixel."""
-    geom = WcsGeom.create(npix=(60, 60), binsz=0.1, skydir=(0, 0))
-    image = geom.cutout(geom.center_skydir, width=(4.0, 3.0) * u.deg)
-    image.wcs.wcs.crpix -= offset
+    wcs = WcsGeom.create(npix=(60, 60), binsz=0.1, skydir=(0, 0)).wcs.deepcopy()
+    wcs.wcs.crpix -= offset
     part = make_bins(*cube, **options)
-    part.image = image
+    part.image = WcsGeom(wcs, npix=part.shape[:0:-1])
     return part
 
 
@@ -161,6 +160,12 @@ def test_datasets_on_one_grid(cube):
     grids = common_grids(parts)
     assert [grid.numbers for grid in grids] == [[0, 1], [2]]
     assert grids[0].shape == npred.shape
+    inside = (slice(None), slice(0, 20), slice(5, 40))
+    assert [npred[where].shape for where in grids[0].slices] == [
+        parts[0].shape,
+        parts[1].shape,
+    ]
+    assert_allclose(npred[grids[0].slices[1]], npred[inside])
     cells = make_cells(parts, [Question(everything, {0: ["all"]})], 10)
     first, second = (parts[number].cube(cells.labels[number][0]) for number in (0, 1))
     both = parts[1].cube(np.ones(parts[1].index.size)) > 0
@@ -171,6 +176,22 @@ def test_datasets_on_one_grid(cube):
     # Wide cells.
     wide = make_cells(parts, [Question(everything, {0: ["all"]})], 10, min_width=0.8)
     assert wide.n_cells < cells.n_cells
+
+
+def test_joint_grid_reaches_beyond_the_first(cube):
+    """Datasets that stand out to all sides, one of which lies apart."""
+    parts = [
+        on_grid(cube, (0, 0)),
+        on_grid(cube, (-7, 12), name="b"),
+        on_grid(cube, (50, -3), name="c"),
+    ]
+    (grid,) = common_grids(parts)
+    n_energy, n_lat, n_lon = parts[0].shape
+    assert grid.shape == (n_energy, n_lat + 15, n_lon + 57)
+    starts = [(where[1].start, where[2].start) for where in grid.slices]
+    assert starts == [(3, 7), (15, 0), (0, 57)]
+    stops = [(where[1].stop, where[2].stop) for where in grid.slices]
+    assert stops == [(lat + n_lat, lon + n_lon) for lat, lon in starts]
 
 
 def test_default_groups(cube):

@@ -2,6 +2,7 @@
 import pytest
 import numpy as np
 from numpy.testing import assert_allclose
+from gammapy.datasets import SpectralResiduals
 from gammapy.diagnostics.absorbed import Absorbed
 from gammapy.diagnostics.derivatives import differentiate
 from gammapy.diagnostics.fitted_bins import read_bins
@@ -101,6 +102,35 @@ def test_bounds():
     amplitude.min = amplitude.max = amplitude.value
     slopes = derivatives_of(datasets)[2][0]
     assert np.all(slopes[:, names.index("amplitude")] == 0)
+
+
+def test_evaluators_keep_what_they_have(monkeypatch):
+    """The model is not computed again afterwards: copies of evaluators are used."""
+    datasets = source_field(n_pix=20, n_energy=3)
+    npred = datasets[0].npred().data
+    evaluator = datasets[0].evaluators["source"]
+    images = evaluator.compute_npred()
+    derivatives_of(datasets)
+    assert evaluator.compute_npred() is images
+    assert_allclose(datasets[0].npred().data, npred, rtol=0)
+
+
+def test_same_as_the_band():
+    """Sums of derivatives in bins with the covariance are the band of a spectrum."""
+    datasets = source_field(n_pix=20, n_energy=3)
+    models = datasets.models
+    random = np.random.default_rng(0)
+    free = np.array([not par.frozen for par in models.parameters])
+    roots = random.normal(size=(free.size, free.size)) * free[:, np.newaxis]
+    scale = 0.01 * np.array([abs(par.value) or 0.1 for par in models.parameters])
+    models.covariance = scale * (roots @ roots.T) * scale[:, np.newaxis]
+    datasets.models = models
+    bins, _names, (slopes,) = derivatives_of(datasets)
+    sums = np.array([bins[0].cube(column).sum(axis=(1, 2)) for column in slopes.T])
+    covariance = models.covariance.data[np.ix_(free, free)]
+    wanted = np.sqrt(np.einsum("ik,ij,jk->k", sums, covariance, sums))
+    result = SpectralResiduals.from_datasets(datasets, band=True)
+    assert_allclose(result.npred_err, wanted, rtol=1e-10)
 
 
 def test_on_off():
