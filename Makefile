@@ -43,6 +43,7 @@ bench: merge ## measure time and memory against Gammapy 2.1; write the tables of
 	@$(TEST_ENV) $(PY) dev/bench/norms.py --plot --docs
 	@$(TEST_ENV) $(PY) dev/bench/shapes.py --docs
 	@$(TEST_ENV) $(PY) dev/bench/crab.py --docs
+	@$(TEST_ENV) $(PY) dev/bench/diagnostics.py --docs
 	@$(TEST_ENV) $(PY) dev/bench/tail_table.py --docs
 
 lint: merge ## check style, spelling and the overlay

@@ -33,6 +33,16 @@ NAMES = {
     "background": "``FoVBackgroundMaker``, fit of 30 runs",
 }
 
+DIAGNOSTICS = {
+    "goodness": (
+        "Goodness of fit without toys",
+        "2 residual maps and the derivatives",
+    ),
+    "toys": ("1000 toys with norms refitted", "5 minutes on two cores"),
+    "spots": ("100 toys of hot spots, 3 radii", "300 convolutions"),
+    "ps_map": ("PS map", "20 residual maps"),
+}
+
 CRAB = {
     "points": 'Flux points, 10 bins, ``selection_optional="all"``',
     "fit": "Fit of three parameters, ``confidence`` of each",
@@ -183,10 +193,37 @@ def render_crab(measured):
     )
 
 
+def render_diagnostics(measured):
+    """Table of the diagnostics.
+
+    Parameters
+    ----------
+    measured : dict
+        Contents of ``diagnostics.json``.
+
+    Returns
+    -------
+    text : str
+        RST.
+    """
+    rows = [("", "time, s", "limit", "time / limit")]
+    for what, (name, limit) in DIAGNOSTICS.items():
+        if line := measured["lines"].get(what):
+            seconds, ratio = f"{line['seconds']:.2g}", f"{line['ratio']:.2f}"
+            rows.append((name, seconds, limit, ratio))
+    parts = measured["parts"]
+    return table((35, 15, 35, 15), rows) + (
+        f"\nA residual map took {1000 * parts['map']:.0f} ms, the derivatives "
+        f"{parts['derivatives']:.2g} s, three convolutions "
+        f"{1000 * parts['convolutions']:.2g} ms.\n"
+    )
+
+
 PARTS = {
     "residuals": ("speed", render_residuals),
     "norms": ("norms", render_norms),
     "crab": ("crab", render_crab),
+    "diagnostics": ("diagnostics", render_diagnostics),
 }
 
 
