@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Evaluators of sources, with responses that are looked up."""
 
+import copy
 from .shape_kinds import KINDS
 
 __all__ = []
@@ -49,6 +50,35 @@ def is_outgrown(evaluator):
     model = evaluator.model
     half = (evaluator.cutout_width - evaluator.psf_width) / 2
     moved = evaluator.position.separation(model.position)
-    kind = KINDS.get(type(model.spatial_model))
-    share = 1.0 if kind is None else kind.reach_inside
+    # Models of `gammapy.datasets.shape_family` know it themselves.
+    kind = KINDS.get(type(model.spatial_model), model.spatial_model)
+    share = getattr(kind, "reach_inside", 1.0)
     return bool(moved + share * model.evaluation_radius > half)
+
+
+def copied_evaluator(evaluator, model):
+    """Evaluator of another model that has the responses of the first one.
+
+    Parameters
+    ----------
+    evaluator : `~gammapy.datasets.evaluator.MapEvaluator`
+        Evaluator with responses. It is not changed.
+    model : `~gammapy.modeling.models.SkyModel`
+        Model at the same position, or nearby.
+
+    Returns
+    -------
+    other : `~gammapy.datasets.evaluator.MapEvaluator`
+        Evaluator of the model, that keeps what it computes to itself.
+    """
+    other = copy.copy(evaluator)
+    # These are methods of the first one, which would change its images.
+    del other.methods_sequence
+    other.model = model
+    # What depends on values of the parameters, or on their number.
+    del other._norm_idx
+    other._cached_parameter_values = None
+    other._cached_parameter_values_previous = None
+    other._cached_parameter_values_spatial = None
+    other.reset_cache_properties()
+    return other

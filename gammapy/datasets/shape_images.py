@@ -38,6 +38,9 @@ def shape_image(model, parameters, geom):
     image : `ShapeImage`
         The image.
     """
+    # Models of `gammapy.datasets.shape_family` know how they are drawn.
+    if hasattr(model, "shape_image"):
+        return model.shape_image(parameters, geom)
     kind = PointImage if isinstance(model, PointSpatialModel) else ShapeImage
     return kind(model, parameters, geom)
 

@@ -158,7 +158,7 @@ class Minimiser:
             gain = self._step(found.gradient, found.fisher, 0.0)[1]
             if found.hessian is None or not gain < GAIN_FULL:
                 return found, found.fisher, gain
-        matrix = _convex(found)
+        matrix = positive_matrix(found)
         return found, matrix, self._step(found.gradient, matrix, 0.0)[1]
 
     def move(self, values):
@@ -267,7 +267,7 @@ def scaled_matrix(matrix):
     return matrix * np.outer(scales, scales), scales
 
 
-def _convex(found):
+def positive_matrix(found):
     """The Hessian with as much of the Fisher matrix as makes it positive."""
     if found.hessian is None or not len(found.hessian):
         return found.fisher
