@@ -13,6 +13,8 @@ from .ps_map import PSMapEstimator
 from .ps_map_result import PSMap
 from .residuals_summary import ResidualsSummary, WorstBin, WorstPixel
 from .result import DiagnosticResult
+from .score_test_estimator import ScoreTestEstimator
+from .score_tests import ScoreTests
 
 __all__ = [
     "DiagnosticResult",
@@ -24,8 +26,10 @@ __all__ = [
     "HotSpots",
     "PSMap",
     "PSMapEstimator",
-    "StepComparison",
     "ResidualsSummary",
+    "ScoreTestEstimator",
+    "ScoreTests",
+    "StepComparison",
     "WorstBin",
     "WorstPixel",
     "nearest_component",

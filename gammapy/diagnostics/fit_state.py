@@ -73,7 +73,7 @@ class FitState:
             np.nan_to_num([getattr(par, name) for par in free], nan=sign * np.inf)
             for name, sign in (("min", -1), ("max", 1))
         )
-        slope, curvature = _priors(free)
+        slope, curvature = prior_derivatives(free)
         return cls(
             parameters=free,
             names=[names[id(par)] for par in free],
@@ -188,7 +188,7 @@ def _owners(models, free):
     return np.array([owners[id(par)] for par in free], dtype=int)
 
 
-def _priors(parameters):
+def prior_derivatives(parameters):
     """Slope and curvature of what priors add to the statistic, by differences."""
     slope, curvature = np.zeros((2, len(parameters)))
     for number, (par, step) in enumerate(

@@ -19,6 +19,7 @@ PLOTTERS = {
     "ModelsPlotter": "sky.models",
     "PSMapPlotter": "diagnostics.ps_map",
     "ProfileResidualsPlotter": "residuals.profiles",
+    "ScoreTestsPlotter": "diagnostics.score_tests",
     "SpatialResidualsPlotter": "residuals.spatial",
     "SpectralResidualsPlotter": "residuals.spectral",
     "SpectrumDatasetPlotter": "residuals.dataset",

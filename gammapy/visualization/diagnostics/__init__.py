@@ -4,5 +4,11 @@
 from .goodness import GoodnessOfFitPlotter
 from .history import FitHistoryPlotter
 from .ps_map import PSMapPlotter
+from .score_tests import ScoreTestsPlotter
 
-__all__ = ["FitHistoryPlotter", "GoodnessOfFitPlotter", "PSMapPlotter"]
+__all__ = [
+    "FitHistoryPlotter",
+    "GoodnessOfFitPlotter",
+    "PSMapPlotter",
+    "ScoreTestsPlotter",
+]

@@ -1,0 +1,179 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Result of the score tests: what to free or to add next."""
+
+import numpy as np
+from gammapy.utils.arguments import check_type, did_you_mean, show
+from gammapy.utils.plotter import LazyPlotter
+from .result import DiagnosticResult
+from .score_taken import take_step
+
+__all__ = ["ScoreTests"]
+
+
+class ScoreTests(DiagnosticResult):
+    """What freeing parameters, or adding sources, would gain.
+
+    Made by `ScoreTestEstimator`, the most significant test first. Columns of the table:
+
+    - ``name``: what is freed, such as "tilt of bin-3-bkg" or "curvature of src";
+    - ``kind``: "background", "spectrum", "position", "size", "shape" (frozen
+      parameters), "curvature", "cutoff", "extension", "profile" (another model of the
+      same source), "joint" (several together), or "source";
+    - ``component``: name of the model, "several" for those of several;
+    - ``n_free``: number of parameters that are freed;
+    - ``value``: expected value of the parameter, NaN where there are several;
+    - ``change``: expected values of all of them, with units, as a text;
+    - ``ts``: expected gain of the statistic after a new fit;
+    - ``ts_step``: what the step to the expected values gains, all free parameters
+      following: computed from the counts. A fit gains at least that;
+    - ``p_local``: probability of such a TS when there is nothing to free, from
+      ``ts_step`` where the test is flagged;
+    - ``p_value``: the same after the number of tests;
+    - ``flag``: whether ``ts`` and ``ts_step`` differ by more than 10 percent: the
+      statistic is no parabola as far as that, a fit must tell.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Rows.
+    meta : dict
+        Options, and how each step is taken.
+    notes : list of str
+        What could not be done, and what to keep in mind.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from gammapy.diagnostics import ScoreTests
+    >>> row = {"name": "tilt of run-bkg", "kind": "background", "component": "run-bkg"}
+    >>> row |= {"n_free": 1, "value": 0.1, "change": "tilt: 0 -> 0.1", "ts": 24.3}
+    >>> row |= {"ts_step": 24.1, "p_local": 8e-7, "p_value": 8e-6, "flag": False}
+    >>> tests = ScoreTests(Table([row]))
+    >>> tests.verdict
+    'Freeing the tilt of run-bkg would gain TS = 24 (p = 8e-06 after trials).'
+    """
+
+    COLUMNS = {
+        "name": "<",
+        "kind": "<",
+        "n_free": "",
+        "value": ".4g",
+        "ts": ".2f",
+        "ts_step": ".2f",
+        "p_value": ".2g",
+        "flag": "",
+        "p_local": ".2g",
+        "component": "<",
+        "change": "<",
+    }
+
+    plotter = LazyPlotter("ScoreTestsPlotter")
+
+    #: Tests that the verdict names.
+    N_NAMED = 3
+
+    @property
+    def n_significant(self):
+        """Number of tests with a p-value below the threshold."""
+        return int(np.sum(self._table["p_value"] < self._threshold))
+
+    @property
+    def _threshold(self):
+        return self._meta.get("p_threshold", 0.01)
+
+    @property
+    def verdict(self):
+        """One sentence: what to free next, and what that would gain."""
+        if not len(self._table):
+            return "Nothing is frozen that could be tested."
+        rows = list(self._table[: min(self.n_significant, self.N_NAMED)])
+        if not rows:
+            row = self._table[0]
+            return (
+                f"Nothing that was tested gains much: the most would be {_phrase(row)} "
+                f"with {_gain(row)}."
+            )
+        texts = [
+            f"{_phrase(row)} would gain {_gain(row)}"
+            if number == 0
+            else f"{_phrase(row)} {_gain(row)}"
+            for number, row in enumerate(rows)
+        ]
+        text = ", ".join(texts)
+        more = self.n_significant - len(rows)
+        text += f", and {more} more tests" if more else ""
+        return f"{text[0].upper()}{text[1:]}."
+
+    def take(self, name, models):
+        """Models in which the step of one test is taken, to be fitted next.
+
+        What the test frees is free and has the expected value; everything else stays
+        as it is.
+
+        Parameters
+        ----------
+        name : str
+            Name of the test, as in the table.
+        models : `~gammapy.modeling.models.Models`
+            Models that were tested. They are not changed.
+
+        Returns
+        -------
+        models : `~gammapy.modeling.models.Models`
+            Copy of the models.
+
+        Raises
+        ------
+        ValueError
+            If there is no such test, or the models lack its component.
+
+        Examples
+        --------
+        >>> from gammapy.datasets import Datasets
+        >>> from gammapy.diagnostics import ScoreTestEstimator
+        >>> path = "$GAMMAPY_DATA/fermi-3fhl-crab/Fermi-LAT-3FHL"
+        >>> datasets = Datasets.read(
+        ...     f"{path}_datasets.yaml", filename_models=f"{path}_models.yaml"
+        ... )
+        >>> tests = ScoreTestEstimator().run(datasets)
+        >>> models = tests.take(tests.table["name"][0], datasets.models)
+        """
+        check_type("name", name, str, "the name of a test")
+        known = [str(known) for known in self._table["name"]]
+        if str(name) not in known:
+            hint = did_you_mean(name, known)
+            raise ValueError(
+                f"name: no test {show(name)}{hint}; the column 'name' of the table has "
+                "them."
+            )
+        return take_step(models, self._meta["steps"][known.index(str(name))])
+
+    def _summary(self):
+        return {name: value for name, value in self._meta.items() if name != "steps"}
+
+
+#: How a test is spoken of.
+PHRASES = {
+    "background": "freeing the {}",
+    "spectrum": "freeing the {}",
+    "position": "freeing the {}",
+    "size": "freeing the {}",
+    "shape": "freeing the {}",
+    "curvature": "a log parabola for the {}",
+    "cutoff": "an exponential for the {}",
+    "extension": "a Gaussian for the {}",
+    "profile": "a generalized Gaussian for the {}",
+    "joint": "freeing {}",
+    "source": "a {}",
+}
+
+
+def _phrase(row):
+    return PHRASES.get(row["kind"], "{}").format(row["name"])
+
+
+def _gain(row):
+    """TS and p-value in words; where a test is flagged what is certain."""
+    ts = row["ts_step"] if row["flag"] else row["ts"]
+    least = "at least " if row["flag"] else ""
+    return f"TS = {least}{ts:.2g} (p = {row['p_value']:.2g} after trials)"
