@@ -14,6 +14,9 @@ SMALLEST_ECCENTRICITY, ECCENTRICITY = 0.1, 0.3
 # would be led to needles.
 SMALL_SIZE, START_SIZE = 0.25, 1.0
 
+# A needle has no image, nor derivatives.
+LARGEST_ECCENTRICITY = 0.999
+
 # Longest steps of parameters without a length.
 REACH_E, REACH_EDGE, REACH_PHI = 0.3, 0.3, u.Quantity(30, "deg")
 
@@ -22,6 +25,13 @@ def smallest_sizes(source):
     """Index and lower limit of each free size of a source, in its unit."""
     for idx, par in _sizes(source):
         yield idx, SMALLEST_SIZE * pixel_size(source, par)
+
+
+def needles(source):
+    """Index and upper limit of each free eccentricity of a source."""
+    for idx, par in zip(source.idx_shape, source.shape, strict=True):
+        if par.name == "e":
+            yield idx, LARGEST_ECCENTRICITY
 
 
 def pixel_size(source, parameter):

@@ -10,7 +10,7 @@ from gammapy.modeling.utils import set_values
 from .shape_bins import CountedBins, background_terms, template_terms
 from .shape_evaluators import is_outgrown, own_evaluators
 from .shape_images import period
-from .shape_limits import shape_reach, smallest_sizes, start_values
+from .shape_limits import needles, shape_reach, smallest_sizes, start_values
 from .shape_on_off import OnOffBins
 from .shape_sources import SourceTerms
 
@@ -180,19 +180,24 @@ class SmoothStatistic:
     @property
     def bounds(self):
         """Lower and upper bounds, infinite where there are none, shapes (n,)."""
-        low = np.nan_to_num([par.min for par in self.parameters], nan=-np.inf)
-        high = np.nan_to_num([par.max for par in self.parameters], nan=np.inf)
+        low, high = self._own_bounds()
         for source in self.sources:
             for idx, smallest in smallest_sizes(source):
                 low[idx] = min(max(low[idx], smallest), high[idx])
+            for idx, largest in needles(source):
+                high[idx] = max(min(high[idx], largest), low[idx])
         return low, high
 
-    @property
-    def resolution(self):
-        """Values at which a size is no longer resolved, NaN for others, shape (n,)."""
-        own = np.nan_to_num([par.min for par in self.parameters], nan=-np.inf)
-        low = self.bounds[0]
-        return np.where(low > own, low, np.nan)
+    def is_unresolved(self, values):
+        """Which values are at a limit of what a map resolves, shape (n,)."""
+        (low, high), (own_low, own_high) = self.bounds, self._own_bounds()
+        is_small = (low > own_low) & (values <= low)
+        return is_small | (high < own_high) & (values >= high)
+
+    def _own_bounds(self):
+        low = np.nan_to_num([par.min for par in self.parameters], nan=-np.inf)
+        high = np.nan_to_num([par.max for par in self.parameters], nan=np.inf)
+        return low, high
 
     def reach(self, values):
         """How far one step may go, shape (n,): a shape not farther than its size."""

@@ -4,6 +4,7 @@
 import copy
 import json
 import pickle
+from unittest.mock import Mock
 import pytest
 import numpy as np
 from numpy.testing import assert_allclose
@@ -373,7 +374,7 @@ def test_nothing_changes(monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(
             "gammapy.diagnostics.score_runs.Runs.row",
-            lambda self, test: (_ for _ in ()).throw(KeyboardInterrupt),
+            Mock(side_effect=KeyboardInterrupt),
         )
         with pytest.raises(KeyboardInterrupt):
             estimator.run(datasets)

@@ -108,10 +108,8 @@ def judge(statistic, values, found, stat_sum, *, roughness=0.0):
     elif not edm < EDM + roughness:
         reasons.append(f"the statistic may be lower by {edm:.2g} (edm)")
     undetermined |= idle
-    unresolved = values <= np.nan_to_num(statistic.resolution, nan=-np.inf)
-    reasons += [
-        f"{name} is below the resolution of the map" for name in names[unresolved]
-    ]
+    unresolved = names[statistic.is_unresolved(values)]
+    reasons += [f"{name} is below the resolution of the map" for name in unresolved]
     n_truncated = statistic.n_truncated(values)
     if n_truncated:
         reasons.append(f"the model is 0 in {n_truncated} bins with counts")
@@ -139,9 +137,17 @@ def _inverse(hessian):
         The inverse; indices of parameters without an error, and of those among them
         that matter most.
     """
-    if not np.isfinite(hessian).all():
-        everything = np.arange(len(hessian))
-        return np.full(hessian.shape, np.nan), everything, everything
+    is_broken = ~np.isfinite(np.diag(hessian))
+    if not (is_broken.any() or np.isfinite(hessian).all()):
+        is_broken[:] = True
+    if is_broken.any():
+        # Others are as if these were frozen.
+        kept, broken = np.flatnonzero(~is_broken), np.flatnonzero(is_broken)
+        part, flat, named = _inverse(hessian[np.ix_(kept, kept)])
+        inverse = np.full(hessian.shape, np.nan)
+        inverse[np.ix_(kept, kept)] = part
+        flat, named = (np.union1d(broken, kept[own]) for own in (flat, named))
+        return inverse, flat, named
     scaled, scales = scaled_matrix(hessian)
     eigenvalues, vectors = np.linalg.eigh(scaled)
     is_flat = eigenvalues <= POSITIVE

@@ -103,10 +103,9 @@ class Held:
         """Number of the source whose image a parameter changes, -1 for others."""
         return self.whole.shape_numbers[self._fitted]
 
-    @property
-    def resolution(self):
-        """Values at which a size is no longer resolved."""
-        return self.whole.resolution[self._fitted]
+    def is_unresolved(self, values):
+        """Which values are at a limit of what a map resolves."""
+        return self.whole.is_unresolved(self._full(values))[self._fitted]
 
     def start(self):
         """Values to start from."""

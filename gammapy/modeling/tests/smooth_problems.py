@@ -164,7 +164,7 @@ def compare_with_minuit(datasets, *, from_start=False, plain=False):
     result : `~gammapy.modeling.FitResult`
         Result of Newton's method, whose values are set again.
     gain : float
-        How much lower the lowest statistic of Minuit is.
+        How much lower the lowest statistic of Minuit is; NaN without a success.
     """
     start = free_values(datasets)
     result = Fit(backend="newton").run(datasets)
@@ -172,6 +172,8 @@ def compare_with_minuit(datasets, *, from_start=False, plain=False):
     np.testing.assert_allclose(
         result.total_stat, datasets.stat_sum(), atol=1e-3, rtol=0
     )
+    if not result.success:
+        return result, np.nan
     lowest = probe_nearby(datasets)
     for values in [best, start] if from_start else [best]:
         set_free(datasets, values)

@@ -17,6 +17,7 @@ from gammapy.modeling.models import (
     Shell2SpatialModel,
     ShellSpatialModel,
 )
+from gammapy.modeling.smooth.guard import _inverse
 from gammapy.modeling.tests.smooth_problems import (
     compare_with_minuit,
     free_values,
@@ -190,3 +191,33 @@ def test_tiny_disks_are_flat():
         ]
         areas = np.pi * np.sqrt(1 - e**2) * np.array([1e-11, 0.99e-4, 1.01e-4]) ** 2
         np.testing.assert_allclose(norms * areas, 1, rtol=3e-8)
+
+
+def test_needles_are_not_resolved():
+    """A size far below a pixel, or a minor axis far below the major one."""
+    datasets = make_field("gauss")
+    free = datasets.parameters.free_parameters
+    statistic = datasets._smooth_statistic(free)
+    names = [par.name for par in free]
+    e, sigma = names.index("e"), names.index("sigma")
+    values = free_values(datasets)
+    assert not statistic.is_unresolved(values).any()
+    for idx, value in ((e, 0.999), (e, 1.0), (sigma, 0.004)):
+        moved = values.copy()
+        moved[idx] = value
+        assert np.flatnonzero(statistic.is_unresolved(moved)).tolist() == [idx]
+    # A bound of the user's own is none of the map.
+    free[e].max = 0.9
+    values[e] = 0.9
+    assert not statistic.is_unresolved(values).any()
+
+
+def test_derivatives_that_are_not_numbers_are_named():
+    """Others have errors as if that parameter were frozen: 1 and 0.5."""
+    hessian = np.diag([2.0, np.nan, 8.0])
+    hessian[0, 1] = hessian[1, 0] = np.nan
+    inverse, flat, named = _inverse(hessian)
+    np.testing.assert_allclose(np.diag(inverse)[[0, 2]], [1, 0.25])
+    assert flat.tolist() == named.tolist() == [1]
+    hessian[1, 1] = 1.0
+    assert _inverse(hessian)[1].tolist() == [0, 1, 2]
