@@ -2,7 +2,8 @@
 """Joint fit of HESS J1702-420 and its neighbours, judged at every step.
 
 The components are added one by one. Each iteration copies the datasets of the one
-before, adds a component, fits all datasets jointly and looks at what is left::
+before, adds a component, fits all datasets jointly and looks at what is left. All of
+them are kept in a history, which ``gammapy history FOLDER`` shows::
 
     python examples/hess_j1702.py            # simulated field, a minute
     python examples/hess_j1702.py --small    # a coarse part of it, seconds
@@ -17,7 +18,6 @@ import argparse
 import logging
 import sys
 import tempfile
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,7 @@ import matplotlib.pyplot as plt
 import j1702_scene
 import msh1552_runs
 from gammapy.datasets import Datasets, SpatialResiduals, SpectralResiduals
+from gammapy.diagnostics import FitHistory
 from gammapy.estimators import FluxPointsEstimator
 from gammapy.modeling import Fit
 from gammapy.modeling.models import Models
@@ -96,97 +97,81 @@ def real_field(data_dir):
 # --- one iteration ---------------------------------------------------------
 
 
-def run_iteration(number, label, new_models, previous, analysis, out):
-    """Add components, fit, check the fit, write everything to one folder.
+def run_iteration(label, new_models, previous, analysis, history):
+    """Add components, fit, check the fit, write everything to the history.
 
     Parameters
     ----------
-    number, label : int, str
-        Number and name of the iteration.
+    label : str
+        Name of the iteration.
     new_models : `~gammapy.modeling.models.Models`
         Components to add.
     previous : `~gammapy.datasets.Datasets`
         Datasets of the previous iteration; left as they are.
     analysis : `Analysis`
         The job.
-    out : `~pathlib.Path`
-        Folder of the job.
+    history : `~gammapy.diagnostics.FitHistory`
+        History of the job.
 
     Returns
     -------
     datasets : `~gammapy.datasets.Datasets`
         Fitted datasets.
-    summary : dict
-        Row of the table of iterations.
     """
-    start = time.perf_counter()
     datasets = previous.copy()
     datasets.models = Models([*new_models, *datasets.models])
 
     # Exact derivatives: some ten steps, and errors of the exact Hessian.
     result = Fit(backend="newton").run(datasets)
     if not result.success:
-        log.warning(f"iteration {number}: fit failed, {result.message}")
+        log.warning(f"iteration {label}: fit failed, {result.message}")
 
     spatial = SpatialResiduals.from_datasets(datasets, energy_min=analysis.energy_min)
     spectral = SpectralResiduals.from_datasets(datasets, analysis.region)
-    noise = spatial.distribution()[0]
-    print(f"\nIteration {number}: {label}")
-    parameters = datasets.models.to_parameters_table()
-    print_table(parameters)
-    print(spatial)
-    spectrum = spectral.to_table("significance")
-    print_table(spectrum)
-
-    with written_to(out / f"iteration-{number}-{label}") as folder:
-        datasets.write(folder / "datasets.yaml", filename_models=folder / "models.yaml")
-        parameters.write(folder / "parameters.ecsv")
-        spectrum.write(folder / "spectral_residuals.ecsv")
-        plot_residuals(datasets, analysis, folder)
-
-    summary = {
-        "iteration": f"{number} {label}",
-        "n_free": len(datasets.models.parameters.free_parameters),
-        "stat": result.total_stat,
-        "TS": np.nan if number == 0 else previous.stat_sum() - result.total_stat,
-        "residual mean": noise["mean"],
-        "residual std": noise["std"],
-        "success": result.success,
-        "seconds": time.perf_counter() - start,
-    }
-    return datasets, summary
-
-
-def plot_residuals(datasets, analysis, folder):
-    """Save spatial and spectral residuals of fitted datasets."""
-    axes = plot_spatial_residuals(
-        datasets, region=analysis.region, energy_min=analysis.energy_min
+    # A second run replaces the steps of the first.
+    step = history.add(
+        label,
+        datasets,
+        result,
+        residuals=[spatial, spectral],
+        goodness=True,
+        overwrite=True,
     )
-    save(axes, folder / "spatial_residuals.png")
+    print(f"\n{step}")
+    print_table(step.parameters)
+    print(spatial)
+    print_table(step.residuals_spectrum)
+    plot_residuals(datasets, analysis, history.folder, label)
+    return datasets
 
-    axes = plot_spectral_residuals(datasets, analysis.region, method="significance")
-    save(axes, folder / "spectral_residuals.png")
 
-
-def run_iterations(analysis, out, progress):
-    """All iterations in turn, and a table of how far each one got."""
-    datasets = analysis.datasets
-    rows = []
-    for number, (label, new_models) in enumerate(analysis.steps):
-        progress.set_description(f"Iteration {number}: {label}")
-        datasets, row = run_iteration(
-            number, label, new_models, datasets, analysis, out
+def plot_residuals(datasets, analysis, out, label):
+    """Save spatial and spectral residuals of fitted datasets."""
+    with written_to(out) as folder:
+        axes = plot_spatial_residuals(
+            datasets, region=analysis.region, energy_min=analysis.energy_min
         )
-        rows.append(row)
+        save(axes, folder / f"{label}-spatial_residuals.png")
+
+        axes = plot_spectral_residuals(datasets, analysis.region, method="significance")
+        save(axes, folder / f"{label}-spectral_residuals.png")
+
+
+def run_iterations(analysis, history, progress):
+    """All iterations in turn, and a table of what each one was worth."""
+    datasets = analysis.datasets
+    before = None
+    for label, new_models in analysis.steps:
+        progress.set_description(f"Iteration {label}")
+        datasets = run_iteration(label, new_models, datasets, analysis, history)
+        if before is not None:
+            print(history.compare(before, label))
+        before = label
         progress.update()
 
-    table = Table(rows)
-    for name in ["stat", "TS", "residual mean", "residual std", "seconds"]:
-        table[name].info.format = ".2f"
-    print("\nTS is the improvement over the previous iteration")
-    print_table(table)
-    with written_to(out) as folder:
-        table.write(folder / "iterations.ecsv")
+    print(history)
+    with written_to(history.folder) as folder:
+        save(history.plotter.plot(history), folder / "history.png")
     return datasets
 
 
@@ -416,7 +401,7 @@ def main(argv=None):
         analysis = simulated_field(scene, args.seed)
 
     with tqdm(total=len(analysis.steps) + 2, unit="step") as progress:
-        datasets = run_iterations(analysis, args.out, progress)
+        datasets = run_iterations(analysis, FitHistory(args.out), progress)
         progress.set_description("Profile")
         run_profile(analysis, datasets, args.out)
         progress.update()

@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose
 from astropy.table import Table
 import matplotlib.image
 from gammapy.datasets import Datasets
+from gammapy.diagnostics import FitHistory
 from gammapy.estimators import FluxPoints
 from gammapy.utils.testing import requires_data
 
@@ -23,8 +24,7 @@ FIGURES = ("spatial_residuals.png", "spectral_residuals.png")
 def results(tmp_path_factory):
     """Folder of a run, in which a file of the user's lay before."""
     out = tmp_path_factory.mktemp("results")
-    (out / "iteration-0-background").mkdir()
-    (out / "iteration-0-background" / "mine.txt").write_text("keep")
+    (out / "mine.txt").write_text("keep")
     assert hess_j1702.main(["--small", "--out", str(out)]) == 0
     return out
 
@@ -38,23 +38,25 @@ def test_parameters_are_found(results):
     assert_allclose(table["deviation"], deviation)
 
 
-def test_each_iteration_is_on_disk(results):
-    folders = sorted(path.name for path in results.glob("iteration-*"))
-    assert folders == ["iteration-0-background", "iteration-1-J1702-420B"]
-    for folder in folders:
+def test_each_iteration_is_in_the_history(results):
+    history = FitHistory(results)
+    assert history.names == ["background", "J1702-420B"]
+    for step in history:
         for name in FIGURES:
-            picture = matplotlib.image.imread(results / folder / name)
+            picture = matplotlib.image.imread(results / f"{step.name}-{name}")
             assert picture.shape[0] > 500 and picture.std() > 0.05
-        parameters = Table.read(results / folder / "parameters.ecsv")
         datasets = Datasets.read(
-            results / folder / "datasets.yaml", results / folder / "models.yaml"
+            step.folder / "datasets.yaml", step.folder / "models.yaml"
         )
-        assert_allclose(datasets.models.parameters.value, parameters["value"])
-    table = Table.read(results / "iterations.ecsv")
-    assert table["TS"][1] > 1000
+        assert_allclose(datasets.models.parameters.value, step.parameters["value"])
+        assert step.result.success and step.goodness.n_tests > 0
+    table = history.table()
+    assert table["ts"][1] > 1000 and table["n_dof"][1] == 7
+    assert table["p_value"][0] < 1e-10 and table["p_value"][1] > 0.001
     # Adding the source that is there makes the residuals noise.
-    assert table["residual std"][0] > 1.5
-    assert abs(table["residual std"][1] - 1) < 0.15
+    assert table["spot"][0] > 20 and not table["spot"][1] > 6
+    assert table["residual_std"][0] > 1.5
+    assert abs(table["residual_std"][1] - 1) < 0.15
 
 
 def test_nuisance_tables(results):
@@ -73,7 +75,7 @@ def test_nuisance_tables(results):
 
 
 def test_a_second_run_replaces_only_its_own_files(results):
-    assert (results / "iteration-0-background" / "mine.txt").read_text() == "keep"
+    assert (results / "mine.txt").read_text() == "keep"
     assert not list(results.rglob(".new-*"))
 
 
@@ -103,6 +105,6 @@ def test_bad_options(options):
 @requires_data()
 def test_real_data(tmp_path):
     assert hess_j1702.main(["--data", "--out", str(tmp_path)]) == 0
-    table = Table.read(tmp_path / "iterations.ecsv")
-    assert table["TS"][1] > 400
-    assert abs(table["residual std"][1] - 1) < 0.15
+    table = FitHistory(tmp_path).table()
+    assert table["ts"][1] > 400
+    assert abs(table["residual_std"][1] - 1) < 0.15
