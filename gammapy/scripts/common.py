@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import numpy as np
 from astropy.io import fits
+from matplotlib.figure import Figure
 from gammapy.datasets import (
     Datasets,
     MapDataset,
@@ -166,6 +167,15 @@ def check_absent(paths, overwrite, *, error=InputError):
         atomic.check_absent(paths, overwrite, option="--overwrite")
     except OSError as refusal:
         raise error(str(refusal)) from None
+
+
+def check_format(figure):
+    """Raise an `InputError` when matplotlib cannot write such a figure."""
+    known = Figure().canvas.get_supported_filetypes()
+    if figure and figure.suffix.lower().lstrip(".") not in known:
+        raise InputError(
+            f"{figure} is no figure; the name ends with one of {', '.join(known)}."
+        )
 
 
 def figure_writer(figure):

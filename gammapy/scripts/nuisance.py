@@ -8,7 +8,6 @@ import numpy as np
 from astropy.io import fits
 from astropy.table import Table
 import matplotlib
-from matplotlib.figure import Figure
 from gammapy.estimators import FluxPoints
 from gammapy.makers.background.nuisance import PREFIX, nuisance_table
 from gammapy.visualization import plot_nuisance
@@ -17,6 +16,7 @@ from .common import (
     InputError,
     OneLineCommand,
     check_absent,
+    check_format,
     figure_writer,
     input_errors,
     is_yaml,
@@ -91,15 +91,6 @@ def cli_nuisance(filename, parameters, figure, overwrite):
         click.echo(summarize(label, table))
         lines = _with_time(table[shown]).pformat(max_lines=-1, max_width=-1)
         click.echo("\n".join(lines))
-
-
-def check_format(figure):
-    """Raise an `InputError` when matplotlib cannot write such a figure."""
-    known = Figure().canvas.get_supported_filetypes()
-    if figure and figure.suffix.lower().lstrip(".") not in known:
-        raise InputError(
-            f"{figure} is no figure; the name ends with one of {', '.join(known)}."
-        )
 
 
 def read_tables(path):
