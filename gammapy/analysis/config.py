@@ -5,6 +5,7 @@ from gammapy.estimators import (
     FluxPointsEstimator,
     LightCurveEstimator,
 )
+from gammapy.utils.types import PathType
 from .sections import (
     ExclusionMakerConfig,
     ModelsType,
@@ -74,10 +75,17 @@ class FitConfig:
     debug : bool
         Whether the fit logs each step and its profiles keep nuisance values, see
         `~gammapy.modeling.Fit`.
+    history : `~pathlib.Path`
+        Folder of a `~gammapy.diagnostics.FitHistory`, to which the fit is added.
+    step : str
+        Name of the fit in the history, a step of which it replaces. Default is None:
+        "fit-1", "fit-2" and so on.
     """
 
     models: Optional[ModelsType] = added()
     debug: bool = added(False)
+    history: Optional[PathType] = added()
+    step: Optional[str] = added()
 
 
 class BackgroundConfig:

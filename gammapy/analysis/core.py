@@ -120,7 +120,9 @@ class Analysis:
         """Notes
         -----
         A ``mask_fit`` that a dataset has is kept: ``fit.fit_range`` takes bins from it.
-        Without a model of a source, ``fit.models`` is read.
+        Without a model of a source, ``fit.models`` is read. With ``fit.history`` the
+        fit is added to a `~gammapy.diagnostics.FitHistory`, under the name
+        ``fit.step``.
         """
         self.fit_result = run_fit(self, self.config)
 

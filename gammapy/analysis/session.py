@@ -5,6 +5,7 @@ import logging
 import numpy as np
 import astropy.units as u
 from gammapy.datasets import FluxPointsDataset, SpatialResiduals, SpectralResiduals
+from gammapy.diagnostics import FitHistory
 from gammapy.estimators import FluxPointsEstimator
 from gammapy.maps import Map, RegionGeom
 from gammapy.maps.energy_bins import bins_within, find_edges
@@ -62,6 +63,7 @@ def run_fit(session, config):
     result : `~gammapy.modeling.FitResult`
         Result.
     """
+    history = fit_history(config)
     set_start_models(session, config)
     if not session.models:
         raise RuntimeError(
@@ -72,7 +74,50 @@ def run_fit(session, config):
     log.info(f"Fitting {len(session.datasets)} datasets.")
     result = session.fit.run(datasets=session.datasets)
     log.info(result)
+    if history is not None:
+        name = config.fit.step or _new_name(history)
+        step = history.add(name, session.datasets, result, overwrite=True)
+        log.info(f"Step {name!r} of the history: {step.folder}")
+        log.info(history.verdict)
     return result
+
+
+def fit_history(config):
+    """History to which fits are added.
+
+    Parameters
+    ----------
+    config : `AnalysisConfig`
+        Configuration.
+
+    Returns
+    -------
+    history : `~gammapy.diagnostics.FitHistory` or None
+        History, None where none is asked for.
+
+    Raises
+    ------
+    ValueError
+        If there is a name of a step but no folder.
+    """
+    settings = config.fit
+    if settings.history is None:
+        if settings.step is not None:
+            raise ValueError(
+                f"fit.step: {settings.step!r} is a step of a history, which needs a "
+                "folder; give fit.history, too."
+            )
+        return None
+    return FitHistory(settings.history)
+
+
+def _new_name(history):
+    """Name of the next fit without a name."""
+    names = history.names
+    number = len(names) + 1
+    while f"fit-{number}" in names:
+        number += 1
+    return f"fit-{number}"
 
 
 def apply_fit_range(session, config):

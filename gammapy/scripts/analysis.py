@@ -7,6 +7,7 @@ from gammapy.analysis.products import (
     table_writers,
     write,
 )
+from gammapy.analysis.session import fit_history
 from gammapy.analysis.template import write_template
 from gammapy.utils.scripts import make_path
 from .common import check_absent, input_errors
@@ -56,6 +57,8 @@ def cli_run_analysis(filename, out, overwrite, steps):
     results = [models_file, *(outdir / name for name in RESULT_FILES)] if steps else []
     # Before hours of reduction.
     check_absent([out, *results], overwrite, error=click.ClickException)
+    if "fit" in steps:
+        check_step(config, overwrite)
     session = Analysis(config)
     session.get_observations()
     session.get_datasets()
@@ -67,3 +70,15 @@ def cli_run_analysis(filename, out, overwrite, steps):
         # The datasets once more, for the fit has set their models and masks.
         writers = datasets_writers(session, out, models_file)
         write(writers | result_writers(session, outdir))
+
+
+def check_step(config, overwrite):
+    """Raise an error when the history has the step already, and is to keep it."""
+    with input_errors():
+        history = fit_history(config)
+    step = config.fit.step
+    if history is not None and step in history and not overwrite:
+        raise click.ClickException(
+            f"Step {step!r} of the history {str(history.folder)!r} exists; --overwrite "
+            "replaces it."
+        )

@@ -21,6 +21,7 @@ from gammapy.estimators import (
     FluxPointsEstimator,
     LightCurveEstimator,
 )
+from gammapy.utils.types import PathType
 
 
 def deep_update(d, u):
@@ -69,6 +70,8 @@ class ExcessMapConfig:
 class FitConfig:
     models: Optional[ModelsType] = added()
     debug: bool = added(False)
+    history: Optional[PathType] = added()
+    step: Optional[str] = added()
 
 
 class BackgroundConfig:
