@@ -329,9 +329,10 @@ class FitHistory:
             NaN where the data differ; ``caveat``, what makes sigma doubtful (see
             `compare`); ``aic`` and ``bic`` (NaN for weighted statistics), which can be
             compared where ``data`` is the same number; ``p_value`` of the goodness of
-            fit, ``n_spots`` and ``spot`` (significance of the highest), NaN or masked
-            where they were not made; ``residual_std``, width of the significance;
-            ``success`` of the fit, ``time`` (UTC) and ``note``.
+            fit in all cells and ``p_worst`` of the worst test after trials, ``n_spots``
+            and ``spot`` (significance of the highest), NaN or masked where they were
+            not made; ``residual_std``, width of the significance; ``success`` of the
+            fit, ``time`` (UTC) and ``note``.
         """
         return make_table([step.record for step in self._steps()])
 

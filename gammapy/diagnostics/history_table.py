@@ -20,6 +20,7 @@ FORMATS = {
     "aic": ".2f",
     "bic": ".2f",
     "p_value": ".2g",
+    "p_worst": ".2g",
     "n_spots": "",
     "spot": ".1f",
     "residual_std": ".3f",
@@ -29,7 +30,7 @@ FORMATS = {
     "note": "",
 }
 #: Columns that are printed.
-SHOWN = list(FORMATS)[:14]
+SHOWN = list(FORMATS)[:15]
 #: Columns of whole numbers that may be unknown.
 COUNTED = ("n_dof", "n_spots")
 
@@ -86,7 +87,10 @@ def _row(record, ratio):
         "n_dof": ratio.n_dof,
         "sigma": ratio.sigma,
         "caveat": ratio.words,
-        "p_value": number(record.get("goodness", {}).get("p_value")),
+        **{
+            name: number(record.get("goodness", {}).get(name))
+            for name in ("p_value", "p_worst")
+        },
         "n_spots": None if spots is None else spots["number"],
         "spot": number((spots or {}).get("sqrt_ts")),
         "residual_std": number(record.get("residuals", {}).get("std")),

@@ -263,6 +263,7 @@ def test_results_that_are_given_or_asked_for(history, field):
     assert step.hot_spots.meta["threshold"] == 3
     assert step.goodness.verdict == goodness.verdict
     assert_allclose(history.table()["p_value"], goodness.p_value)
+    assert_allclose(history.table()["p_worst"], goodness.p_worst)
     assert step.residuals_spectrum is None
     assert_allclose(step.residuals_distribution["std"], residuals.distribution()["std"])
     step = history.add(

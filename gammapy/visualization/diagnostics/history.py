@@ -11,6 +11,8 @@ __all__ = ["FitHistoryPlotter"]
 HEIGHT, WIDTH, WIDTH_MORE = 1.7, 0.9, 2.5
 #: Significance and probability at which there are lines.
 LEVEL, P_LEVEL = 5.0, 0.01
+#: Probabilities below are drawn here.
+P_MIN = 1e-20
 
 
 class FitHistoryPlotter(BasePlotter):
@@ -43,7 +45,8 @@ class FitHistoryPlotter(BasePlotter):
 
         "aic" has AIC and BIC above those of the best step with the same data, "spot"
         the significance of the highest spot, "p_value" the probability of the goodness
-        of fit. Panels without any value are left out, but for the first.
+        of fit in all cells and that of the worst test after trials, at least 1e-20.
+        Panels without any value are left out, but for the first.
 
         Parameters
         ----------
@@ -113,12 +116,17 @@ def _draw_spots(ax, table):
 
 
 def _draw_p_value(ax, table):
-    """Probability of the goodness of fit."""
-    p_values = np.clip(np.array(table["p_value"], dtype=float), 1e-20, None)
-    ax.plot(p_values, marker="o", ls=":")
+    """Probabilities of the goodness of fit."""
+    for name, label, marker in (
+        ("p_value", "all cells", "o"),
+        ("p_worst", "worst test", "s"),
+    ):
+        p_values = np.clip(np.array(table[name], dtype=float), P_MIN, None)
+        ax.plot(p_values, marker=marker, ls=":", label=label)
     ax.axhline(P_LEVEL, color="0.7", lw=1)
     ax.set_yscale("log")
     ax.set_ylabel("p of the fit")
+    ax.legend()
 
 
 DRAW = {"aic": _draw_criteria, "spot": _draw_spots, "p_value": _draw_p_value}
