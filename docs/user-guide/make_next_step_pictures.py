@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Run the code of ``next_step.rst`` and make its pictures, see ``pages.py``."""
+"""Run the code of ``next_step.rst``, see ``pages.py``: its outputs and pictures."""
 
 import sys
 from pathlib import Path

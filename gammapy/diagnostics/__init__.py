@@ -8,6 +8,8 @@ from .history_comparison import StepComparison
 from .history_step import HistoryStep
 from .hot_spot_estimator import HotSpotEstimator
 from .hot_spots import HotSpots
+from .impact_estimator import ImpactEstimator
+from .impacts import Impacts
 from .positions import nearest_component
 from .ps_map import PSMapEstimator
 from .ps_map_result import PSMap
@@ -24,6 +26,8 @@ __all__ = [
     "HistoryStep",
     "HotSpotEstimator",
     "HotSpots",
+    "ImpactEstimator",
+    "Impacts",
     "PSMap",
     "PSMapEstimator",
     "ResidualsSummary",

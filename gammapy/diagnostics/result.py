@@ -188,17 +188,21 @@ class DiagnosticResult:
         lines = [type(self).__name__, "", f"  {self.verdict}", ""]
         lines += [f"  {name:15} : {value}" for name, value in self._summary().items()]
         lines += [f"  note            : {note}" for note in self._notes]
-        text = self._table.pformat(max_lines=-1, max_width=-1, show_unit=None)
+        text = self._shown().pformat(max_lines=-1, max_width=-1, show_unit=None)
         return "\n".join([*lines, "", *(f"  {line}" for line in text)]) + "\n"
 
     def _repr_html_(self):
         """The same for notebooks."""
         notes = "".join(f"<li>{escape(note)}</li>" for note in self._notes)
-        table = "\n".join(self._table.pformat(max_lines=-1, max_width=-1, html=True))
+        table = "\n".join(self._shown().pformat(max_lines=-1, max_width=-1, html=True))
         return (
             f"<p><b>{escape(type(self).__name__)}</b>: {escape(self.verdict)}</p>\n"
             f"{f'<ul>{notes}</ul>' if notes else ''}{table}"
         )
+
+    def _shown(self):
+        """Table of the text, by default the table."""
+        return self._table
 
     def _summary(self):
         """Entries of the text, by default what ``meta`` has."""

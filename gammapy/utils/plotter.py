@@ -15,6 +15,7 @@ PLOTTERS = {
     "FitHistoryPlotter": "diagnostics.history",
     "GoodnessOfFitPlotter": "diagnostics.goodness",
     "HotSpotsPlotter": "sky.spots",
+    "ImpactsPlotter": "diagnostics.impacts",
     "MapDatasetPlotter": "residuals.dataset",
     "ModelsPlotter": "sky.models",
     "PSMapPlotter": "diagnostics.ps_map",

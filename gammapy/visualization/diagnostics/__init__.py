@@ -3,12 +3,14 @@
 
 from .goodness import GoodnessOfFitPlotter
 from .history import FitHistoryPlotter
+from .impacts import ImpactsPlotter
 from .ps_map import PSMapPlotter
 from .score_tests import ScoreTestsPlotter
 
 __all__ = [
     "FitHistoryPlotter",
     "GoodnessOfFitPlotter",
+    "ImpactsPlotter",
     "PSMapPlotter",
     "ScoreTestsPlotter",
 ]

@@ -1,11 +1,12 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
+import json
 import pytest
 import numpy as np
 from numpy.testing import assert_allclose
 from astropy.table import Table
 import matplotlib.pyplot as plt
 from matplotlib.colors import to_rgba
-from gammapy.diagnostics import FitHistory, GoodnessOfFit, HotSpots
+from gammapy.diagnostics import FitHistory, GoodnessOfFit, HotSpots, Impacts
 from gammapy.diagnostics.tests.history_fields import fitted, spectra, ts_of_norm
 from gammapy.utils.testing import check_bad_input, mpl_plot_check
 from gammapy.visualization.diagnostics import GoodnessOfFitPlotter
@@ -77,3 +78,97 @@ def test_history(tmp_path, goodness):
     assert_allclose(worst.get_ydata()[0], 1 - (1 - 1e-5) ** 2, rtol=1e-9)
     labels = [label.get_text() for label in axes["p_value"].get_xticklabels()]
     assert labels == ["fixed", "norm", "again"]
+@pytest.fixture
+def impacts():
+    columns = {
+        "name": ["a.spectral.index", "run-bkg.spectral.norm", "background"],
+        "kind": ["parameter", "parameter", "group"],
+        "value": [2.0, 1.05, np.nan],
+        "error": [0.1, 0.02, np.nan],
+        "unit": ["", "", ""],
+        "pull": [np.nan, 2.5, np.nan],
+        "pull_err": [np.nan, 0.8, np.nan],
+        "impact": [-0.6, 0.3, 0.3],
+        "impact_refit": [-0.7, np.nan, np.nan],
+        "impact_refit_down": [0.5, np.nan, np.nan],
+        "correlation": [-0.6, 0.3, 0.3],
+        "flag": ["not parabolic", "", ""],
+        "target": ["a.spectral.amplitude"] * 3,
+    }
+    target = {"name": "a.spectral.amplitude", "value": 4.0, "error": 2.0}
+    target |= {"error_alone": 1.5, "unit": "cm-2 s-1 TeV-1", "energies": None}
+    names = ["a.spectral.index", "run-bkg.spectral.norm", "a.spectral.amplitude"]
+    matrix = [[1, 0.1, -0.6], [0.1, 1, 0.3], [-0.6, 0.3, 1]]
+    data = {"names": names, "models": ["a", "run-bkg", "a"], "matrix": matrix}
+    correlations = json.dumps({target["name"]: data})
+    meta = {"targets": [target], "correlations": correlations}
+    return Impacts(Table(columns), meta)
+
+
+def bars(ax):
+    """Widths of the bars by their row and colour."""
+    return {
+        (round(bar.get_y() + bar.get_height() / 2), bar.get_facecolor()[:3]): bar
+        for bar in ax.patches
+        if bar.get_fill()
+    }
+
+
+@pytest.mark.parametrize(
+    "scale, unit", [("error", 2.0), ("value", 0.04), ("absolute", 1.0)]
+)
+def test_impacts(impacts, scale, unit):
+    with mpl_plot_check():
+        ax = impacts.plot(scale=scale)
+    up, down = to_rgba("tab:blue")[:3], to_rgba("tab:orange")[:3]
+    found = {key: bar.get_width() * unit for key, bar in bars(ax).items()}
+    wanted = {
+        # The fits where there are some, else the covariance to both sides.
+        (0, up): -0.7,
+        (0, down): 0.5,
+        (1, up): 0.3,
+        (1, down): -0.3,
+        (2, up): 0.3,
+        (2, down): -0.3,
+    }
+    assert found == pytest.approx(wanted)
+    outlined = [bar.get_width() * unit for bar in ax.patches if not bar.get_fill()]
+    assert_allclose(outlined, [-0.6, 0.6])
+    labels = [label.get_text() for label in ax.get_yticklabels()]
+    assert labels == ["a.index *", "run-bkg.norm", "background"]
+    assert ax.get_ylim()[0] > ax.get_ylim()[1]
+    assert "a.amplitude" in ax.get_xlabel()
+    (top,) = [other for other in ax.figure.axes if other is not ax]
+    (points,) = top.containers
+    assert_allclose(points[0].get_data(), [[2.5], [1]])
+    (segment,) = points[2][0].get_segments()
+    assert_allclose(segment[:, 0], [1.7, 3.3])
+
+
+def test_impacts_without_pulls(impacts):
+    _figure, ax = plt.subplots()
+    assert impacts.plot(n=1, ax=ax) is ax
+    assert ax.figure.axes == [ax]
+    check_bad_input(lambda: impacts.plot(scale="sigma"), ValueError, "'error'")
+    check_bad_input(lambda: impacts.plot(target="b"), ValueError, "choose from")
+    check_bad_input(lambda: impacts.plot(ax="ax"), TypeError, "plain Axes")
+
+
+def test_correlation(impacts):
+    with mpl_plot_check():
+        ax = impacts.plot_correlation()
+    (image,) = ax.images
+    # Parameters of one component are side by side.
+    wanted = [[1, -0.6, 0.1], [-0.6, 1, 0.3], [0.1, 0.3, 1]]
+    assert_allclose(image.get_array(), wanted)
+    assert image.get_clim() == (-1, 1)
+    frames = [(frame.get_x(), frame.get_width()) for frame in ax.patches]
+    assert frames == [(-0.5, 2), (1.5, 1)]
+    labels = [label.get_text() for label in ax.get_yticklabels()]
+    assert labels == ["a.index", "a.amplitude", "run-bkg.norm"]
+    assert [label.get_text() for label in ax.get_xticklabels()] == [
+        "index",
+        "amplitude",
+        "norm",
+    ]
+    assert len(ax.texts) == 6
