@@ -85,6 +85,12 @@ class PointFamily(SpatialModel):
         """Image with derivatives, see `~gammapy.datasets.shape_images.shape_image`."""
         return PointFamilyImage(self, parameters, geom)
 
+    def integrate_geom(self, geom, oversampling_factor=None):
+        """Image of a source of which nothing is free."""
+        image = self.point.integrate_geom(geom.to_image())
+        image.data = PointFamilyImage(self, [], geom.to_image()).value()
+        return image
+
 
 class PointFamilyImage(PointImage):
     """Image of a `PointFamily`."""
@@ -234,6 +240,11 @@ class EllipseFamily(SpatialModel):
     def shape_image(self, parameters, geom):
         """Image with derivatives, see `~gammapy.datasets.shape_images.shape_image`."""
         return EllipseImage(self, parameters, geom)
+
+    def integrate_geom(self, geom, oversampling_factor=None):
+        """Image of a source of which nothing is free."""
+        self.apply()
+        return self.drawn.integrate_geom(geom, oversampling_factor)
 
 
 class EllipseImage(ShapeImage):

@@ -64,8 +64,9 @@ class ModelCopies:
     ----------
     datasets : `~gammapy.datasets.Datasets`
         Datasets. They are not changed.
-    more : list of `~gammapy.modeling.models.SkyModel`, optional
-        Sources that are there, too. Default is none.
+    more : `~gammapy.modeling.models.SkyModel`, optional
+        A source that is there, too, and alone has the parameters of a family; all other
+        models are as they were. Default is none.
     shapes : bool, optional
         Whether shapes have the parameters of families. Default is True.
 
@@ -77,8 +78,8 @@ class ModelCopies:
         Models and their copies.
     """
 
-    def __init__(self, datasets, *, more=(), shapes=True):
-        models = [*datasets.unique_models, *more]
+    def __init__(self, datasets, *, more=None, shapes=True):
+        models = [*datasets.unique_models, *([] if more is None else [more])]
         copies = copy_models(models)
         stacked = [par for model in models for par in model.parameters]
         others = [par for model in copies for par in model.parameters]
@@ -96,7 +97,7 @@ class ModelCopies:
             for model in dataset.models or []
         }
         self.parts = [
-            self._upgraded(model, other, shapes)
+            self._upgraded(model, other, shapes, more)
             for model, other in zip(models, copies, strict=True)
         ]
         self.datasets = _with_models(datasets, Models(copies))
@@ -109,11 +110,11 @@ class ModelCopies:
         """Whether a parameter of the models is one of several."""
         return self._n_uses[id(parameter)] > 1
 
-    def _upgraded(self, model, other, shapes):
+    def _upgraded(self, model, other, shapes, more):
         part = ModelCopy(model, other)
-        if not isinstance(model, SkyModel):
+        if not isinstance(model, SkyModel) or more not in (None, model):
             return part
-        if type(model.spectral_model) is PowerLawSpectralModel:
+        if more is None and type(model.spectral_model) is PowerLawSpectralModel:
             reference = model.spectral_model.reference.quantity
             # Frozen norms and indices stay what they are, 1 and 0.
             bend = LogParabolaNormSpectralModel(reference=reference)

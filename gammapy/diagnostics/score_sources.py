@@ -6,7 +6,7 @@ import astropy.units as u
 from gammapy.modeling.models import PointSpatialModel, PowerLawSpectralModel, SkyModel
 from gammapy.modeling.newton import fit_norms
 from gammapy.modeling.utils import set_values
-from .score_candidates import Candidates, range_of
+from .score_candidates import range_of
 from .score_models import ModelCopies
 from .score_rows import Changed, Row
 from .score_steps import Stepper
@@ -70,7 +70,7 @@ def run_source(datasets, free, model):
     note : str
         Why, or what could not be done, "" for nothing.
     """
-    plain = ModelCopies(datasets, more=[model], shapes=False)
+    plain = ModelCopies(datasets, more=model, shapes=False)
     amplitude = plain.copy_of(model.spectral_model.amplitude)
     others = [plain.copy_of(par) for par in free]
     norms = [amplitude, *(par for par in others if par.name in NORMS)]
@@ -106,7 +106,7 @@ def run_source(datasets, free, model):
     if reason:
         note = f"of {model.name} the amplitude alone was tested: {reason}"
         return row, note
-    copies = ModelCopies(datasets, more=[model])
+    copies = ModelCopies(datasets, more=model)
     for par in [*free, spectrum.amplitude]:
         copies.copy_of(par).value = plain.copy_of(par).value
     _add_shape(row, copies, free, model, own)
@@ -121,7 +121,7 @@ def _add_shape(row, copies, free, model, own):
         parameters.append(family.variance)
     index = parameters[1]
     index.min, index.max = index.value - REACH_INDEX, index.value + REACH_INDEX
-    everything = [*Candidates(copies, free).free, *parameters]
+    everything = [*(copies.copy_of(par) for par in free), *parameters]
     statistic = copies.datasets._smooth_statistic(everything)
     low, high = np.transpose([range_of(par) for par in everything])
     stepper = Stepper(statistic, low, high)

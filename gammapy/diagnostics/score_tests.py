@@ -176,4 +176,8 @@ def _gain(row):
     """TS and p-value in words; where a test is flagged what is certain."""
     ts = row["ts_step"] if row["flag"] else row["ts"]
     least = "at least " if row["flag"] else ""
-    return f"TS = {least}{ts:.2g} (p = {row['p_value']:.2g} after trials)"
+    return f"TS = {least}{_digits(ts)} (p = {row['p_value']:.2g} after trials)"
+
+
+def _digits(ts):
+    return f"{ts:.0f}" if ts >= 10 else f"{ts:.2g}"

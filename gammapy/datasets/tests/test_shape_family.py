@@ -42,6 +42,15 @@ def test_blurred_point(size):
     assert family.size_values() == {"sigma": pytest.approx(size)}
 
 
+def test_map_of_a_point():
+    family = PointFamily(PointSpatialModel(lon_0="0.013 deg"), 0.3 * u.deg)
+    family.variance.value = 4e-4
+    found = family.integrate_geom(GEOM)
+    assert found.data.sum() == pytest.approx(1, abs=1e-6)
+    wanted = shape_image(family, [family.variance], GEOM).value()
+    assert_allclose(found.data, wanted)
+
+
 def ellipse_family(e=0.6, profile=False):
     kind = GaussianSpatialModel
     values = {"sigma": "0.1 deg"}
@@ -59,6 +68,7 @@ def test_same_image(e, profile):
     image = shape_image(family, [family.variance], GEOM).value()
     wanted = shape_image(model, [model.e], GEOM).value()
     assert_allclose(image, wanted, atol=2e-5 * wanted.max())
+    assert_allclose(family.integrate_geom(GEOM).data, wanted, atol=1e-4 * wanted.max())
 
 
 def test_profile_of_a_gaussian():

@@ -38,6 +38,7 @@ from .score_fields import (
     make_datasets,
     make_field,
     make_source,
+    point,
     power_law,
     simulate,
     ts_of_refit,
@@ -239,6 +240,24 @@ def test_linked_once():
     assert list(tests.table["name"]) == ["index of src"]
     models = tests.take("index of src", datasets.models)
     assert models["src"].parameters["index"] is models["other"].parameters["index"]
+
+
+def test_one_component():
+    """What is not tested is still there: a point and an ellipse, both frozen."""
+    datasets = make_field("index of src", 0)
+    sources = [
+        make_source(point(lon_0="-0.5 deg"), name="point"),
+        make_source(gauss(lat_0="0.6 deg", e=0.5), name="ellipse"),
+    ]
+    for source in sources:
+        freeze(source, *source.parameters.names)
+        source.spectral_model.amplitude.value = 1e-14
+    datasets.models = [*datasets.models, *sources]
+    everything = ScoreTestEstimator().run(datasets)
+    tests = ScoreTestEstimator(components=["src"]).run(datasets)
+    assert set(tests.table["component"]) == {"src"}
+    ts = row_of(everything, "index of src")["ts"]
+    assert row_of(tests, "index of src")["ts"] == pytest.approx(ts, rel=1e-3)
 
 
 # --- what cannot be tested as exactly ---------------------------------------------

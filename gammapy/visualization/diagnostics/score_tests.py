@@ -15,6 +15,9 @@ HEIGHT, HEIGHT_MORE = 0.28, 1.2
 #: Where the axis is no longer linear: TS of 1.
 LINEAR = 1.0
 
+#: End of the axis in units of the highest TS, beyond which there is room for a text.
+ROOM = 6.0
+
 
 class ScoreTestsPlotter(BasePlotter):
     """Draws `~gammapy.diagnostics.ScoreTests`.
@@ -85,7 +88,8 @@ class ScoreTestsPlotter(BasePlotter):
             )
             ax.invert_yaxis()
             ax.set_xscale("symlog", linthresh=LINEAR)
-            ax.margins(x=0.2)
+            known = [0.0, *table["ts"], *steps[np.isfinite(steps)]]
+            ax.set_xlim(min(known), ROOM * max(*known, LINEAR))
             ax.set_xlabel("gain of the statistic (TS)")
             if len(table):
                 ax.legend(loc="lower right", fontsize="small")

@@ -6,7 +6,13 @@ from numpy.testing import assert_allclose
 from astropy.table import Table
 import matplotlib.pyplot as plt
 from matplotlib.colors import to_rgba
-from gammapy.diagnostics import FitHistory, GoodnessOfFit, HotSpots, Impacts
+from gammapy.diagnostics import (
+    FitHistory,
+    GoodnessOfFit,
+    HotSpots,
+    Impacts,
+    ScoreTests,
+)
 from gammapy.diagnostics.tests.history_fields import fitted, spectra, ts_of_norm
 from gammapy.utils.testing import check_bad_input, mpl_plot_check
 from gammapy.visualization.diagnostics import GoodnessOfFitPlotter
@@ -78,6 +84,8 @@ def test_history(tmp_path, goodness):
     assert_allclose(worst.get_ydata()[0], 1 - (1 - 1e-5) ** 2, rtol=1e-9)
     labels = [label.get_text() for label in axes["p_value"].get_xticklabels()]
     assert labels == ["fixed", "norm", "again"]
+
+
 @pytest.fixture
 def impacts():
     columns = {
@@ -172,3 +180,49 @@ def test_correlation(impacts):
         "norm",
     ]
     assert len(ax.texts) == 6
+
+
+@pytest.fixture
+def score_tests():
+    names = ["tilt of run-bkg", "ellipse of src", "profile of src"]
+    columns = {
+        "name": names,
+        "kind": ["background", "shape", "profile"],
+        "n_free": [1, 2, 1],
+        "value": [0.1, np.nan, 0.2],
+        "ts": [24.3, 5.0, 5.6],
+        "ts_step": [24.1, 5.1, -12.8],
+        "p_value": [8e-6, 0.5, 1.0],
+        "flag": [False, False, True],
+        "p_local": [8e-7, 0.08, 1.0],
+        "component": ["run-bkg", "src", "src"],
+        "change": ["tilt: 0 -> 0.1", "", ""],
+    }
+    return ScoreTests(Table(columns), {"p_threshold": 0.01})
+
+
+def test_score_tests(score_tests):
+    with mpl_plot_check():
+        ax = score_tests.plotter.plot(score_tests)
+    assert_allclose([bar.get_width() for bar in ax.patches], [24.3, 5.0, 5.6])
+    assert [bar.get_hatch() for bar in ax.patches] == ["", "", "///"]
+    (points,) = ax.collections
+    assert_allclose(points.get_offsets()[:, 0], [24.1, 5.1, -12.8])
+    wanted = ["tab:red", "tab:blue", "tab:blue"]
+    assert_allclose(points.get_facecolors(), [to_rgba(color) for color in wanted])
+    assert [text.get_text() for text in ax.texts] == ["p = 8e-06", "p = 0.5", "p = 1"]
+    labels = [label.get_text() for label in ax.get_yticklabels()]
+    assert labels == ["tilt of run-bkg (1)", "ellipse of src (2)", "profile of src (1)"]
+    assert ax.get_xlim()[0] == -12.8
+    assert ax.get_ylim()[0] > ax.get_ylim()[1]
+
+
+def test_some_score_tests(score_tests):
+    _figure, ax = plt.subplots()
+    plot = score_tests.plotter.plot
+    assert plot(score_tests, n_most=1, ax=ax) is ax
+    assert len(ax.patches) == 1
+    check_bad_input(lambda: plot(score_tests, n_most=0), ValueError, "n_most", "0")
+    check_bad_input(lambda: plot(score_tests, ax=3), TypeError, "plain Axes", "3")
+    empty = ScoreTests(score_tests.table[:0])
+    assert not plot(empty).patches
