@@ -85,7 +85,7 @@ class ScoreTestEstimator:
     >>> result = Fit().run(datasets)
     >>> tests = ScoreTestEstimator(kinds=["curvature", "position"]).run(datasets)
     >>> tests.table.colnames[:4]
-    ['name', 'kind', 'component', 'n_free']
+    ['name', 'kind', 'n_free', 'value']
     """
 
     @explain_options
