@@ -52,7 +52,10 @@ def test_plot(folder, tmp_path):
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (["--compare", "norm", "tilted"], ["'tilted' is no step", "did you mean 'tilt'"]),
+        (
+            ["--compare", "norm", "tilted"],
+            ["'tilted' is no step", "did you mean 'tilt'"],
+        ),
         (["--compare", "norm", "7"], ["out of range"]),
         (["--compare", "norm"], ["--compare"]),
         (["--step", "none"], ["'none' is no step"]),
