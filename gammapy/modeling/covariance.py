@@ -1,4 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
+import functools
 import numpy as np
 
 
@@ -42,3 +43,32 @@ class Covariance:
         expanded = np.zeros((len(parameters), len(parameters)))
         expanded[np.ix_(free, free)] = matrix
         return expanded
+
+
+def with_joint_covariance(run):
+    """Method ``run`` of `Fit` after which datasets know the joint covariance.
+
+    In 2.1 they lose the correlations between models where parameters are linked.
+
+    Parameters
+    ----------
+    run : callable
+        The method of 2.1.
+
+    Returns
+    -------
+    run : callable
+        The method.
+    """
+
+    @functools.wraps(run)
+    def run_and_keep(self, datasets):
+        result = run(self, datasets)
+        # Of a list, or one dataset, nobody keeps it.
+        if result.covariance_result is not None and hasattr(datasets, "_covariance"):
+            parameters = datasets.models.parameters
+            matrix = result.covariance_result.matrix
+            datasets._covariance = Covariance(parameters, matrix)
+        return result
+
+    return run_and_keep

@@ -8,6 +8,7 @@ from gammapy.utils.arguments import (
     check_number,
 )
 from .automatic import is_automatic, settings_of
+from .covariance import with_joint_covariance
 from .fast_steps import confidence_step, contour_step, covariance_step, optimize_step
 from .fit_log import log_row
 from .fit_table import fit_row
@@ -82,11 +83,11 @@ class Fit:
     n_jobs = None
     parallel_backend = None
     _settings_not_asked = None
+    run = with_joint_covariance(_upstream_Fit_run)
 
     def __init__(
         self,
         backend=None,
-        # options of the steps of a fit
         optimize_opts=None,
         covariance_opts=None,
         confidence_opts=None,

@@ -1,10 +1,18 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Covariance of single models."""
 
+import pytest
 import numpy as np
 from numpy.testing import assert_allclose
-from gammapy.modeling import Covariance, Parameter, Parameters
-from gammapy.modeling.models import ConstantSpectralModel, PowerLawSpectralModel
+from gammapy.datasets import Datasets, SpectrumDataset
+from gammapy.maps import MapAxis, RegionNDMap
+from gammapy.modeling import Covariance, Fit, Parameter, Parameters
+from gammapy.modeling.models import (
+    ConstantSpectralModel,
+    FoVBackgroundModel,
+    PowerLawSpectralModel,
+    TemplateNPredModel,
+)
 
 MATRIX = np.array([[0.04, 0.006, 0.0], [0.006, 0.01, 0.0], [0.0, 0.0, 0.0]])
 
@@ -60,3 +68,24 @@ def test_matrix_of_free_parameters_is_expanded():
     expected = np.zeros((4, 4))
     expected[1:3, 1:3] = [[0.04, 0.01], [0.01, 9]]
     assert_allclose(covariance.data, expected)
+
+
+@pytest.mark.parametrize("backend", [None, "minuit", "newton"])
+def test_correlations_between_models_with_a_link(backend):
+    """In 2.1 they were lost where parameters are linked."""
+    axis = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=2)
+    background = RegionNDMap.create("icrs;circle(0, 0, 1)", axes=[axis])
+    background.data[:, 0, 0] = [100, 50]
+    signal = background.copy(data=background.data[::-1].copy())
+    maps = {"counts": background + signal, "background": background}
+    names = ("one", "two")
+    datasets = Datasets([SpectrumDataset(name=name, **maps) for name in names])
+    backgrounds = [FoVBackgroundModel(dataset_name=name) for name in datasets.names]
+    backgrounds[1].spectral_model.norm = backgrounds[0].spectral_model.norm
+    datasets.models = [TemplateNPredModel(signal, name="signal"), *backgrounds]
+    Fit(backend).run(datasets)
+    shapes = np.array([signal.data[:, 0, 0], background.data[:, 0, 0]])
+    wanted = np.linalg.inv(2 * (shapes / shapes.sum(axis=0)) @ shapes.T)
+    free = datasets.parameters.free_parameters
+    found = datasets.models.covariance.get_subcovariance(free).data
+    assert_allclose(found, wanted, rtol=0.02)
