@@ -358,7 +358,7 @@ class _Part:
 
     def rank(self):
         """Rows of the table, the largest impact first, groups last; and notes."""
-        shifts, notes = self._shifts(), []
+        shifts, notes = self._shifts(), list(self._notes())
         shifts.sort(key=lambda shift: (shift.kind == "group", -_size(shift.impact)))
         refitted = [RefittedShift()] * len(shifts)
         if self.estimator.method == "refit":
@@ -366,11 +366,12 @@ class _Part:
                 with_own_models(self.datasets), self.target, self.response
             )
             numbers = self._to_refit(shifts)
-            found, notes = refits.run(
+            found, more = refits.run(
                 [shifts[number] for number in numbers],
                 n_jobs=self.estimator.n_jobs,
                 parallel_backend=self.estimator.parallel_backend,
             )
+            notes += more
             for number, refit in zip(numbers, found, strict=True):
                 refitted[number] = refit
         rows = [
@@ -378,6 +379,16 @@ class _Part:
             for shift, refit in zip(shifts, refitted, strict=True)
         ]
         return rows, notes
+
+    def _notes(self):
+        """Which parameters of the result have no parabola."""
+        for number in np.flatnonzero(self.response.gradient):
+            par, name = self.state.parameters[number], self.state.names[number]
+            if is_at_limit(par, self.response.errors[number]):
+                yield (
+                    f"{name} is at a bound: its error is one-sided, and it has no "
+                    "correlations."
+                )
 
     def _to_refit(self, shifts):
         """Numbers of the shifts that are to be fitted, of those that are sorted."""

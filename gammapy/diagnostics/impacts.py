@@ -54,7 +54,7 @@ class Impacts(DiagnosticResult):
     >>> impacts.ranking(1)["name", "correlation"].pprint(show_unit=False)
              name         correlation
     --------------------- -----------
-    run-bkg.spectral.tilt      +0.872
+    run-bkg.spectral.tilt      +0.873
     """
 
     COLUMNS = {

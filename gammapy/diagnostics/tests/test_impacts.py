@@ -6,7 +6,7 @@ import numpy as np
 from numpy.testing import assert_allclose
 from scipy.optimize import minimize
 import astropy.units as u
-from gammapy.datasets import Datasets, SpectrumDataset
+from gammapy.datasets import Datasets, SpectrumDataset, SpectrumDatasetOnOff
 from gammapy.datasets.tests.test_shape_terms import rich_datasets
 from gammapy.diagnostics import ImpactEstimator, Impacts, impact_refits
 from gammapy.estimators import FluxPointsEstimator
@@ -20,7 +20,8 @@ from gammapy.modeling.models import (
     TemplateNPredModel,
     UniformPrior,
 )
-from gammapy.utils.testing import check_bad_input
+from gammapy.modeling.utils import set_values
+from gammapy.utils.testing import check_bad_input, requires_data
 
 AXIS = MapAxis.from_energy_bounds("1 TeV", "16 TeV", nbin=4)
 GEOM = RegionGeom.create("icrs;circle(0, 0, 1)", axes=[AXIS])
@@ -356,17 +357,18 @@ def check_shapes(datasets, keys=None, n_refit=None):
     others = datasets.copy()
     others.models = datasets.models.copy()
     amplitude = others.models["ellipse"].parameters["amplitude"]
-    best = amplitude.value
+    best, start = amplitude.value, list(others.parameters.value)
     for key in keys or impacts.ranking(n_refit)["name"]:
         model, _kind, name = key.split(".")
         par = others.models[model].parameters[name]
-        value, par.frozen = par.value, True
-        par.value = value + rows[key]["error"]
+        set_values(others.parameters, start)
+        par.frozen = True
+        par.value += rows[key]["error"]
         Fit("newton").optimize(others)
         shift = amplitude.value - best
         error = impacts.targets[0]["error"]
         assert_allclose(rows[key]["impact_refit"], shift, atol=0.01 * error)
-        par.value, par.frozen = value, False
+        par.frozen = False
     return rows
 
 
@@ -383,7 +385,9 @@ def test_all_shapes(shapes):
     keys = [f"ellipse.spatial.{name}" for name in ("lon_0", "sigma", "e", "phi")]
     keys += [f"ellipse.spectral.{name}" for name in ("alpha", "beta")]
     keys += ["round.spatial.sigma", "one-bkg.spectral.norm", "one-bkg.spectral.tilt"]
-    check_shapes(shapes, keys)
+    rows = check_shapes(shapes, keys)
+    # Correlations with other models are there, though an index is linked.
+    assert abs(rows["one-bkg.spectral.norm"]["correlation"]) > 0.2
 
 
 def test_flags():
@@ -478,3 +482,37 @@ def test_no_covariance():
         par.error = 0
     run = ImpactEstimator("source.amplitude").run
     check_bad_input(lambda: run(datasets), ValueError, "run Fit().run")
+
+
+def test_result_at_a_bound():
+    datasets = source_datasets()
+    index = datasets.models["source"].parameters["index"]
+    index.max = index.value - index.error
+    Fit("newton").run(datasets)
+    impacts = ImpactEstimator("source.index").run(datasets)
+    assert "source.spectral.index is at a bound" in impacts.notes[0]
+    assert np.all(impacts.ranking()["correlation"] == 0)
+
+
+@requires_data()
+def test_on_off():
+    path = "$GAMMAPY_DATA/joint-crab/spectra/hess"
+    files = [f"{path}/pha_obs{number}.fits" for number in (23523, 23526)]
+    datasets = Datasets([SpectrumDatasetOnOff.read(file) for file in files])
+    spectrum = PowerLawSpectralModel(amplitude="3e-11 cm-2 s-1 TeV-1", index=2.6)
+    datasets.models = SkyModel(spectrum, name="Crab")
+    Fit("newton").run(datasets)
+    impacts = ImpactEstimator("Crab.amplitude", method="refit").run(datasets)
+    (row,) = impacts.ranking()
+    others = datasets.copy()
+    others.models = datasets.models.copy()
+    index, amplitude = (others.parameters[name] for name in ("index", "amplitude"))
+    index.frozen = True
+    best, shifts = amplitude.value, []
+    for sign in (1, -1):
+        index.value = row["value"] + sign * row["error"]
+        Fit("minuit").optimize(others)
+        shifts.append(amplitude.value - best)
+    error = impacts.targets[0]["error"]
+    found = [row["impact_refit"], row["impact_refit_down"]]
+    assert_allclose(found, shifts, atol=0.01 * error)

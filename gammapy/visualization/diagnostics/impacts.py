@@ -16,8 +16,9 @@ HEIGHT, HEIGHT_MORE = 0.28, 1.6
 #: Room below the legend, in units of its font, with an axis of pulls and without.
 ABOVE = {True: 6.0, False: 0.5}
 
-#: Rows up to which the numbers are written into a matrix.
-N_NUMBERS = 16
+#: Rows up to which the numbers are written into a matrix, and up to which there are
+#: labels: of all parameters, else of all models, else of some of them.
+N_NUMBERS, N_LABELS = 16, 60
 
 #: Parts of names that say nothing new in a figure.
 LEFT_OUT = (".spectral.", ".spatial.", ".temporal.")
@@ -148,13 +149,7 @@ class ImpactsPlotter(BasePlotter):
             image = ax.imshow(matrix, vmin=-1, vmax=1, cmap=cmap)
             ax.figure.colorbar(image, ax=ax, label="correlation", shrink=0.8)
             _draw_blocks(ax, models)
-            ticks = np.arange(len(names))
-            ax.set_yticks(ticks, [shorten(name) for name in names])
-            own = [
-                shorten(name).removeprefix(f"{model}.")
-                for name, model in zip(names, models, strict=True)
-            ]
-            ax.set_xticks(ticks, own, rotation=90)
+            _label_matrix(ax, names, models)
             if len(names) <= N_NUMBERS:
                 _write_numbers(ax, matrix)
         return ax
@@ -263,20 +258,45 @@ def _new_axes(n_rows):
 
 
 def _square_axes(n_rows):
-    size = max(4.5, HEIGHT * n_rows + HEIGHT_MORE)
+    size = max(4.5, HEIGHT * min(n_rows, N_LABELS) + HEIGHT_MORE)
     return plt.subplots(figsize=(size * 1.15, size), layout="constrained")[1]
+
+
+def _blocks(models):
+    """First row, number of rows and name of each model."""
+    first = 0
+    for model, members in groupby(models):
+        size = len(list(members))
+        yield first, size, model
+        first += size
+
+
+def _label_matrix(ax, names, models):
+    """Names of parameters at the sides; of models where there are too many."""
+    if len(names) > N_LABELS:
+        blocks = list(_blocks(models))
+        blocks = blocks[:: 1 + len(blocks) // N_LABELS]
+        ticks = [first + (size - 1) / 2 for first, size, _model in blocks]
+        labels = [model for _first, _size, model in blocks]
+        ax.set_yticks(ticks, labels)
+        ax.set_xticks(ticks, labels, rotation=90)
+        return
+    ticks = np.arange(len(names))
+    ax.set_yticks(ticks, [shorten(name) for name in names])
+    own = [
+        shorten(name).removeprefix(f"{model}.")
+        for name, model in zip(names, models, strict=True)
+    ]
+    ax.set_xticks(ticks, own, rotation=90)
 
 
 def _draw_blocks(ax, models):
     """Frames around the parameters of each model."""
-    first = 0
-    for _model, members in groupby(models):
-        size = len(list(members))
+    for first, size, _model in _blocks(models):
         frame = plt.Rectangle(
             (first - 0.5, first - 0.5), size, size, fill=False, edgecolor="black"
         )
         ax.add_patch(frame)
-        first += size
 
 
 def _write_numbers(ax, matrix):

@@ -226,3 +226,15 @@ def test_some_score_tests(score_tests):
     check_bad_input(lambda: plot(score_tests, ax=3), TypeError, "plain Axes", "3")
     empty = ScoreTests(score_tests.table[:0])
     assert not plot(empty).patches
+
+
+def test_correlation_of_many_runs(impacts):
+    names = [f"run-{number}-bkg.spectral.norm" for number in range(200)]
+    models = [name.split(".")[0] for name in names]
+    data = {"names": names, "models": models, "matrix": np.eye(200).tolist()}
+    (target,) = impacts.targets
+    meta = {"targets": [target], "correlations": json.dumps({target["name"]: data})}
+    ax = Impacts(impacts.table, meta).plot_correlation()
+    labels = [label.get_text() for label in ax.get_yticklabels()]
+    assert len(labels) == 50 and labels[1] == "run-4-bkg"
+    assert max(ax.figure.get_size_inches()) < 25
