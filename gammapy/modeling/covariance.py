@@ -67,7 +67,10 @@ def with_joint_covariance(run):
         # Of a list, or one dataset, nobody keeps it.
         if result.covariance_result is not None and hasattr(datasets, "_covariance"):
             parameters = datasets.models.parameters
-            matrix = result.covariance_result.matrix
+            matrix = np.array(result.covariance_result.matrix)
+            # The variance is at each place of a linked parameter, as in files.
+            first = [parameters.index(par) for par in parameters]
+            matrix[np.diag_indices(len(first))] = matrix[first, first]
             datasets._covariance = Covariance(parameters, matrix)
         return result
 
