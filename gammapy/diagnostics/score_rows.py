@@ -33,14 +33,11 @@ class Changed:
     value: float
 
     def __str__(self):
-        before, value = (_number(number) for number in (self.before, self.value))
+        is_place = self.name in ("lon_0", "lat_0")
+        show = "{:.4f}" if is_place else "{:.3g}"
+        before, value = (show.format(number) for number in (self.before, self.value))
         unit = f" {self.unit}" if self.unit else ""
         return f"{self.name}: {before} -> {value}{unit}"
-
-
-def _number(value):
-    """Number with three digits, of a position with four behind the point."""
-    return f"{value:.4f}" if 100 <= abs(value) < 1e4 else f"{value:.3g}"
 
 
 @dataclass

@@ -154,22 +154,23 @@ class ScoreTests(DiagnosticResult):
 
 #: How a test is spoken of.
 PHRASES = {
-    "background": "freeing the {}",
-    "spectrum": "freeing the {}",
-    "position": "freeing the {}",
-    "size": "freeing the {}",
-    "shape": "freeing the {}",
-    "curvature": "a log parabola for the {}",
-    "cutoff": "an exponential for the {}",
-    "extension": "a Gaussian for the {}",
-    "profile": "a generalized Gaussian for the {}",
-    "joint": "freeing {}",
-    "source": "a {}",
+    "background": "freeing the {name}",
+    "spectrum": "freeing the {name}",
+    "position": "freeing the {name}",
+    "size": "freeing the {name}",
+    "shape": "freeing the {name}",
+    "curvature": "a log parabola for {component}",
+    "cutoff": "an exponential cutoff of {component}",
+    "extension": "a Gaussian in place of the point source {component}",
+    "profile": "a generalized Gaussian for {component}",
+    "joint": "freeing {name}",
+    "source": "the new source {component}",
 }
 
 
 def _phrase(row):
-    return PHRASES.get(row["kind"], "{}").format(row["name"])
+    phrase = PHRASES.get(row["kind"], "{name}")
+    return phrase.format(name=row["name"], component=row["component"])
 
 
 def _gain(row):

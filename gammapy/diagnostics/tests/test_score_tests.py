@@ -27,6 +27,7 @@ from gammapy.modeling.models import (
     Models,
     SkyModel,
     TemplateSpatialModel,
+    UniformPrior,
 )
 from gammapy.utils.testing import check_bad_input
 from .score_fields import (
@@ -293,8 +294,8 @@ def test_on_off():
     assert row["ts"] == pytest.approx(ts, rel=0.05)
 
 
-def test_differences():
-    """A source whose image depends on energy: counts by differences."""
+def test_template():
+    """A source of which no shape is known."""
     datasets = make_datasets()
     axis = datasets[0].exposure.geom.axes["energy_true"]
     geom = datasets[0].counts.geom.to_image().to_cube([axis])
@@ -314,6 +315,24 @@ def test_differences():
         assert row_of(tests, name)["ts"] == pytest.approx(ts, rel=0.1)
 
 
+def test_differences():
+    """Without exact derivatives, because of a prior that is no Gaussian."""
+    datasets = make_field("index of src", 0)
+    amplitude = datasets.models["src"].parameters["amplitude"]
+    amplitude.prior = UniformPrior(min=0, max=1)
+    before = repr_of(datasets)
+    tests = ScoreTestEstimator(hot_spots=UNKNOWN).run(datasets)
+    assert repr_of(datasets) == before
+    assert any("Derivatives are differences" in note for note in tests.notes)
+    assert any("other shapes of src" in note for note in tests.notes)
+    assert row_of(tests, "source source-1")["n_free"] == 1
+    # Within its range the prior is the same everywhere.
+    amplitude.prior = None
+    for name in ("index of src", "curvature of src", "tilt of one-bkg"):
+        row, ts = row_of(tests, name), ts_of_refit(datasets, tests, name)[0]
+        assert row["ts"] == pytest.approx(ts, rel=0.1, abs=0.1) or row["flag"]
+
+
 # --- sources ----------------------------------------------------------------------
 
 
@@ -328,7 +347,7 @@ def test_hot_spot():
     ts, _result = ts_of_refit(datasets, tests, "source spot-1")
     assert row["ts"] == pytest.approx(ts, rel=0.1)
     assert row["p_local"] == pytest.approx(spots.table["p_global"][0])
-    assert "A source spot-1 would gain TS = " in tests.verdict
+    assert "The new source spot-1 would gain TS = " in tests.verdict
     models = tests.take("source spot-1", datasets.models)
     separation = models["spot-1"].position.separation(UNKNOWN)
     assert separation < 0.06 * u.deg
