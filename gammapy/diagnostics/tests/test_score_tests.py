@@ -67,12 +67,13 @@ def check_against_refit(name, seeds):
     for seed in seeds:
         row, ts, result = run_field(name, seed)
         assert result.success
-        is_right = abs(row["ts"] - ts) < 0.1 * ts
+        # Images of points and of Gaussians are drawn in different ways.
+        least = 1.0 if "extension" in name else 0.1
+        is_right = abs(row["ts"] - ts) < max(0.1 * ts, least)
         if name.startswith(EXACT):
             assert is_right
         assert is_right or row["flag"], f"{name}, seed {seed}: {row['ts']} not {ts}"
-        # A fit gains at least what the step does; images of points and of Gaussians
-        # are drawn in different ways.
+        # A fit gains at least what the step does.
         if "extension" not in name:
             assert row["ts_step"] < ts + 0.02
 
