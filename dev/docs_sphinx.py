@@ -41,6 +41,7 @@ NEEDS_DATA = "hess_dr1"
 
 ORDER = (
     "residuals_3d",
+    "next_step",
     "nuisance_parameters",
     "hess_dr1",
     "fast_norm_fits",

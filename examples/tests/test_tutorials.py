@@ -71,6 +71,32 @@ def test_residuals_3d(run):
     assert len(plt.get_fignums()) == 8
 
 
+@pytest.mark.long
+def test_next_step(run):
+    names = run("next_step")
+    table = names["table"]
+    assert names["tests"].n_significant == 0 and len(table) >= 5
+    # What one step was expected to gain, a fit finds, where the test was not flagged.
+    found = names["found"][~names["found"]["flag"]]
+    assert len(found) >= 3
+    assert_allclose(found["found"], found["ts"], rtol=0.1)
+    assert np.all(table["ts"][1:] > 2 * table["n_dof"][1:])
+    assert np.all(np.diff(table["aic"]) < 0) and np.all(np.diff(table["bic"]) < 0)
+    assert table["p_worst"][0] < 1e-10 and table["p_worst"][-1] > 0.01
+    assert table["spot"][0] > 20 and not table["spot"][-1] > 5
+    # The sources are those of the truth.
+    separations = [
+        names["nearest_component"](model.position, names["truth"])[1]
+        for model in names["datasets"].models
+        if model.name.startswith("source")
+    ]
+    assert len(separations) == 4 and max(separations) < 0.15
+    if names["has_data"]:
+        table = names["table_msh"]
+        assert table["name"].tolist()[:2] == ["background", "source-1"]
+        assert table["ts"][1] > 400
+
+
 def test_nuisance_parameters(run):
     names = run("nuisance_parameters")
     pulls = np.array([names["nuisance"][norm] for norm in names["pulls_of_norms"]])
