@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Run the code of ``goodness.rst``, see ``pages.py``. The page has no pictures."""
+"""Run the code of ``goodness.rst`` and make its pictures, see ``pages.py``."""
 
 import sys
 from pathlib import Path

@@ -68,7 +68,13 @@ def test_residuals_3d(run):
     pulls = [row["mean"] / row["mean_err"] for row in norm]
     # The dataset with the wrong norm is off by more than both together, in mean.
     assert pulls[2] < pulls[0] < -3 and abs(pulls[1]) < 3
-    assert len(plt.get_fignums()) == 8
+
+    # The spot is there without the source, and no spot with it.
+    (_goodness, spots), (goodness, none) = names["verdicts"].values()
+    assert spots.positions[0].separation(truth).deg < 0.1
+    assert spots.table["p_global"][0] < 0.01
+    assert not goodness.is_bad and len(none.table) == 0
+    assert len(plt.get_fignums()) == 10
 
 
 @pytest.mark.long

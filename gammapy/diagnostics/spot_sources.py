@@ -176,7 +176,7 @@ def _fit_window(window, scale):
     shift = np.zeros(2)
     # Size, index and position in turn, until the position stays.
     for _turn in range(N_TURNS):
-        moved = np.clip(ndi.shift(point, (0, *shift[::-1]), order=1), 0, None)
+        moved = _shifted(point, shift)
         shapes = np.array([_blur(moved, size / scale) * fit.seen for size in sizes])
         best, stat = fit.update(shapes)
         step = fit.step(shapes[best])
@@ -275,6 +275,14 @@ def _best_tilt(data, signal, ratio):
     best = int(np.argmin(stat))
     step = TILTS[1] - TILTS[0]
     return float(TILTS[best] + step * _below(stat, best))
+
+
+def _shifted(point, shift):
+    """Images of a point source that is moved along x and y, in pixels.
+
+    By cubic splines: linear interpolation makes it wider, and sizes too small.
+    """
+    return np.clip(ndi.shift(point, (0, *shift[::-1]), order=3), 0, None)
 
 
 def _pivot(energies, point):

@@ -16,7 +16,7 @@ from gammapy.modeling.models import (
     PowerLawSpectralModel,
     SkyModel,
 )
-from gammapy.utils.testing import check_bad_input
+from gammapy.utils.testing import check_bad_input, requires_dependency
 
 AXIS = MapAxis.from_energy_bounds("1 TeV", "100 TeV", nbin=4)
 TRUE = AXIS.copy(name="energy_true")
@@ -232,6 +232,39 @@ def test_interrupted(monkeypatch, caplog):
     monkeypatch.undo()
     full = HotSpotEstimator(n_toys=12, **options).run(dataset)
     assert_allclose(spots.table["p_global"], full.table["p_global"])
+
+
+def test_size_beside_a_slope():
+    """The highest significance is not at the source, which moves its image."""
+    model = source(sigma="0.06 deg", lon="0.51 deg", amplitude=3e-12)
+    dataset = make_dataset([model], level=20)
+    lon = GEOM.to_image().get_coord().skycoord.galactic.l.wrap_at("180d").deg
+    dataset.background.data *= np.clip(np.exp((0.51 - lon) / 0.07), 0.05, 20)
+    dataset.models = [model]
+    dataset.counts.data = np.where(dataset.mask.data, dataset.npred().data, 0)
+    dataset.models = None
+    row = HotSpotEstimator(correlation_radii=RADII, n_toys=0).run(dataset).table[0]
+    assert_allclose(row["size"], 0.06, rtol=0.1)
+    assert_allclose(row["lon"], 0.51, atol=2e-3)
+
+
+@pytest.mark.long
+@requires_dependency("ray")
+def test_ray():
+    """Other processes find the same, whatever makes them."""
+    import ray
+
+    dataset = make_dataset([source()])
+    options = {"correlation_radii": RADII, "n_toys": 8, "random_state": 1}
+    alone = HotSpotEstimator(**options).run(dataset)
+    try:
+        ray.init(num_cpus=2, log_to_driver=False)
+        together = HotSpotEstimator(n_jobs=2, parallel_backend="ray", **options)
+        spots = together.run(dataset)
+    finally:
+        ray.shutdown()
+    for name in ("sqrt_ts", "p_global", "lon", "size"):
+        assert_allclose(spots.table[name], alone.table[name], rtol=1e-12)
 
 
 def test_on_off():

@@ -10,6 +10,8 @@ __all__ = ["GoodnessOfFitPlotter"]
 
 #: Height of the figure for each test, and besides, in inches.
 HEIGHT, HEIGHT_MORE = 0.25, 1.2
+#: Room for the text of the point furthest right, in units of the width of the axes.
+ROOM = 0.12
 
 
 class GoodnessOfFitPlotter(BasePlotter):
@@ -74,6 +76,9 @@ class GoodnessOfFitPlotter(BasePlotter):
             ax.set_yticks(rows, list(table["test"]))
             ax.invert_yaxis()
             ax.margins(x=0.15)
+            # The texts are to the right of the points.
+            low, high = ax.get_xlim()
+            ax.set_xlim(low, high + ROOM * (high - low))
             ax.set_xlabel("statistic, standard deviations from its mean")
         return ax
 
