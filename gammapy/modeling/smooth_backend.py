@@ -25,6 +25,9 @@ N_LOOKUPS = 4
 # of 0.1 and an error definition of 1.
 EDM_MINUIT = 1e-2
 
+# Steps that show whether Minuit has stopped in a valley.
+N_STEPS_AFTER = 8
+
 SUCCESS = "Optimization terminated successfully."
 
 JUMPS = (
@@ -216,6 +219,8 @@ class SmoothFitter:
             problems += judgement.reasons
         if self.statistic.is_outgrown():
             problems.append("a source has grown out of its cutout; fit again")
+        if not problems and self._still_falls(problem, values, found.stat):
+            problems.append("the statistic still falls along a valley")
         success = not problems
         return problem.result(
             judgement,
@@ -225,6 +230,13 @@ class SmoothFitter:
             nfev=nfev + info["nfev"],
             trace=minimum.trace,
         )
+
+    def _still_falls(self, problem, values, stat):
+        """Whether a few more steps find a lower statistic: valleys bend."""
+        minimiser = Minimiser(problem, values, max_iter=N_STEPS_AFTER)
+        minimiser.run()
+        problem.set(values)
+        return minimiser.stat < stat - EDM_MINUIT
 
 
 class FastStatistic:
