@@ -221,6 +221,7 @@ def _new_sources(hot_spots, datasets):
 
 def _with_free_name(model, known):
     """The model, or a copy of it where another one has its name."""
-    if model.name not in known:
-        return model
-    return model.copy(name=f"new-{model.name}")
+    name = model.name
+    while name in known:
+        name = f"new-{name}"
+    return model if name == model.name else model.copy(name=name)

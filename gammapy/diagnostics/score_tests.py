@@ -175,7 +175,8 @@ def _phrase(row):
 
 def _gain(row):
     """TS and p-value in words; where a test is flagged what is certain."""
-    ts = row["ts_step"] if row["flag"] else row["ts"]
+    # A step too far loses; a fit would not make it.
+    ts = max(row["ts_step"], 0) if row["flag"] else row["ts"]
     least = "at least " if row["flag"] else ""
     return f"TS = {least}{_digits(ts)} (p = {row['p_value']:.2g} after trials)"
 

@@ -357,6 +357,9 @@ def test_hot_spot():
     again = ScoreTestEstimator(kinds=["source"], hot_spots=spots).run(datasets)
     assert again.table["name"][0] == "source new-spot-1"
     assert again.table["ts"][0] < 0.2 * row["ts"]
+    datasets.models = again.take("source new-spot-1", models)
+    third = ScoreTestEstimator(kinds=["source"], hot_spots=spots).run(datasets)
+    assert third.table["name"][0] == "source new-new-spot-1"
 
 
 def test_no_source_in_a_hole():
