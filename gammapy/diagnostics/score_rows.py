@@ -55,7 +55,8 @@ class Row:
     changed : list of `Changed`
         Parameters.
     p_local : float
-        Probability where it is known otherwise. Default is NaN, that of the TS.
+        Probability where it is known otherwise, at least that of the TS. Default is
+        NaN, that of the TS.
     model : dict or None
         New source. Default is None.
     """
@@ -79,12 +80,12 @@ class Row:
     def columns(self, max_difference, n_tests):
         """Columns of the table."""
         is_flagged = self.is_flagged(max_difference)
-        p_local = self.p_local
-        if np.isnan(p_local):
-            # What a step gains is certain, what is expected beyond it is not.
-            ts = np.nan_to_num(self.ts_step) if is_flagged else self.ts
-            one_sided = min(self.n_one_sided, 1)
-            p_local = p_value_of(max(ts, 0.0), self.n_free, n_one_sided=one_sided)
+        # What a step gains is certain, what is expected beyond it is not.
+        ts = np.nan_to_num(self.ts_step) if is_flagged else self.ts
+        one_sided = min(self.n_one_sided, 1)
+        p_local = p_value_of(max(ts, 0.0), self.n_free, n_one_sided=one_sided)
+        # A spot that models explain by now is none any more.
+        p_local = np.fmax(self.p_local, p_local)
         values = [changed.value for changed in self.changed]
         is_single = len(values) == 1 or self.kind == "source"
         return {

@@ -31,6 +31,9 @@ UNLIKE = 0.03
 #: Gain that matters to nobody.
 SMALL = 0.05
 
+# How often a step that loses is halved.
+N_HALVINGS = 4
+
 
 @dataclass
 class Step:
@@ -168,17 +171,26 @@ class Stepper:
             after it promises besides; and what the step gains.
         """
         step = self.quadratic.step(idx)
-        after = self._values + step.move
+        move = step.move
         with np.errstate(all="ignore"):
-            gained = float(self.stat - self._statistic.stat(after))
+            gained = self._gain(move)
             if abs(step.gain - gained) <= max(UNLIKE * step.gain, SMALL):
                 return step.gain, gained
-            found = self._statistic.derivatives(after)
+            for _number in range(N_HALVINGS):
+                # A step that loses was too long.
+                if gained >= 0:
+                    break
+                move = move / 2
+                gained = self._gain(move)
+            found = self._statistic.derivatives(self._values + move)
         if not found.is_finite:
             return step.gain, np.nan
-        low = np.minimum(self._low - step.move, 0)
-        high = np.maximum(self._high - step.move, 0)
+        low = np.minimum(self._low - move, 0)
+        high = np.maximum(self._high - move, 0)
         return gained + Quadratic(found, low, high).step(idx).gain, gained
+
+    def _gain(self, move):
+        return float(self.stat - self._statistic.stat(self._values + move))
 
 
 def p_value_of(ts, n_free, *, n_one_sided=0):

@@ -357,6 +357,8 @@ def test_hot_spot():
     again = ScoreTestEstimator(kinds=["source"], hot_spots=spots).run(datasets)
     assert again.table["name"][0] == "source new-spot-1"
     assert again.table["ts"][0] < 0.2 * row["ts"]
+    # Of five parameters.
+    assert again.table["ts_step"][0] >= 0 and again.table["p_local"][0] > 0.1
     datasets.models = again.take("source new-spot-1", models)
     third = ScoreTestEstimator(kinds=["source"], hot_spots=spots).run(datasets)
     assert third.table["name"][0] == "source new-new-spot-1"
