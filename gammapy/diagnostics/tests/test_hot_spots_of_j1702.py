@@ -14,7 +14,7 @@ SCENE = "j1702_scene.py"
 MISSING = {
     "HESS J1702-420A": "HESS J1702-420B",
     "HESS J1708-410": "diffuse",
-    "HESS J1708-443": "diffuse",
+    "HESS J1708-443": "HESS J1702-420A",
 }
 
 
