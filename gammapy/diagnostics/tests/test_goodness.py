@@ -12,7 +12,7 @@ from gammapy.diagnostics import goodness as goodness_module
 from gammapy.diagnostics import toys as toys_module
 from gammapy.modeling import Fit
 from gammapy.modeling.models import GaussianPrior
-from gammapy.utils.testing import check_bad_input
+from gammapy.utils.testing import check_bad_input, requires_dependency
 from .goodness_fields import (
     norms_field,
     on_off_spectrum,
@@ -216,6 +216,25 @@ def test_seed(norms):
     assert np.any(first.table["stat_std"] != other.table["stat_std"])
     parallel = GoodnessOfFitEstimator(random_state=seed, n_jobs=2, **options)
     assert_allclose(first.table["p_value"], parallel.run(norms).table["p_value"])
+
+
+@pytest.mark.long
+@requires_dependency("ray")
+@pytest.mark.parametrize("refit", ["linear", "all"])
+def test_ray(norms, refit):
+    """Other processes find the same, whatever makes them."""
+    import ray
+
+    options = {"n_toys": 4, "components": [], "random_state": 5, "refit": refit}
+    alone = GoodnessOfFitEstimator(**options).run(norms)
+    try:
+        ray.init(num_cpus=2, log_to_driver=False)
+        together = GoodnessOfFitEstimator(n_jobs=2, parallel_backend="ray", **options)
+        goodness = together.run(norms)
+    finally:
+        ray.shutdown()
+    for name in ("stat_expected", "stat_std", "p_value"):
+        assert_allclose(goodness.table[name], alone.table[name], rtol=1e-12)
 
 
 def test_interrupted(norms, monkeypatch, caplog):

@@ -16,7 +16,7 @@ from gammapy.modeling.models import (
     PowerLawSpectralModel,
     SkyModel,
 )
-from gammapy.utils.testing import check_bad_input
+from gammapy.utils.testing import check_bad_input, requires_dependency
 
 AXIS = MapAxis.from_energy_bounds("1 TeV", "100 TeV", nbin=4)
 TRUE = AXIS.copy(name="energy_true")
@@ -246,6 +246,25 @@ def test_size_beside_a_slope():
     row = HotSpotEstimator(correlation_radii=RADII, n_toys=0).run(dataset).table[0]
     assert_allclose(row["size"], 0.06, rtol=0.1)
     assert_allclose(row["lon"], 0.51, atol=2e-3)
+
+
+@pytest.mark.long
+@requires_dependency("ray")
+def test_ray():
+    """Other processes find the same, whatever makes them."""
+    import ray
+
+    dataset = make_dataset([source()])
+    options = {"correlation_radii": RADII, "n_toys": 8, "random_state": 1}
+    alone = HotSpotEstimator(**options).run(dataset)
+    try:
+        ray.init(num_cpus=2, log_to_driver=False)
+        together = HotSpotEstimator(n_jobs=2, parallel_backend="ray", **options)
+        spots = together.run(dataset)
+    finally:
+        ray.shutdown()
+    for name in ("sqrt_ts", "p_global", "lon", "size"):
+        assert_allclose(spots.table[name], alone.table[name], rtol=1e-12)
 
 
 def test_on_off():
