@@ -146,10 +146,10 @@ class SmoothFitter:
                 problem, start, max_iter=self.max_iter, on_step=progress.step
             )
             minimum = minimiser.run()
-            if problem.is_hard.any() and minimum.is_finite:
-                minimum = search_nearby(minimiser, minimum)
             if problem.has_kinks.any() and minimum.is_finite:
                 minimum = search_beyond_kinks(minimiser, minimum)
+            if problem.is_hard.any() and minimum.is_finite:
+                minimum = search_nearby(minimiser, minimum)
             nfev += minimum.nfev
             values = problem.set(wrapped(minimum.values, problem))
             stat_sum = minimum.derivatives.stat
@@ -169,9 +169,7 @@ class SmoothFitter:
         if self.statistic.is_outgrown():
             reasons.append("a source keeps growing out of its cutout")
         if not reasons:
-            message = SUCCESS
-            if roughness > EDM:
-                message += f" {JUMPS.format(roughness)}"
+            message = _success(roughness)
             return problem.result(
                 judgement, stat_sum, message=message, nfev=nfev, trace=minimum.trace
             )
@@ -222,11 +220,12 @@ class SmoothFitter:
         if not problems and self._still_falls(problem, values, found.stat):
             problems.append("the statistic still falls along a valley")
         success = not problems
+        end = f". {_success(minimum.roughness)}" if success else f": {problems[0]}"
         return problem.result(
             judgement,
             stat_minuit,
             success=success,
-            message=f"{stopped}. {SUCCESS}" if success else f"{stopped}: {problems[0]}",
+            message=stopped + end,
             nfev=nfev + info["nfev"],
             trace=minimum.trace,
         )
@@ -322,6 +321,11 @@ def check_model(statistic):
         raise ValueError(
             f"The model {problem} at the start; set its parameters to other values."
         )
+
+
+def _success(roughness):
+    """Message of a success, with the size of jumps where there are any."""
+    return f"{SUCCESS} {JUMPS.format(roughness)}" if roughness > EDM else SUCCESS
 
 
 def _check_start(parameters):

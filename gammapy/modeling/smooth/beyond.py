@@ -55,7 +55,7 @@ def _lower_minimum(minimiser, minimum):
         minimiser.move(start)
         found = minimiser.run(max_iter=N_STEPS)
         if found.derivatives.stat < best - GAIN:
-            return replace(found, roughness=minimum.roughness)
+            return found
     minimiser.move(minimum.values)
     return None
 

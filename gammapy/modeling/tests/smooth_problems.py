@@ -143,7 +143,7 @@ def probe_nearby(datasets, *, n_points=60):
 
 def jumps(result):
     """Size of the jumps of the statistic that a result tells, else 0."""
-    found = re.search(r"jumps by up to ([\d.e+-]+\d)", result.message)
+    found = re.search(r"jumps by up to ([\d.e+-]*\d)", result.message)
     return float(found.group(1)) if found else 0.0
 
 
