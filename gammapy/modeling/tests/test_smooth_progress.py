@@ -10,8 +10,10 @@ from gammapy.modeling import Fit, fit_progress
 from gammapy.modeling.tests.test_smooth_minuit import one_source
 
 CHILD = """
-import logging, time
+import logging, signal, time
 logging.basicConfig()
+# Processes in the background of a shell ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from gammapy.datasets.shape_terms import SmoothStatistic
 from gammapy.modeling import Fit
 from gammapy.modeling.tests.test_smooth_minuit import one_source
