@@ -136,7 +136,7 @@ class SmoothFitter:
             set_values(self.parameters, before)
             raise
 
-    def _fit(self, before, progress):
+    def _fit(self, before, progress, *, is_again=False):
         _check_start(self.parameters)
         problem, nfev = self._look_up(again=False), 0
         stat_before = self.statistic.stat()
@@ -175,6 +175,9 @@ class SmoothFitter:
             )
         log.debug(f"Newton's method stopped, Minuit goes on: {'; '.join(reasons)}")
         fit = self._go_on(problem, stat_sum, reasons, nfev, minimum, progress)
+        if not fit.success and self.statistic.is_outgrown() and not is_again:
+            # Minuit left the cutout; the fit goes on from there.
+            return self._fit(before, progress, is_again=True)
         if not fit.success and not fit.stat < stat_before:
             set_values(self.parameters, before)
             fit.values = np.array(before)
