@@ -1,8 +1,9 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """The same datasets with models of their own, to be fitted without a trace."""
 
-import copy
 from gammapy.modeling.models.copies import copy_models
+from .residuals.planes import independent_copy, without_background_cache
+from .shape_evaluators import own_evaluator
 
 __all__ = []
 
@@ -46,24 +47,15 @@ def with_own_models(datasets, without=()):
 
 def _with_models(dataset, kept):
     """A dataset with some models; its evaluators begin with the responses known."""
-    other = copy.copy(dataset)
-    other._background_cached = None
-    other._background_parameters_cached = None
-    if dataset.models is not None:
-        models = [kept[id(model)] for model in dataset.models if id(model) in kept]
-        other.models = models
-        for model in models:
-            # Flux points have none.
-            evaluator = getattr(dataset, "evaluators", {}).get(model.name)
-            if evaluator is not None:
-                other.evaluators[model.name] = _own_evaluator(evaluator, model)
-    return other
-
-
-def _own_evaluator(evaluator, model):
-    """Evaluator that shares the responses, which take long to look up."""
-    other = copy.copy(evaluator)
-    # These are methods of the first one.
-    vars(other).pop("methods_sequence", None)
-    other.model = model
+    if dataset.models is None:
+        return without_background_cache(dataset)
+    models = [kept[id(model)] for model in dataset.models if id(model) in kept]
+    other = independent_copy(dataset, models)
+    for model in models:
+        # Flux points have none.
+        evaluator = getattr(dataset, "evaluators", {}).get(model.name)
+        if evaluator is not None:
+            # Responses take long to look up.
+            other.evaluators[model.name] = own_evaluator(evaluator)
+            other.evaluators[model.name].model = model
     return other

@@ -56,6 +56,25 @@ def is_outgrown(evaluator):
     return bool(moved + share * model.evaluation_radius > half)
 
 
+def own_evaluator(evaluator):
+    """Evaluator that shares the responses, and keeps what it computes to itself.
+
+    Parameters
+    ----------
+    evaluator : `~gammapy.datasets.evaluator.MapEvaluator`
+        Evaluator. It is not changed.
+
+    Returns
+    -------
+    other : `~gammapy.datasets.evaluator.MapEvaluator`
+        Copy.
+    """
+    other = copy.copy(evaluator)
+    # These are methods of the first one, which would change its images.
+    del other.methods_sequence
+    return other
+
+
 def copied_evaluator(evaluator, model):
     """Evaluator of another model that has the responses of the first one.
 
@@ -71,9 +90,7 @@ def copied_evaluator(evaluator, model):
     other : `~gammapy.datasets.evaluator.MapEvaluator`
         Evaluator of the model, that keeps what it computes to itself.
     """
-    other = copy.copy(evaluator)
-    # These are methods of the first one, which would change its images.
-    del other.methods_sequence
+    other = own_evaluator(evaluator)
     other.model = model
     # What depends on values of the parameters, or on their number.
     del other._norm_idx

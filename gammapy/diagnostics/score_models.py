@@ -6,11 +6,11 @@ have a size, and Gaussians other profiles: all of it is 0 at the start. The data
 share all maps and the responses of their sources.
 """
 
-import copy
 from dataclasses import dataclass
 import numpy as np
 import astropy.units as u
 from gammapy.datasets import Datasets
+from gammapy.datasets.residuals.planes import independent_copy
 from gammapy.datasets.shape_evaluators import copied_evaluator
 from gammapy.datasets.shape_family import EllipseFamily, PointFamily, Profile
 from gammapy.modeling.models import (
@@ -180,11 +180,7 @@ def _with_models(datasets, models):
     """The same datasets with other models of the same names."""
     copies = []
     for dataset in datasets:
-        other = copy.copy(dataset)
-        # What was computed for the models of the user.
-        other._background_cached = None
-        other._background_parameters_cached = None
-        other.models = models
+        other = independent_copy(dataset, models)
         evaluators = getattr(other, "evaluators", {})
         for name, evaluator in getattr(dataset, "evaluators", {}).items():
             if evaluator.exposure is not None:

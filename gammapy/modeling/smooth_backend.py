@@ -146,9 +146,9 @@ class SmoothFitter:
                 problem, start, max_iter=self.max_iter, on_step=progress.step
             )
             minimum = minimiser.run()
-            if problem.has_kinks.any() and minimum.is_finite:
+            if problem.has_kinks.any() and minimum.derivatives.is_finite:
                 minimum = search_beyond_kinks(minimiser, minimum)
-            if problem.is_hard.any() and minimum.is_finite:
+            if problem.is_hard.any() and minimum.derivatives.is_finite:
                 minimum = search_nearby(minimiser, minimum)
             nfev += minimum.nfev
             values = problem.set(wrapped(minimum.values, problem))

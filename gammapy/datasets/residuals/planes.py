@@ -381,14 +381,32 @@ def without_mask_fit(dataset):
     return other
 
 
-def independent_copy(dataset):
-    """The same dataset, sharing all maps, to set other maps or masks on.
+def independent_copy(dataset, models=None):
+    """The same dataset, sharing all maps, to set other maps, masks or models on.
 
     It has caches and evaluators of its own: those of the dataset leave out what is
     outside its masks, and would be changed.
+
+    Parameters
+    ----------
+    dataset : `~gammapy.datasets.MapDataset` or `~gammapy.datasets.SpectrumDataset`
+        Dataset.
+    models : list of `~gammapy.modeling.models.Model`, optional
+        Models of the copy. Default is None, those of the dataset.
+
+    Returns
+    -------
+    other : `~gammapy.datasets.MapDataset` or `~gammapy.datasets.SpectrumDataset`
+        Copy.
     """
+    other = without_background_cache(dataset)
+    other.models = dataset.models if models is None else models
+    return other
+
+
+def without_background_cache(dataset):
+    """The same dataset, sharing all but the background that was computed last."""
     other = copy.copy(dataset)
     other._background_cached = None
     other._background_parameters_cached = None
-    other.models = dataset.models
     return other

@@ -6,13 +6,14 @@ itself, with the responses that it has and by a copy of its evaluator: what the
 evaluators of the datasets keep stays as it is.
 """
 
-import copy
 import numpy as np
 from gammapy.modeling.smooth.differences import derivatives
 from gammapy.modeling.utils import set_values, values_restored
+from ..shape_evaluators import own_evaluator
 from ..shape_images import domain
 from .cells import add_to_cells
 from .grids import cutout_slices
+from .planes import without_background_cache
 
 __all__ = []
 
@@ -72,7 +73,7 @@ def npred_slopes(dataset, used, n_cells, parameters, exclude=()):
         it no room.
     """
     parts = [
-        ComponentSums(_own_copy(evaluator), dataset, used, n_cells)
+        ComponentSums(own_evaluator(evaluator), dataset, used, n_cells)
         for name, evaluator in dataset.evaluators.items()
         if name not in exclude and evaluator.contributes
     ]
@@ -90,14 +91,6 @@ def npred_slopes(dataset, used, n_cells, parameters, exclude=()):
         elif with_par:
             slopes[idx] = np.zeros(n_cells)
     return slopes
-
-
-def _own_copy(evaluator):
-    """Evaluator that shares the responses, and keeps what it computes to itself."""
-    other = copy.copy(evaluator)
-    # These are methods of the first one, which would change its images.
-    del other.methods_sequence
-    return other
 
 
 def _slope(parts, par, step, low, high):
@@ -166,9 +159,7 @@ class BackgroundSums:
     """
 
     def __init__(self, dataset, used, n_cells):
-        self._dataset = copy.copy(dataset)
-        self._dataset._background_cached = None
-        self._dataset._background_parameters_cached = None
+        self._dataset = without_background_cache(dataset)
         self._n_cells = n_cells
         everything = (slice(None), slice(None))
         self._pixels = _pixels(used, dataset.data_shape, everything, everything)

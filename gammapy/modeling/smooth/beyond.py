@@ -2,8 +2,7 @@
 """Minima on the other sides of kinks."""
 
 from dataclasses import replace
-import numpy as np
-from .search import GAIN, principal_directions
+from .search import GAIN, directions_of_shapes
 
 __all__ = []
 
@@ -63,10 +62,8 @@ def _lower_minimum(minimiser, minimum):
 def _starts(minimiser, minimum):
     """Values beyond kinks where the statistic is low, the lowest ones first."""
     found, statistic = minimum.derivatives, minimiser.statistic
-    numbers = np.where(statistic.has_kinks, statistic.shape_numbers, -1)
     starts = []
-    for number in np.unique(numbers[numbers >= 0]):
-        directions = principal_directions(found, np.flatnonzero(numbers == number))
+    for directions in directions_of_shapes(statistic, found, statistic.has_kinks):
         for move in (length * row for row in directions for length in LENGTHS):
             minimiser.move(minimum.values + move)
             away = minimiser.values - minimum.values

@@ -65,12 +65,6 @@ class Minimum:
     trace: list
     roughness: float = 0.0
 
-    @property
-    def is_finite(self):
-        """Whether all derivatives are numbers, so that one can search around it."""
-        found = self.derivatives
-        return bool(found.is_finite and np.isfinite(found.hessian).all())
-
 
 class Minimiser:
     """Minimiser of a smooth statistic.

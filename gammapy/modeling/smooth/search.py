@@ -68,11 +68,9 @@ class _Search:
         self.start, self.found = minimum.values, minimum.derivatives
         self.roughness = 0.0
         statistic = minimiser.statistic
-        numbers = np.where(statistic.is_hard, statistic.shape_numbers, -1)
-        self.groups = [
-            principal_directions(self.found, np.flatnonzero(numbers == number))
-            for number in np.unique(numbers[numbers >= 0])
-        ]
+        self.groups = list(
+            directions_of_shapes(statistic, self.found, statistic.is_hard)
+        )
 
     def run(self):
         """Go to the lowest point, shape by shape."""
@@ -122,7 +120,29 @@ class _Search:
             self.roughness = max(self.roughness, abs(difference))
 
 
-def principal_directions(found, idx):
+def directions_of_shapes(statistic, found, is_wanted):
+    """Principal directions of the parameters of each shape, one error long.
+
+    Parameters
+    ----------
+    statistic : object
+        Statistic, see `~gammapy.modeling.smooth.minimise.Minimiser`.
+    found : `~gammapy.modeling.smooth.statistic.Derivatives`
+        Derivatives, with the Hessian.
+    is_wanted : `~numpy.ndarray` of bool
+        Which parameters are meant, shape (n,).
+
+    Yields
+    ------
+    directions : `~numpy.ndarray`
+        Moves of all parameters, shape (n_directions, n).
+    """
+    numbers = np.where(is_wanted, statistic.shape_numbers, -1)
+    for number in np.unique(numbers[numbers >= 0]):
+        yield _directions(found, np.flatnonzero(numbers == number))
+
+
+def _directions(found, idx):
     """Principal directions of some parameters, one error long.
 
     The others follow to where they have their minimum.

@@ -164,14 +164,20 @@ def test_contour(datasets, caplog):
         assert_allclose(datasets.stat_sum() - best, 1, atol=5e-3)
 
 
-@pytest.mark.parametrize("backend", [None, "newton"])
-def test_flux_points(backend, caplog):
-    """The index of another source is refitted in each energy bin."""
-    datasets = Datasets([make_dataset("one", n_pixels=14)])
+def two_sources():
+    """Two of them side by side, with their shapes frozen."""
     one = make_source("a", make_gauss(sigma="0.2 deg"))
     two = make_source("b", make_gauss(lon_0="-0.4 deg", sigma="0.2 deg"))
     for source in (one, two):
         source.spatial_model.parameters.freeze_all()
+    return one, two
+
+
+@pytest.mark.parametrize("backend", [None, "newton"])
+def test_flux_points(backend, caplog):
+    """The index of another source is refitted in each energy bin."""
+    datasets = Datasets([make_dataset("one", n_pixels=14)])
+    one, two = two_sources()
     datasets.models = Models([one, two, FoVBackgroundModel(dataset_name="one")])
     draw(datasets)
     Fit("newton").run(datasets)
@@ -205,10 +211,7 @@ def test_light_curve(backend, caplog):
     for number, dataset in enumerate(datasets):
         start = number * u.d
         dataset.gti = GTI.create(start, start + 30 * u.min, Time("2020-01-01"))
-    one = make_source("a", make_gauss(sigma="0.2 deg"))
-    two = make_source("b", make_gauss(lon_0="-0.4 deg", sigma="0.2 deg"))
-    for source in (one, two):
-        source.spatial_model.parameters.freeze_all()
+    one, two = two_sources()
     two.spatial_model.lon_0.frozen = False
     backgrounds = [FoVBackgroundModel(dataset_name=name) for name in datasets.names]
     datasets.models = Models([one, two, *backgrounds])
