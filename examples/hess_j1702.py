@@ -27,8 +27,8 @@ import astropy.units as u
 from astropy.table import Table
 from regions import CircleSkyRegion
 import matplotlib.pyplot as plt
+import hess_runs
 import j1702_scene
-import msh1552_runs
 from gammapy.datasets import Datasets, SpatialResiduals, SpectralResiduals
 from gammapy.diagnostics import FitHistory
 from gammapy.estimators import FluxPointsEstimator
@@ -81,16 +81,16 @@ def simulated_field(scene, seed):
 
 def real_field(data_dir):
     """MSH 15-52 in two bins of zenith angle."""
-    datasets = msh1552_runs.make_datasets(data_dir)
+    datasets = hess_runs.make_datasets(data_dir)
     return Analysis(
         datasets=datasets,
         steps=[
             ("background", Models()),
-            ("MSH1552", Models([msh1552_runs.start_model()])),
+            ("MSH1552", Models([hess_runs.start_model()])),
         ],
         target="MSH 15-52",
-        region=CircleSkyRegion(msh1552_runs.TARGET, 0.3 * u.deg),
-        energy_min=msh1552_runs.ENERGY_FIT,
+        region=CircleSkyRegion(hess_runs.MSH_1552.target, 0.3 * u.deg),
+        energy_min=hess_runs.MSH_1552.energy_fit,
     )
 
 
@@ -391,7 +391,7 @@ def main(argv=None):
     logging.basicConfig(level="INFO")
 
     if args.data:
-        data_dir = msh1552_runs.find_data()
+        data_dir = hess_runs.find_data()
         if data_dir is None:
             return 2
         analysis = real_field(data_dir)

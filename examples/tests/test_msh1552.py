@@ -20,7 +20,7 @@ from gammapy.maps import Map
 from gammapy.utils.testing import requires_data
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-import msh1552_runs  # noqa: E402
+import hess_runs  # noqa: E402
 
 CONFIG = Path(__file__).parents[1] / "msh1552.yaml"
 GUIDE = Path(__file__).parents[2] / "docs" / "user-guide" / "hli.rst"
@@ -51,7 +51,7 @@ def test_same_as_by_hand(results):
     folder, log = results
     mask = Map.read(folder / "datasets_exclusion.fits")
     mask.data = mask.data.astype(bool)
-    by_hand = msh1552_runs.make_datasets(
+    by_hand = hess_runs.make_datasets(
         Path(os.environ["GAMMAPY_DATA"]) / "hess-dl3-dr1", mask
     )
     datasets = Datasets.read(folder / "datasets.yaml", folder / "models.yaml")
@@ -80,7 +80,7 @@ def test_exclusion_mask(results):
     folder, log = results
     path = folder / "datasets_exclusion.fits"
     mask = Map.read(path)
-    separation = mask.geom.separation(msh1552_runs.TARGET).deg
+    separation = mask.geom.separation(hess_runs.MSH_1552.target).deg
     assert np.all(mask.data[separation < 0.3] == 0)
     assert np.all(mask.data[separation > 0.6] == 1)
     rounds = Table.read(path, hdu="ROUNDS")

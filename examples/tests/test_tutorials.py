@@ -98,9 +98,17 @@ def test_next_step(run):
     ]
     assert len(separations) == 4 and max(separations) < 0.15
     if names["has_data"]:
-        table = names["table_msh"]
-        assert table["name"].tolist()[:2] == ["background", "source-1"]
-        assert table["ts"][1] > 400
+        table = names["table_rxj"]
+        steps = ["background", "source-1", "profile of source-1", "shell"]
+        assert table["name"].tolist() == steps
+        # The Gaussian, the disk with a hole, and the shell without one.
+        assert table["ts"][1] == pytest.approx(491, abs=5)
+        assert table["spot"][2] < -4.5 and table["spot"][3] > 0
+        assert np.all(np.diff(table["aic"]) < -9)
+        # Outer radius of the remnant: 0.5 to 0.6 deg.
+        shell = names["shell"]
+        outer = shell.radius.quantity + shell.width.quantity
+        assert 0.5 < outer.to_value("deg") < 0.6
 
 
 def test_nuisance_parameters(run):

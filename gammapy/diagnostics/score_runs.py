@@ -3,6 +3,7 @@
 
 import numpy as np
 from gammapy.modeling.smooth_backend import check_model
+from gammapy.utils.pbar import progress_bar
 from .score_candidates import Candidates, range_of
 from .score_counts import CountsStatistic
 from .score_models import ModelCopies
@@ -58,7 +59,8 @@ def run_tests(datasets, free, is_wanted):
     if not tests:
         return [], [*notes, *_note_left_out(candidates.left_out)]
     runs = Runs(copies, candidates.free, tests, has_shapes=not reason)
-    rows = [row for row in map(runs.row, tests) if row is not None]
+    rows = [runs.row(test) for test in progress_bar(tests, desc="Score tests")]
+    rows = [row for row in rows if row is not None]
     notes += _note_left_out(candidates.left_out)
     return rows, [*notes, *runs.notes()]
 

@@ -6,6 +6,8 @@ import astropy.units as u
 from gammapy.modeling.models import PointSpatialModel, PowerLawSpectralModel, SkyModel
 from gammapy.modeling.newton import fit_norms
 from gammapy.modeling.utils import set_values
+from gammapy.utils.parallel import run_multiprocessing
+from gammapy.utils.pbar import progress_bar
 from .score_candidates import range_of
 from .score_models import ModelCopies
 from .score_rows import Changed, Row
@@ -51,15 +53,44 @@ def source_at(position, name, pixel):
     return SkyModel(spectrum, shape, name=name)
 
 
-def run_source(datasets, free, model):
+def run_sources(datasets, models, *, n_jobs=1, parallel_backend=None):
+    """Test new sources, each by itself.
+
+    Parameters
+    ----------
+    datasets : `~gammapy.datasets.Datasets`
+        Datasets with models at their best fit. They are not changed.
+    models : list of `~gammapy.modeling.models.SkyModel`
+        Sources with power laws.
+    n_jobs : int, optional
+        Number of processes that share the sources. Default is 1.
+    parallel_backend : {"multiprocessing", "ray"}, optional
+        What makes them. Default is None, that of `gammapy.utils.parallel`.
+
+    Returns
+    -------
+    found : list of tuple
+        For each source what `run_source` returns.
+    """
+    if n_jobs == 1 or len(models) < 2:
+        shown = progress_bar(models, desc="New sources")
+        return [run_source(datasets, model) for model in shown]
+    return run_multiprocessing(
+        run_source,
+        [(datasets, model) for model in models],
+        backend=parallel_backend,
+        pool_kwargs={"processes": min(n_jobs, len(models))},
+        task_name="New sources",
+    )
+
+
+def run_source(datasets, model):
     """Test a new source.
 
     Parameters
     ----------
     datasets : `~gammapy.datasets.Datasets`
         Datasets with models at their best fit. They are not changed.
-    free : list of `~gammapy.modeling.Parameter`
-        Their free parameters.
     model : `~gammapy.modeling.models.SkyModel`
         Source with a power law.
 
@@ -70,6 +101,7 @@ def run_source(datasets, free, model):
     note : str
         Why, or what could not be done, "" for nothing.
     """
+    free = list(datasets.parameters.free_parameters)
     plain = ModelCopies(datasets, more=model, shapes=False)
     amplitude = plain.copy_of(model.spectral_model.amplitude)
     others = [plain.copy_of(par) for par in free]

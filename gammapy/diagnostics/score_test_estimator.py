@@ -9,6 +9,7 @@ from gammapy.datasets.residuals.checks import joint_stat_kind
 from gammapy.utils.arguments import (
     check_choice,
     check_list,
+    check_n_jobs,
     check_number,
     check_type,
     did_you_mean,
@@ -20,7 +21,7 @@ from .score_candidates import KINDS
 from .score_models import largest_pixel
 from .score_rows import ranked
 from .score_runs import run_tests
-from .score_sources import run_source, source_at
+from .score_sources import run_sources, source_at
 from .score_tests import ScoreTests
 
 __all__ = ["ScoreTestEstimator"]
@@ -67,6 +68,12 @@ class ScoreTestEstimator:
     p_threshold : float, optional
         Probability after trials below which the verdict proposes a test. Default is
         0.01.
+    n_jobs : int, optional
+        Number of processes that share the new sources. Tests of what the models have
+        share one Hessian, and are made in one process. Default is
+        `gammapy.utils.parallel.N_JOBS_DEFAULT`, which is 1.
+    parallel_backend : {"multiprocessing", "ray"}, optional
+        What makes the processes. Default is "multiprocessing".
 
     Raises
     ------
@@ -97,6 +104,8 @@ class ScoreTestEstimator:
         hot_spots=None,
         max_difference=0.1,
         p_threshold=0.01,
+        n_jobs=None,
+        parallel_backend=None,
     ):
         if kinds is not None:
             kinds = check_list("kinds", kinds, "a list of kinds")
@@ -112,6 +121,8 @@ class ScoreTestEstimator:
         self.hot_spots = hot_spots
         self.max_difference = check_number("max_difference", max_difference, above=0)
         self.p_threshold = check_number("p_threshold", p_threshold, above=0)
+        self.n_jobs = check_n_jobs(n_jobs, parallel_backend)
+        self.parallel_backend = parallel_backend
 
     def run(self, datasets):
         """Make the tests.
@@ -145,7 +156,7 @@ class ScoreTestEstimator:
         free = list(local.parameters.free_parameters)
         rows, notes = run_tests(local, free, self._is_wanted)
         if self.hot_spots is not None and self._is_kind("source"):
-            more, said = self._source_rows(local, free)
+            more, said = self._source_rows(local)
             rows, notes = rows + more, notes + said
         for note in notes:
             log.warning(note)
@@ -160,11 +171,17 @@ class ScoreTestEstimator:
         is_one = self.components is None or test.component in self.components
         return self._is_kind(test.kind) and is_one
 
-    def _source_rows(self, datasets, free):
+    def _source_rows(self, datasets):
         """Rows of new sources, and notes."""
         rows, notes = [], []
-        for model, p_global in _new_sources(self.hot_spots, datasets):
-            row, note = run_source(datasets, free, model)
+        sources = _new_sources(self.hot_spots, datasets)
+        found = run_sources(
+            datasets,
+            [model for model, _p_global in sources],
+            n_jobs=self.n_jobs,
+            parallel_backend=self.parallel_backend,
+        )
+        for (_model, p_global), (row, note) in zip(sources, found, strict=True):
             if note:
                 notes.append(f"{note[0].upper()}{note[1:]}.")
             if row is not None:

@@ -48,7 +48,7 @@ try:
 except NameError:  # in a notebook, and while the documentation is built
     folder = Path.cwd()
 sys.path.append(str(folder.parents[1]))
-import msh1552_runs  # noqa: E402
+import hess_runs  # noqa: E402
 
 data_dir = Path(os.environ.get("GAMMAPY_DATA", "")) / "hess-dl3-dr1"
 has_data = (data_dir / "obs-index.fits.gz").is_file()
@@ -59,7 +59,7 @@ if not has_data:
 # %%
 # Runs
 # ----
-# ``examples/msh1552_runs.py`` reduces the runs one by one and stacks them in two bins
+# ``examples/hess_runs.py`` reduces the runs one by one and stacks them in two bins
 # of zenith angle. On the way it fits the background norm of each run outside a circle
 # around the source, and above the threshold of the analysis, with ``debug=True``. What
 # was fitted stays with the stacked datasets.
@@ -78,7 +78,7 @@ def compare_runs(datasets):
 if has_data:
     # without its progress bars, and its tables, which come below
     with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-        datasets = msh1552_runs.make_datasets(data_dir)
+        datasets = hess_runs.make_datasets(data_dir)
     runs, mean_norm = compare_runs(datasets)
     runs["dataset", "obs_id", "counts_off", "norm", "norm_err", "pull"].pprint_all()
     print(f"mean {mean_norm[0]:.3f}, chi2 {np.sum(runs['pull'] ** 2):.0f}")
@@ -97,9 +97,11 @@ if has_data:
 # rings around each position, and goes on until nothing new is found.
 
 if has_data:
-    maker = ExclusionMaskMaker(energy_min=msh1552_runs.ENERGY_FIT, dilation="0.1 deg")
+    maker = ExclusionMaskMaker(
+        energy_min=hess_runs.MSH_1552.energy_fit, dilation="0.1 deg"
+    )
     exclusion = maker.run(datasets)
-    guess = CircleSkyRegion(msh1552_runs.TARGET, 0.5 * u.deg)
+    guess = CircleSkyRegion(hess_runs.MSH_1552.target, 0.5 * u.deg)
     outside_guess = exclusion.mask.geom.region_mask([guess], inside=False)
     n_missed = np.sum(~exclusion.mask.data & outside_guess.data)
     exclusion.rounds.pprint_all()
@@ -113,10 +115,10 @@ if has_data:
 # and compare.
 
 if has_data:
-    source = msh1552_runs.start_model()
+    source = hess_runs.start_model()
     shape = [source.parameters[name] for name in ("e", "phi")]
     backgrounds = datasets.models
-    region = CircleSkyRegion(msh1552_runs.TARGET, 0.3 * u.deg)
+    region = CircleSkyRegion(hess_runs.MSH_1552.target, 0.3 * u.deg)
 
     residuals, stats = {}, {}
     for label in ("background", "symmetric", "elongated"):
@@ -190,7 +192,7 @@ if has_data:
         par.frozen = par.name not in ("amplitude", "norm")
     Fit(backend="newton").run(datasets)
     axis = datasets[0].counts.geom.axes["energy"]
-    edges = axis.edges[axis.edges > 0.999 * msh1552_runs.ENERGY_FIT]
+    edges = axis.edges[axis.edges > 0.999 * hess_runs.MSH_1552.energy_fit]
     estimator = FluxPointsEstimator(
         energy_edges=edges[[0, 2, 4, 6]],
         source=source.name,

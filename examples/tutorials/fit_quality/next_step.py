@@ -40,7 +40,7 @@ from gammapy.diagnostics import (
     nearest_component,
 )
 from gammapy.modeling import Fit
-from gammapy.modeling.models import Models
+from gammapy.modeling.models import Models, ShellSpatialModel
 from gammapy.visualization import plot_spatial_residuals
 
 try:
@@ -48,8 +48,8 @@ try:
 except NameError:  # in a notebook, and while the documentation is built
     folder = Path.cwd()
 sys.path.append(str(folder.parents[1]))
+import hess_runs  # noqa: E402
 import j1702_scene  # noqa: E402
-import msh1552_runs  # noqa: E402
 
 if os.environ.get("J1702_SCENE", "small") == "full":
     scene = j1702_scene.FULL
@@ -199,27 +199,73 @@ for step in history:
 # %%
 # Real events
 # -----------
-# The same with runs on MSH 15-52, in the first public data release of H.E.S.S. Nothing
-# in the code above knows the field.
+# The same with fifteen runs on RX J1713.7-3946, in the first public data release of
+# H.E.S.S.: a shell of about one degree, one of the brightest sources of its kind.
+# Nothing in the code above knows the field.
 
 data_dir = Path(os.environ.get("GAMMAPY_DATA", "")) / "hess-dl3-dr1"
 has_data = (data_dir / "obs-index.fits.gz").is_file()
 if has_data:
     # without its progress bars and tables
     with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-        datasets_msh = msh1552_runs.make_datasets(data_dir)
-    history_msh = FitHistory(Path(temporary.name) / "msh1552")
-    tests_msh = run_step("background", datasets_msh, history_msh)
-    datasets_msh, tests_msh, _ = run_steps(tests_msh, datasets_msh, history_msh)
-    print(history_msh)
-    print(tests_msh.verdict)
-    table_msh = history_msh.table()
+        datasets_rxj = hess_runs.make_datasets(data_dir, field=hess_runs.RX_J1713)
+    history_rxj = FitHistory(Path(temporary.name) / "rxj1713")
+    tests_rxj = run_step("background", datasets_rxj, history_rxj)
+    datasets_rxj, tests_rxj, expected_rxj = run_steps(
+        tests_rxj, datasets_rxj, history_rxj
+    )
+    for step in history_rxj:
+        print(f"{step.name}: {step.note or 'the start'}")
+    print(history_rxj)
 else:
     print("NOTE: there is no $GAMMAPY_DATA/hess-dl3-dr1 here, and no result.")
 
 # %%
-# One source is all, and it need not be an ellipse. Real backgrounds are not exactly
-# what the model says, so look at each proposal before you take it: a spot at the edge
-# of the field is more likely to be background than a source.
+# The first source is a Gaussian of a third of a degree; then another profile is
+# proposed for it, and the fit takes that as far as it goes: with ``eta`` at its lower
+# bound a generalized Gaussian is a disk. The fit claims no success there, as the edge
+# of the disk is harder than the pixels, and the history says so. What is left is a
+# hole:
+
+if has_data:
+    print(history_rxj[-1].hot_spots.verdict)
+    axes = plot_spatial_residuals(datasets_rxj, panels=["counts", "significance"])
+    plt.show()
+
+# %%
+# No test proposes a shell, as a shell is no step away from a Gaussian. That is for the
+# analyst, who knows what a supernova remnant looks like. The history says whether it
+# helped: a disk is no special case of a shell that has a radius, so that a TS would
+# have no meaning, but AIC compares them.
+
+if has_data:
+    datasets_rxj = datasets_rxj.copy()
+    models_rxj = history_rxj[1].models
+    place = models_rxj["source-1"].spatial_model
+    shell = ShellSpatialModel(
+        lon_0=place.lon_0.quantity,
+        lat_0=place.lat_0.quantity,
+        radius="0.4 deg",
+        width="0.15 deg",
+        frame="icrs",
+    )
+    shell.radius.min = shell.width.min = 0.01
+    models_rxj["source-1"].spatial_model = shell
+    datasets_rxj.models = models_rxj
+    tests_rxj = run_step("shell", datasets_rxj, history_rxj, note="a hole in the disk")
+    table_rxj = history_rxj.table()
+    table_rxj[
+        "name", "n_free", "stat", "aic", "p_value", "n_spots", "spot"
+    ].pprint_all()
+    print(history_rxj[-1].hot_spots.verdict)
+    print(history_rxj[-1].goodness.verdict)
+    print(tests_rxj.verdict)
+    print(shell)
+
+# %%
+# The hole is gone. What goodness of fit still complains about is not the shell: read
+# which cells it names. Real backgrounds are not exactly what the model says, so look at
+# each proposal before you take it: a spot at the edge of the field, or a tilt of one
+# dataset, is more likely to be background than a source.
 
 temporary.cleanup()

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.testing import assert_allclose
 from scipy.stats import chi2, kstest
 import astropy.units as u
+from astropy.coordinates import SkyCoord
 from astropy.table import Table
 from gammapy.datasets import (
     Datasets,
@@ -376,6 +377,18 @@ def test_no_source_in_a_hole():
     assert "Nothing that was tested gains much" in tests.verdict
 
 
+def test_processes():
+    datasets = make_field("source source-1", 0)
+    positions = SkyCoord([UNKNOWN, SkyCoord("0.5 deg", "-0.6 deg", frame="icrs")])
+    options = {"kinds": ["source"], "hot_spots": positions}
+    one, two = (
+        ScoreTestEstimator(n_jobs=n_jobs, **options).run(datasets) for n_jobs in (1, 2)
+    )
+    assert len(one.table) == 2
+    assert str(two) == str(one)
+    assert two.table["ts"].tolist() == one.table["ts"].tolist()
+
+
 # --- nothing changes ----------------------------------------------------------------
 
 
@@ -541,6 +554,8 @@ def test_idle_parameters():
         ({"max_difference": 0}, ValueError, ("max_difference", "0")),
         ({"p_threshold": "x"}, TypeError, ("p_threshold", "'x'")),
         ({"kind": ["tilt"]}, TypeError, ("kind", "kinds")),
+        ({"n_jobs": 0}, ValueError, ("n_jobs", "0")),
+        ({"parallel_backend": "x"}, ValueError, ("parallel_backend", "'x'")),
     ],
 )
 def test_bad_options(options, kind, words):

@@ -1,11 +1,13 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""MSH 15-52 in the first public H.E.S.S. data release, for ``hess_j1702.py --data``.
+"""Two fields of the first public H.E.S.S. data release.
 
-The runs are reduced one by one and stacked in two bins of zenith angle.
+The runs are reduced one by one and stacked in bins of zenith angle. ``hess_j1702.py
+--data`` takes MSH 15-52.
 """
 
 import logging
 import os
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from tqdm import tqdm
@@ -24,13 +26,49 @@ from gammapy.modeling.models import (
     SkyModel,
 )
 
-__all__ = ["find_data", "make_datasets", "start_model"]
+__all__ = ["Field", "MSH_1552", "RX_J1713", "find_data", "make_datasets", "start_model"]
 
 log = logging.getLogger("hess_j1702")
 
-TARGET = SkyCoord(228.53, -59.16, unit="deg", frame="icrs")
-ENERGY_FIT = 1 * u.TeV
-ZENITH_EDGES = [35, 36.7, 41] * u.deg
+#: Offset of the pointings from the target.
+OFFSET_MAX = 1.5 * u.deg
+
+
+@dataclass(frozen=True)
+class Field:
+    """What is analysed, and how.
+
+    Parameters
+    ----------
+    target : `~astropy.coordinates.SkyCoord`
+        Centre of the maps.
+    radius : `~astropy.units.Quantity`
+        Circle around it in which no background is measured.
+    energy_fit : `~astropy.units.Quantity`
+        Energy from which on counts are fitted.
+    zenith_edges : `~astropy.units.Quantity`
+        Edges of the bins of zenith angle.
+    """
+
+    target: SkyCoord
+    radius: u.Quantity
+    energy_fit: u.Quantity
+    zenith_edges: u.Quantity
+
+
+MSH_1552 = Field(
+    target=SkyCoord(228.53, -59.16, unit="deg", frame="icrs"),
+    radius=0.5 * u.deg,
+    energy_fit=1 * u.TeV,
+    zenith_edges=[35, 36.7, 41] * u.deg,
+)
+
+RX_J1713 = Field(
+    target=SkyCoord(258.39, -39.76, unit="deg", frame="icrs"),
+    radius=0.8 * u.deg,
+    energy_fit=1 * u.TeV,
+    zenith_edges=[16, 18, 24] * u.deg,
+)
 
 
 def find_data():
@@ -56,7 +94,11 @@ def start_model():
             index=2.3, amplitude="5e-12 cm-2 s-1 TeV-1", reference="1 TeV"
         ),
         spatial_model=GaussianSpatialModel(
-            lon_0=TARGET.ra, lat_0=TARGET.dec, sigma="0.1 deg", e=0.5, phi="120 deg"
+            lon_0=MSH_1552.target.ra,
+            lat_0=MSH_1552.target.dec,
+            sigma="0.1 deg",
+            e=0.5,
+            phi="120 deg",
         ),
         name="MSH 15-52",
     )
@@ -72,14 +114,16 @@ def start_model():
     return model
 
 
-def make_geom():
+def make_geom(field):
     """Maps of 4 degrees; the fit threshold is one of the energy edges."""
-    edges = ENERGY_FIT * 10 ** (np.arange(-2, 10) / 6)
+    edges = field.energy_fit * 10 ** (np.arange(-2, 10) / 6)
     axis = MapAxis.from_energy_edges(edges)
-    return WcsGeom.create(skydir=TARGET, width=4, binsz=0.04, frame="icrs", axes=[axis])
+    return WcsGeom.create(
+        skydir=field.target, width=4, binsz=0.04, frame="icrs", axes=[axis]
+    )
 
 
-def make_datasets(data_dir, exclusion_mask=None):
+def make_datasets(data_dir, exclusion_mask=None, *, field=MSH_1552):
     """Reduce the runs.
 
     Parameters
@@ -89,6 +133,8 @@ def make_datasets(data_dir, exclusion_mask=None):
     exclusion_mask : `~gammapy.maps.WcsNDMap`, optional
         Where to measure the background. Default is None, outside a circle around the
         target.
+    field : `Field`, optional
+        What is analysed. Default is MSH 15-52.
 
     Returns
     -------
@@ -99,33 +145,33 @@ def make_datasets(data_dir, exclusion_mask=None):
     runs = data_store.obs_table
     # the name of the target is written in two ways, its position in one
     pointings = SkyCoord(runs["RA_PNT"], runs["DEC_PNT"], unit="deg")
-    runs = runs[pointings.separation(TARGET) < 1.5 * u.deg]
+    runs = runs[pointings.separation(field.target) < OFFSET_MAX]
 
     datasets = Datasets()
     tables = {}
-    for low, high in pairwise(ZENITH_EDGES):
+    for low, high in pairwise(field.zenith_edges):
         zenith = runs["ZEN_PNT"].quantity
         selected = runs[(zenith >= low) & (zenith < high)]
         name = f"zenith-{low.value:.0f}-{high.value:.0f}"
         observations = data_store.get_observations(selected["OBS_ID"])
-        dataset = stack_runs(observations, name, exclusion_mask)
+        dataset = stack_runs(observations, name, field, exclusion_mask)
         tables[name] = FoVBackgroundMaker.nuisance(dataset)
         datasets.append(dataset)
 
     for name, table in tables.items():
-        print(f"\nBackground of each run above {ENERGY_FIT}, {name}")
+        print(f"\nBackground of each run above {field.energy_fit}, {name}")
         table.pprint_all()
     return datasets
 
 
-def stack_runs(observations, name, exclusion_mask=None):
+def stack_runs(observations, name, field, exclusion_mask=None):
     """Reduce, normalise and stack the runs of one bin."""
-    geom = make_geom()
+    geom = make_geom(field)
     energy_true = MapAxis.from_energy_bounds(
         "0.2 TeV", "80 TeV", nbin=8, per_decade=True, name="energy_true"
     )
     if exclusion_mask is None:
-        source = CircleSkyRegion(TARGET, 0.5 * u.deg)
+        source = CircleSkyRegion(field.target, field.radius)
         exclusion_mask = geom.to_image().region_mask([source], inside=False)
 
     maker = MapDatasetMaker(
@@ -137,7 +183,7 @@ def stack_runs(observations, name, exclusion_mask=None):
     background_maker = FoVBackgroundMaker(
         method="fit",
         exclusion_mask=exclusion_mask,
-        energy_min=ENERGY_FIT,
+        energy_min=field.energy_fit,
         debug=True,
     )
 
@@ -152,7 +198,7 @@ def stack_runs(observations, name, exclusion_mask=None):
         dataset = safe_mask_maker.run(dataset, observation)
         stacked.stack(background_maker.run(dataset, observation))
 
-    stacked.mask_fit = geom.energy_mask(energy_min=ENERGY_FIT)
+    stacked.mask_fit = geom.energy_mask(energy_min=field.energy_fit)
     background = FoVBackgroundModel(dataset_name=name)
     background.spectral_model.norm.min = 0
     background.spectral_model.norm.error = 0.02
