@@ -12,11 +12,15 @@ from scipy.ndimage import convolve1d
 from scipy.special import ive
 import astropy.units as u
 from gammapy.modeling import Parameter
-from gammapy.modeling.models import GeneralizedGaussianSpatialModel, SpatialModel
+from gammapy.modeling.models import (
+    DiskSpatialModel,
+    GeneralizedGaussianSpatialModel,
+    SpatialModel,
+)
 from gammapy.modeling.smooth.differences import derivatives
 from gammapy.modeling.utils import set_values, values_restored
 from .shape_images import PointImage, ShapeImage, domain
-from .shape_kinds import SMALLEST_SIZE, STEP
+from .shape_kinds import KINDS, SMALLEST_SIZE, STEP, STEP_HARD
 
 __all__ = []
 
@@ -149,7 +153,7 @@ def _discrete_gauss(variance):
 
 
 class EllipseFamily(SpatialModel):
-    r"""Gaussians and generalized Gaussians by their second moments.
+    r"""Gaussians, generalized Gaussians and disks by their second moments.
 
     With the major semiaxis :math:`\sigma` and the eccentricity e the mean of the two
     variances is :math:`\sigma^2 (1 - e^2 / 2)`, and the elongation, half their
@@ -169,21 +173,20 @@ class EllipseFamily(SpatialModel):
     tag = ["EllipseFamily"]
     is_energy_dependent = False
 
-    #: Share of the evaluation radius that must be in a cutout.
-    reach_inside = 0.8
-
     lon_0 = Parameter("lon_0", "0 deg")
     lat_0 = Parameter("lat_0", "0 deg", min=-90, max=90)
     variance = Parameter("variance", "1 deg2")
     along = Parameter("along", 0.0, min=-LARGEST_ELONGATION, max=LARGEST_ELONGATION)
     across = Parameter("across", 0.0, min=-LARGEST_ELONGATION, max=LARGEST_ELONGATION)
     eta = Parameter("eta", 0.5, min=0.01, max=1.0)
+    edge_width = Parameter("edge_width", 0.01, min=0, max=1)
 
     def __init__(self, model, pixel):
         super().__init__(lon_0=model.lon_0, lat_0=model.lat_0, frame=model.frame)
         self.drawn = model
-        if hasattr(model, "eta"):
-            self.eta = model.eta
+        for name in ("eta", "edge_width"):
+            if hasattr(model, name):
+                setattr(self, name, getattr(model, name))
         smallest = (SMALLEST_SIZE * pixel) ** 2
         round_part = 1 - model.e.value**2 / 2
         major = self.major()
@@ -225,12 +228,24 @@ class EllipseFamily(SpatialModel):
         values = {"e": 0.0 if e <= SMALLEST_ECCENTRICITY else e}
         values["phi"] = self.drawn.phi.quantity.to_value("deg") % 180
         size = self.major().quantity.to_value("deg")
-        if hasattr(self.drawn, "eta"):
-            values |= {"r_0": size, "eta": self.eta.value}
-        if not hasattr(self.drawn, "eta") or isinstance(self.drawn, Profile):
+        if not hasattr(self.drawn, "r_0"):
+            return values | {"sigma": size}
+        values["r_0"] = size
+        for name in ("eta", "edge_width"):
+            if hasattr(self.drawn, name):
+                values[name] = getattr(self, name).value
+        if isinstance(self.drawn, Profile):
             # A generalized Gaussian in place of a Gaussian has the same size.
-            values["sigma"] = size / (np.sqrt(2) if "r_0" in values else 1)
+            values["sigma"] = size / np.sqrt(2)
         return values
+
+    @property
+    def reach_inside(self):
+        """Share of the evaluation radius that must be in a cutout."""
+        drawn = type(self.drawn)
+        return KINDS[
+            GeneralizedGaussianSpatialModel if drawn is Profile else drawn
+        ].reach_inside
 
     @property
     def evaluation_radius(self):
@@ -250,11 +265,13 @@ class EllipseFamily(SpatialModel):
 class EllipseImage(ShapeImage):
     """Image of an `EllipseFamily`."""
 
-    is_hard = False
-
     def __init__(self, family, parameters, geom):
         super().__init__(family.drawn, parameters, geom)
         self.family = family
+
+    def _is_hard(self, factor):
+        # Profiles are soft at the start.
+        return isinstance(self.model, DiskSpatialModel) and super()._is_hard(factor)
 
     def value(self):
         self.family.apply()
@@ -262,7 +279,14 @@ class EllipseImage(ShapeImage):
 
     def derivatives(self, *, second=False):
         self.family.apply()
-        grid = self._grid(*self._drawing())
+        part, factor = self._drawing()
+        if self._is_hard(factor):
+            pixel = np.max(self.geom.pixel_scales.to_value("deg")) / factor
+            scale = STEP_HARD * pixel / self._major()
+            part, factor = self._refined(part, factor)
+        else:
+            scale = STEP * self._sharpness()
+        grid = self._grid(part, factor)
 
         def evaluate(values):
             set_values(self.parameters, values)
@@ -273,28 +297,37 @@ class EllipseImage(ShapeImage):
             found = derivatives(
                 evaluate,
                 [par.value for par in self.parameters],
-                np.array([self._step(par) for par in self.parameters]),
+                np.array([scale * self._reach(par) for par in self.parameters]),
                 *domain(self.parameters),
                 second=second,
             )
         self.family.apply()
         return found
 
-    def _step(self, parameter):
-        """Step of the differences, in the unit of the parameter."""
+    def _major(self):
+        return self.family.major().quantity.to_value("deg")
+
+    def _sharpness(self):
+        """Length on which the image changes, in units of the major semiaxis."""
+        if isinstance(self.model, DiskSpatialModel):
+            return float(KINDS[DiskSpatialModel].sharpness(self.model))
+        return min(1.0, 2 * self.family.eta.value)
+
+    def _reach(self, parameter):
+        """Change of a parameter that moves the edge by about the major semiaxis."""
         family = self.family
-        major = family.major().quantity.to_value("deg")
         thin = np.sqrt(1 - family.drawn.e.value**2)
-        sharp = min(1.0, 2 * family.eta.value)
-        steps = {
-            "lon_0": major * thin * sharp / max(np.cos(family.lat_0.quantity), 0.01),
-            "lat_0": major * thin * sharp,
-            "variance": 2 * family.variance.value * sharp,
-            "along": thin**2 * sharp,
-            "across": thin**2 * sharp,
-            "eta": family.eta.value,
+        moved = self._major() * thin
+        reaches = {
+            "lon_0": moved / max(np.cos(family.lat_0.quantity), 0.01),
+            "lat_0": moved,
+            "variance": 2 * family.variance.value,
+            "along": thin**2,
+            "across": thin**2,
+            "eta": family.eta.value / self._sharpness(),
+            "edge_width": max(family.edge_width.value, 0.01) / self._sharpness(),
         }
-        step = STEP * float(steps[parameter.name])
+        reach = float(reaches[parameter.name])
         if parameter.name in ("lon_0", "lat_0"):
-            return u.Quantity(step, "deg").to_value(parameter.unit)
-        return step
+            return u.Quantity(reach, "deg").to_value(parameter.unit)
+        return reach

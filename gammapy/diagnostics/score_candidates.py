@@ -6,7 +6,12 @@ import numpy as np
 import astropy.units as u
 from gammapy.datasets.shape_family import PointFamily
 from gammapy.datasets.shape_kinds import SHAPES
-from gammapy.modeling.models import FoVBackgroundModel, SkyModel, TemplateNPredModel
+from gammapy.modeling.models import (
+    FoVBackgroundModel,
+    GaussianSpatialModel,
+    SkyModel,
+    TemplateNPredModel,
+)
 from .score_models import OF_SHAPE
 
 __all__ = []
@@ -258,9 +263,11 @@ class Candidates:
             changes = [_of_family(part, par) for par in (shape.e, shape.phi)]
             both = [(shape.e, family.along), (shape.phi, family.across)]
             self._add_test(part, "ellipse", "shape", both, changes=changes)
-        if hasattr(shape, "eta"):
-            self._new([shape.eta])
-            self._add_one(part, shape.eta, [family.eta], "shape")
+        for name in ("eta", "edge_width"):
+            if hasattr(shape, name):
+                par, other = getattr(shape, name), getattr(family, name)
+                self._new([par])
+                self._add_one(part, par, [other], "shape")
 
     def _add_one(self, part, par, others, kind):
         """A parameter that others stand for."""
@@ -302,7 +309,7 @@ class Candidates:
                     lambda: family.size_values()["sigma"],
                 )
             ]
-        elif not hasattr(shape, "eta"):
+        elif type(shape) is GaussianSpatialModel:
             kind, par = "profile", family.eta
             changes = [_change(part.model, par, par)]
         else:

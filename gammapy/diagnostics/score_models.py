@@ -14,6 +14,7 @@ from gammapy.datasets.residuals.planes import independent_copy
 from gammapy.datasets.shape_evaluators import copied_evaluator
 from gammapy.datasets.shape_family import EllipseFamily, PointFamily, Profile
 from gammapy.modeling.models import (
+    DiskSpatialModel,
     ExpCutoffPowerLawNormSpectralModel,
     GaussianSpatialModel,
     GeneralizedGaussianSpatialModel,
@@ -31,7 +32,10 @@ __all__ = []
 N_PIXELS = 10
 
 #: Parameters of shapes that families have others for.
-OF_SHAPE = ("sigma", "r_0", "e", "phi", "eta")
+OF_SHAPE = ("sigma", "r_0", "e", "phi", "eta", "edge_width")
+
+#: Shapes whose ellipses and sizes have families.
+ELLIPSES = (DiskSpatialModel, GaussianSpatialModel, GeneralizedGaussianSpatialModel)
 
 
 @dataclass
@@ -134,7 +138,7 @@ class ModelCopies:
         shape = other.spatial_model
         if type(shape) is PointSpatialModel:
             return PointFamily(shape, u.Quantity(N_PIXELS * self.pixel, "deg"))
-        if type(shape) not in (GaussianSpatialModel, GeneralizedGaussianSpatialModel):
+        if type(shape) not in ELLIPSES:
             return None
         own = [par for par in model.spatial_model.parameters if par.name in OF_SHAPE]
         # Of other parameters neither priors nor links can be kept.
@@ -142,6 +146,8 @@ class ModelCopies:
             return None
         if type(shape) is GaussianSpatialModel:
             return EllipseFamily(_as_profile(shape), self.pixel)
+        if type(shape) is DiskSpatialModel:
+            return EllipseFamily(shape, self.pixel)
         is_soft = shape.eta.value * shape.r_0.quantity.to_value("deg") > self.pixel
         return EllipseFamily(shape, self.pixel) if is_soft else None
 

@@ -38,6 +38,8 @@ SMALL_CHANGE = -0.5
 
 def is_measured(alpha):
     """Where off counts tell of the background; else a bin adds 0 to the statistic."""
+    # The limit is beyond the numbers of 32 bits.
+    alpha = np.asarray(alpha, dtype=float)
     return (alpha > 0) & (alpha < LARGEST_ALPHA)
 
 

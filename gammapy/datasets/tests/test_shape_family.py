@@ -9,6 +9,7 @@ from gammapy.datasets.shape_family import EllipseFamily, PointFamily, Profile
 from gammapy.datasets.shape_images import shape_image
 from gammapy.maps import WcsGeom
 from gammapy.modeling.models import (
+    DiskSpatialModel,
     GaussianSpatialModel,
     GeneralizedGaussianSpatialModel,
     PointSpatialModel,
@@ -107,6 +108,28 @@ def test_moments():
         assert_allclose(found, [0.02, north, diagonal], rtol=0.02, atol=1e-3)
 
 
+def test_slopes_of_a_disk():
+    """Changes of the second moments; a quarter of the squared semiaxes for a disk."""
+    model = DiskSpatialModel(
+        lon_0="0.01 deg", lat_0="0.02 deg", r_0="0.3 deg", phi="25 deg"
+    )
+    family = EllipseFamily(model, 0.02)
+    parameters = [family.variance, family.along, family.across]
+    image = shape_image(family, parameters, GEOM)
+    assert image.is_hard
+    variance, along, across = image.derivatives()[0]
+    lat, lon = np.indices(GEOM.data_shape) * 0.02
+    x, y = lon - lon.mean(), lat - lat.mean()
+    angle = 2 * np.deg2rad(25)
+    assert np.sum(variance * (x**2 + y**2)) == pytest.approx(1 / 2, rel=0.05)
+    size = 0.3**2 / 2
+    slopes = [np.sum(part * (y**2 - x**2)) for part in (along, across)]
+    expected = [size * np.cos(angle), -size * np.sin(angle)]
+    assert_allclose(slopes, expected, atol=0.05 * size)
+    values = family.size_values()
+    assert values == {"e": 0, "phi": 25, "r_0": pytest.approx(0.3), "edge_width": 0.01}
+
+
 @pytest.mark.parametrize("name", ["point", "circle", "ellipse", "profile"])
 def test_derivatives(name):
     if name == "point":
@@ -118,7 +141,8 @@ def test_derivatives(name):
     if name == "profile":
         family = ellipse_family(profile=True)[0]
     names = family.parameters.names
-    names = [name for name in names if name != "eta"] if name != "profile" else names
+    unused = ["edge_width"] if name == "profile" else ["edge_width", "eta"]
+    names = [name for name in names if name not in unused]
     parameters = [family.parameters[name] for name in names]
     image = shape_image(family, parameters, GEOM)
     values = np.array([par.value for par in parameters])

@@ -9,6 +9,7 @@ from gammapy.irf import EDispKernelMap, PSFMap
 from gammapy.maps import Map, MapAxis, WcsGeom
 from gammapy.modeling import Fit
 from gammapy.modeling.models import (
+    DiskSpatialModel,
     ExpCutoffPowerLawSpectralModel,
     FoVBackgroundModel,
     GaussianSpatialModel,
@@ -102,6 +103,11 @@ def generalized(eta):
     )
 
 
+def disk(**values):
+    shape = {"lon_0": "0.23 deg", "lat_0": "-0.12 deg", "r_0": "0.5 deg"}
+    return DiskSpatialModel(**{**shape, **values})
+
+
 def freeze(model, *names):
     for name in names:
         model.parameters[name].frozen = True
@@ -144,6 +150,10 @@ FIELDS = {
     "ellipse of src": (
         lambda size: [make_source(gauss(e=0.42 * size, phi="35 deg"))],
         lambda: [make_source()],
+    ),
+    "ellipse of disk": (
+        lambda size: [make_source(disk(e=0.45 * size, phi="35 deg"), name="disk")],
+        lambda: [make_source(disk(), name="disk")],
     ),
     "extension of src": (
         lambda size: (

@@ -117,3 +117,9 @@ def test_bins_without_acceptance():
     is_wall = expected > 1e300
     assert is_wall.tolist() == [False, False, True, False]
     assert np.isinf(profile.values(signals)).tolist() == is_wall.tolist()
+
+
+@pytest.mark.filterwarnings("error")
+def test_ratios_of_32_bits():
+    alpha = np.array([0, 0.5, np.inf, np.nan], dtype=np.float32)
+    assert is_measured(alpha).tolist() == [False, True, False, False]
