@@ -3,13 +3,19 @@
 
 import numpy as np
 import astropy.units as u
-from gammapy.utils.arguments import parse_quantity
+from gammapy.utils.arguments import parse_quantity, show
 
 __all__ = []
 
 # Bin edges that differ by less than this, relative, are the same edge. Comparing
 # exactly would lose bins whose edges were rounded on their way through a file.
 EDGE_TOLERANCE = 1e-6
+
+#: Units that energies are shown in, from the largest to the smallest.
+UNITS = (u.TeV, u.GeV, u.MeV, u.keV)
+
+#: A number from which on it would be shown in a larger unit.
+LARGEST = 1e6
 
 
 def parse_energy_range(energy_min, energy_max):
@@ -102,16 +108,121 @@ def _show_bound(energy):
     return "any energy" if energy is None else f"{energy:.4g}"
 
 
-def format_energy_range(energy_min, energy_max):
-    """Energy range as text, in the unit in which its lower end reads best."""
-    unit = legible_unit(energy_min)
-    low, high = energy_min.to_value(unit), energy_max.to_value(unit)
-    # Three digits, but no exponent: 2000, not 2e+03.
-    low, high = (f"{float(f'{bound:.3g}'):.10g}" for bound in (low, high))
+def energy_unit(energies, unit=None):
+    """Unit in which energies of an analysis are shown, everywhere the same.
+
+    It is that of the energy axis, when that is TeV, GeV, MeV or keV and its numbers are
+    legible: below 1e6. Otherwise it is the largest of these in which the upper end of
+    the axis is at least 5. Spectra in the format of X-ray astronomy are in keV: those
+    of Cherenkov telescopes, which reach beyond 5 TeV, are shown in TeV, those of
+    Fermi-LAT in GeV, and those of X-rays in keV.
+
+    The whole axis decides, not the range in use, so that the unit does not change from
+    one energy range or group of an analysis to the next.
+
+    Parameters
+    ----------
+    energies : `~gammapy.maps.MapAxis` or `~astropy.units.Quantity`
+        Energy axis, or its edges.
+    unit : `~astropy.units.Unit` or str, optional
+        Unit of energy that is asked for. Default is None, none.
+
+    Returns
+    -------
+    unit : `~astropy.units.Unit`
+        Unit.
+
+    Raises
+    ------
+    ValueError
+        If what is asked for is no unit of energy.
+
+    Examples
+    --------
+    >>> from gammapy.maps import MapAxis
+    >>> from gammapy.maps.energy_bins import energy_unit
+    >>> axis = MapAxis.from_energy_bounds("1e7 keV", "1e11 keV", nbin=12)
+    >>> print(energy_unit(axis), energy_unit(axis, "GeV"))
+    TeV GeV
+    """
+    if unit is not None:
+        return parse_energy_unit("energy_unit", unit)
+    edges = u.Quantity(getattr(energies, "edges", energies))
+    highest = np.max(edges)
+    if edges.unit == UNITS[0]:
+        return edges.unit
+    if edges.unit in UNITS and highest.value < LARGEST:
+        return edges.unit
+    # Up to rounding, or an axis that ends at 5 TeV has one unit in MeV, another in keV.
+    is_enough = (each for each in UNITS if highest >= 5 * each * (1 - EDGE_TOLERANCE))
+    return next(is_enough, UNITS[-1])
+
+
+def parse_energy_unit(name, unit):
+    """A unit of energy; a ValueError that names the argument for what is none."""
+    try:
+        parsed = u.Unit(unit)
+    except (TypeError, ValueError):
+        parsed = None
+    if parsed is None or not parsed.is_equivalent("TeV"):
+        raise ValueError(
+            f"{name}: expected a unit of energy such as 'TeV', got {show(unit)}."
+        )
+    return parsed
+
+
+def show_energy(energy, unit=None):
+    """Energy as a reader likes it: three digits, no power of 10, and a unit.
+
+    Parameters
+    ----------
+    energy : `~astropy.units.Quantity`
+        Energy.
+    unit : `~astropy.units.Unit` or str, optional
+        Unit, that of the analysis by `energy_unit`. Default is None, what
+        `energy_unit` says of this energy alone.
+
+    Returns
+    -------
+    text : str
+        Text.
+
+    Examples
+    --------
+    >>> import astropy.units as u
+    >>> from gammapy.maps.energy_bins import show_energy
+    >>> show_energy(1.3625841381159225 * u.TeV), show_energy(2e9 * u.keV, "TeV")
+    ('1.36 TeV', '2 TeV')
+    """
+    unit = energy_unit(energy, unit)
+    return f"{_show_number(energy.to_value(unit))} {unit}"
+
+
+def format_energy_range(energy_min, energy_max, unit=None):
+    """Energy range as text, such as "0.5 - 20 TeV".
+
+    Parameters
+    ----------
+    energy_min, energy_max : `~astropy.units.Quantity`
+        Range.
+    unit : `~astropy.units.Unit` or str, optional
+        Unit, that of the analysis by `energy_unit`. Default is None, what
+        `energy_unit` says of this range alone.
+
+    Returns
+    -------
+    text : str
+        Text with three digits, or as many as it takes to tell the ends apart.
+    """
+    bounds = u.Quantity([energy_min, energy_max])
+    unit = energy_unit(bounds, unit)
+    for digits in (3, 4, 5, 6):
+        low, high = (_show_number(bound, digits) for bound in bounds.to_value(unit))
+        if low != high:
+            break
     return f"{low} - {high} {unit}"
 
 
-def legible_unit(energy):
-    """Unit in which an energy reads best."""
-    units = [u.Unit(unit) for unit in ("TeV", "GeV", "MeV", "keV")]
-    return next((unit for unit in units if energy >= 0.1 * unit), units[-1])
+def _show_number(number, digits=3):
+    # No exponent: 2000, not 2e+03.
+    return f"{float(f'{number:.{digits}g}'):.10g}"

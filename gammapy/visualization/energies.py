@@ -3,18 +3,17 @@
 
 import numpy as np
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
-from gammapy.maps.energy_bins import legible_unit
+from gammapy.maps.energy_bins import energy_unit
 
 __all__ = []
 
 
 def legible_table(residuals, method):
-    """Table of residuals; energies of many digits get another unit."""
+    """Table of residuals with energies in the unit that `energy_unit` says."""
     table = residuals.to_table(method)
-    if table["e_max"][-1] > 1e6:
-        unit = legible_unit(table["e_min"].quantity[residuals.mask][0])
-        for name in ("e_min", "e_max", "e_ref"):
-            table[name] = table[name].quantity.to(unit)
+    unit = energy_unit(residuals.energy_axis)
+    for name in ("e_min", "e_max", "e_ref"):
+        table[name] = table[name].quantity.to(unit)
     return table
 
 
