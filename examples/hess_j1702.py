@@ -35,6 +35,7 @@ from gammapy.estimators import FluxPointsEstimator
 from gammapy.modeling import Fit
 from gammapy.modeling.models import Models
 from gammapy.visualization import (
+    plot_flux_points,
     plot_nuisance,
     plot_spatial_residuals,
     plot_spectral_residuals,
@@ -219,6 +220,7 @@ def run_flux_points(analysis, datasets, out):
     estimator = FluxPointsEstimator(
         energy_edges=edges,
         source=analysis.target,
+        selection_optional=["ul"],
         reoptimize=True,
         debug=True,
     )
@@ -238,16 +240,8 @@ def run_flux_points(analysis, datasets, out):
         flux_points.write(folder / "flux_points.fits")
         flux_points.nuisance.write(folder / "nuisance_flux_points.ecsv")
 
-        fig, ax = plt.subplots(layout="constrained")
-        model = datasets.models[analysis.target].spectral_model
-        bounds = edges[[0, -1]]
-        model.plot(bounds, ax=ax, sed_type="e2dnde", label="joint fit")
-        model.plot_error(bounds, ax=ax, sed_type="e2dnde")
-        flux_points.plot(ax=ax, sed_type="e2dnde", label=analysis.target)
-        ax.set_xticks(edges.value, [f"{edge:.3g}" for edge in edges.value])
-        ax.xaxis.set_minor_formatter("")
-        ax.legend()
-        save(ax, folder / "flux_points.png")
+        axes = plot_flux_points(flux_points, datasets.models[analysis.target])
+        save(axes, folder / "flux_points.png")
 
 
 # --- the verdict -----------------------------------------------------------

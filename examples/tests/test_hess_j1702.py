@@ -67,6 +67,8 @@ def test_nuisance_tables(results):
     ]
     assert norms == ["bin-0-bkg.spectral.norm", "bin-1-bkg.spectral.norm"]
     flux_points = FluxPoints.read(results / "flux_points.fits")
+    assert {"norm_ul", "sqrt_ts"} <= set(flux_points.available_quantities)
+    assert matplotlib.image.imread(results / "flux_points.png").std() > 0.05
     table = flux_points.nuisance
     assert set(norms) < set(table.colnames)
     for name in norms:

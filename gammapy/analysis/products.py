@@ -6,6 +6,7 @@ from functools import partial
 from gammapy.utils.atomic import write_files
 from gammapy.utils.scripts import make_path
 from gammapy.visualization import (
+    plot_flux_points,
     plot_observation_groups,
     plot_spatial_residuals,
     plot_spectral_residuals,
@@ -29,6 +30,7 @@ RESULT_FILES = (
     "residuals_spectrum.ecsv",
     "residuals_spectrum.png",
     "flux_points.ecsv",
+    "flux_points.png",
     "flux_points_nuisance.ecsv",
     "light_curve.ecsv",
     "excess_map.fits",
@@ -224,11 +226,13 @@ def _residuals_writers(session, outdir):
 
 
 def _flux_writers(session, outdir):
-    """Flux points with their nuisance values, light curve, excess map."""
+    """Flux points with picture and nuisance values, light curve, excess map."""
     writers = {}
     flux_points = session.flux_points
     if flux_points is not None:
         writers[outdir / "flux_points.ecsv"] = flux_points.data.write
+        draw = partial(_draw_flux_points, flux_points)
+        writers[outdir / "flux_points.png"] = _figure_writer(draw)
         path = outdir / "flux_points_nuisance.ecsv"
         writers |= _table_writer(path, flux_points.data.nuisance)
     light_curve = getattr(session, "light_curve", None)
@@ -239,6 +243,11 @@ def _flux_writers(session, outdir):
     if excess_map is not None:
         writers[outdir / "excess_map.fits"] = excess_map.write
     return writers
+
+
+def _draw_flux_points(flux_points):
+    """Axes of the flux points of a session."""
+    return plot_flux_points(flux_points)[0]
 
 
 def _table_writer(path, table):

@@ -13,6 +13,7 @@ __all__ = ["LazyPlotter", "load_plotter"]
 PLOTTERS = {
     "DatasetsPlotter": "residuals.datasets",
     "FitHistoryPlotter": "diagnostics.history",
+    "FluxPointsPlotter": "flux_points",
     "GoodnessOfFitPlotter": "diagnostics.goodness",
     "HotSpotsPlotter": "sky.spots",
     "ImpactsPlotter": "diagnostics.impacts",

@@ -2,6 +2,7 @@
 from importlib import import_module
 
 __all__ = [
+    "plot_flux_points",
     "plot_models",
     "plot_nuisance",
     "plot_observation_groups",
@@ -14,6 +15,7 @@ __all__ = [
 #: Modules of what is loaded when it is asked for. The subpackage maps loads this one
 #: for a few tools, and what draws maps and datasets needs those first.
 LAZY = {
+    "plot_flux_points": "flux_points",
     "plot_models": "sky.models",
     "plot_nuisance": "nuisance",
     "plot_observation_groups": "observations",

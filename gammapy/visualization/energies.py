@@ -2,6 +2,7 @@
 """Energies as a reader likes them: tables and axes."""
 
 import numpy as np
+import matplotlib.pyplot as plt
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 from gammapy.maps.energy_bins import energy_unit
 
@@ -34,3 +35,19 @@ def format_energy_axis(ax, energy_min, energy_max):
         return f"{x:g}" if digit in digits else ""
 
     ax.xaxis.set_minor_formatter(FuncFormatter(label_minor))
+    _align_labels(ax.xaxis)
+
+
+def _align_labels(axis):
+    """Put the labels of minor ticks, which are shorter, on the line of the others."""
+    major, minor = (axis.get_tick_params(which=which) for which in ("major", "minor"))
+    name = axis.axis_name
+    length, pad, shorter = (
+        given.get(key, plt.rcParams[f"{name}tick.{which}.{setting}"])
+        for given, key, which, setting in (
+            (major, "length", "major", "size"),
+            (major, "pad", "major", "pad"),
+            (minor, "length", "minor", "size"),
+        )
+    )
+    axis.set_tick_params(which="minor", pad=pad + length - shorter)

@@ -188,8 +188,8 @@ def test_from_runs_to_files(which, tmp_path):
     expected = spectral.to_table("significance")
     for name in ("counts", "npred_MSH 15-52", "residual", "sqrt_ts"):
         assert_allclose(table[name], expected[name])
-    for name in ("maps", "spectrum"):
-        image = plt.imread(out / f"residuals_{name}.png")
+    for name in ("residuals_maps", "residuals_spectrum", "flux_points"):
+        image = plt.imread(out / f"{name}.png")
         assert min(image.shape[:2]) > 300
 
     points = FluxPoints.read(out / "flux_points.ecsv")
@@ -200,7 +200,7 @@ def test_from_runs_to_files(which, tmp_path):
     # none is replaced, and none of those that are missing is made
     (out / "datasets.yaml").unlink()
     (out / "flux_points.ecsv").write_text("mine")
-    with pytest.raises(OSError, match="and 11 more exist; overwrite=True"):
+    with pytest.raises(OSError, match="and 12 more exist; overwrite=True"):
         session.write(overwrite=False)
     assert not (out / "datasets.yaml").exists()
     assert (out / "flux_points.ecsv").read_text() == "mine"

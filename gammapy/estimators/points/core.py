@@ -1,5 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 import numpy as np
+from gammapy.utils.plotter import LazyPlotter
 from ..notes import take_notes
 from .nuisance import join_nuisance, split_nuisance, stack_nuisance
 
@@ -15,6 +16,7 @@ OTHER_COLUMNS = [
 
 
 class FluxPoints:
+    plotter = LazyPlotter("FluxPointsPlotter")
     _nuisance = None
     # What the estimator warns of, with the energy bins.
     _notes = ()
