@@ -11,8 +11,11 @@ __all__ = ["FitHistoryPlotter"]
 HEIGHT, WIDTH, WIDTH_MORE = 1.7, 0.9, 2.5
 #: Significance and probability at which there are lines.
 LEVEL, P_LEVEL = 5.0, 0.01
-#: Probabilities below are drawn here.
+#: Probabilities below are arrows that point down from here.
 P_MIN = 1e-20
+#: The arrows of both curves are this far to either side, in steps.
+SHIFT = 0.04
+LINE_STYLE = {"color": "0.7", "lw": 1, "zorder": 0}
 
 
 class FitHistoryPlotter(BasePlotter):
@@ -45,8 +48,9 @@ class FitHistoryPlotter(BasePlotter):
 
         "aic" has AIC and BIC above those of the best step with the same data, "spot"
         the significance of the highest spot, "p_value" the probability of the goodness
-        of fit in all cells and that of the worst test after trials, at least 1e-20.
-        Panels without any value are left out, but for the first.
+        of fit in all cells and that of the worst test after trials; those below 1e-20
+        are arrows from there. Panels without any value are left out, but for the first.
+        Lines are at 5 sigma and at a probability of 0.01.
 
         Parameters
         ----------
@@ -110,23 +114,65 @@ def _draw_spots(ax, table):
     spots = np.array(table["spot"], dtype=float)
     number = np.ma.filled(np.ma.asarray(table["n_spots"]), -1)
     ax.plot(np.abs(spots), marker="o", ls=":")
-    ax.plot(np.flatnonzero(number == 0), np.zeros(np.sum(number == 0)), "v", color="C0")
-    ax.axhline(LEVEL, color="0.7", lw=1)
-    ax.set_ylabel("highest spot [sigma]")
+    without = np.flatnonzero(number == 0)
+    if without.size:
+        ax.plot(without, np.zeros(without.size), "v", color="C0", label="no spot")
+        ax.legend()
+    _plot_level(ax, LEVEL, rf"{LEVEL:g}$\sigma$")
+    ax.set_ylabel(r"highest spot [$\sigma$]")
 
 
 def _draw_p_value(ax, table):
     """Probabilities of the goodness of fit."""
-    for name, label, marker in (
-        ("p_value", "all cells", "o"),
-        ("p_worst", "worst test", "s"),
+    for name, label, marker, shift in (
+        ("p_value", "all cells", "o", -SHIFT),
+        ("p_worst", "worst test", "s", SHIFT),
     ):
-        p_values = np.clip(np.array(table[name], dtype=float), P_MIN, None)
-        ax.plot(p_values, marker=marker, ls=":", label=label)
-    ax.axhline(P_LEVEL, color="0.7", lw=1)
+        p_values = np.array(table[name], dtype=float)
+        is_below = p_values < P_MIN
+        shown = np.clip(p_values, P_MIN, None)
+        (line,) = ax.plot(shown, ls=":", label=label, marker=marker)
+        line.set_markevery(np.flatnonzero(~is_below).tolist())
+        _plot_arrows(ax, np.flatnonzero(is_below) + shift, line.get_color())
     ax.set_yscale("log")
+    # Room for the arrows.
+    ax.set_ylim(bottom=max(ax.get_ylim()[0], P_MIN / 1e4))
+    _plot_level(ax, P_LEVEL, f"{P_LEVEL:g}")
     ax.set_ylabel("p of the fit")
-    ax.legend()
+    handles, labels = ax.get_legend_handles_labels()
+    # One entry for the arrows of both curves.
+    entries = dict(zip(labels, handles, strict=True))
+    ax.legend(entries.values(), entries.keys())
+
+
+def _plot_arrows(ax, x, color):
+    """Arrows down from the least probability that is drawn."""
+    if not x.size:
+        return
+    ax.errorbar(
+        x,
+        np.full(x.size, P_MIN),
+        yerr=P_MIN * 0.999,
+        uplims=True,
+        fmt="none",
+        color=color,
+        label=f"below {P_MIN:g}",
+    )
+
+
+def _plot_level(ax, level, text):
+    """Line with what it stands for at its right end."""
+    ax.axhline(level, **LINE_STYLE)
+    ax.annotate(
+        text,
+        (1, level),
+        xycoords=ax.get_yaxis_transform(),
+        xytext=(3, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize="small",
+        color="0.4",
+    )
 
 
 DRAW = {"aic": _draw_criteria, "spot": _draw_spots, "p_value": _draw_p_value}

@@ -16,6 +16,7 @@ from gammapy.diagnostics import (
 from gammapy.diagnostics.tests.history_fields import fitted, spectra, ts_of_norm
 from gammapy.utils.testing import check_bad_input, mpl_plot_check
 from gammapy.visualization.diagnostics import GoodnessOfFitPlotter
+from gammapy.visualization.diagnostics.history import _draw_p_value
 
 
 @pytest.fixture(autouse=True)
@@ -84,6 +85,29 @@ def test_history(tmp_path, goodness):
     assert_allclose(worst.get_ydata()[0], 1 - (1 - 1e-5) ** 2, rtol=1e-9)
     labels = [label.get_text() for label in axes["p_value"].get_xticklabels()]
     assert labels == ["fixed", "norm", "again"]
+    # Nothing is too small to be drawn.
+    assert not axes["p_value"].containers
+    texts = {name: [text.get_text() for text in ax.texts] for name, ax in axes.items()}
+    assert texts == {"aic": [], "spot": [r"5$\sigma$"], "p_value": ["0.01"]}
+
+
+def test_history_of_tiny_probabilities():
+    """They are arrows, not points at the least that is drawn."""
+    table = Table({"p_value": [1e-30, 0.0, np.nan, 1e-19], "p_worst": [np.nan] * 4})
+    _, ax = plt.subplots()
+    _draw_p_value(ax, table)
+    (arrows,) = ax.containers
+    assert arrows.get_label() == "below 1e-20"
+    (*_, (bars,)) = arrows.lines
+    ends = np.array(bars.get_segments())
+    assert_allclose(ends[:, :, 0].mean(axis=1), [-0.04, 0.96])
+    assert_allclose(ends[:, :, 1].max(axis=1), 1e-20)
+    line = ax.lines[0]
+    assert line.get_markevery() == [2, 3]
+    assert_allclose(line.get_ydata()[[0, 3]], [1e-20, 1e-19])
+    texts = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert texts == ["all cells", "worst test", "below 1e-20"]
+    assert ax.get_ylim()[0] < 1e-20
 
 
 @pytest.fixture
