@@ -96,6 +96,12 @@ class FitInCells:
         """What is to be said of the fit, a list of str."""
         return self.state.notes(self.information)
 
+    def fall(self):
+        """How much one more step would lower the statistic, None without errors."""
+        if not self.state.has_covariance:
+            return None
+        return self.state.fall(self.information)
+
     def tests(self, random_state):
         """Statistic and moments of each test.
 

@@ -156,11 +156,33 @@ class FitState:
         is_shared = np.any(information.fisher[is_between] != 0)
         return bool(is_shared and np.all(self.covariance[is_between] == 0))
 
+    def fall(self, information):
+        """How much one more step of the fit would lower the statistic.
+
+        Parameters
+        ----------
+        information : `Information`
+            Information about the parameters.
+
+        Returns
+        -------
+        fall : float
+            Twice the "edm" of Minuit, 0 without a covariance.
+        """
+        slope = np.where(self._is_stopped(information), 0, self._slope(information))
+        return float(slope @ self.covariance @ slope)
+
+    def _slope(self, information):
+        return information.slope + self.prior_slope / 2
+
+    def _is_stopped(self, information):
+        """Which parameters are at a bound, and would go on beyond it."""
+        slope = self._slope(information)
+        return (self.low == 0) & (slope > 0) | (self.high == 0) & (slope < 0)
+
     def _notes_of_minimum(self, information):
-        slope = information.slope + self.prior_slope / 2
-        is_stopped = (self.low == 0) & (slope > 0) | (self.high == 0) & (slope < 0)
-        slope = np.where(is_stopped, 0, slope)
-        fall = slope @ self.covariance @ slope
+        is_stopped = self._is_stopped(information)
+        fall = self.fall(information)
         if fall > FALL:
             yield (
                 f"The fit is not at a minimum: one more step would lower the statistic "

@@ -192,7 +192,8 @@ class GoodnessOfFitEstimator:
             notes += _notes_without_toys(fit, rows)
         for note in notes:
             log.warning(note)
-        return GoodnessOfFit(Table(rows=rows), self._meta(local, seed), notes)
+        meta = self._meta(local, seed) | {"fall": fit.fall()}
+        return GoodnessOfFit(Table(rows=rows), meta, notes)
 
     def _components(self, bins):
         """Names of the components; a ValueError for one that is not there."""

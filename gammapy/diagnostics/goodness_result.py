@@ -23,7 +23,8 @@ class GoodnessOfFit(DiagnosticResult):
         fit took away), n_toys (simulations that made the p-value, 0 for none) and
         p_value.
     meta : dict
-        Options, seed, names of the datasets.
+        Options, seed, names of the datasets, and "fall": how much one more step of the
+        fit would lower the statistic, None where nobody knows.
     notes : list of str
         What could not be done, and what to keep in mind.
 
@@ -54,6 +55,14 @@ class GoodnessOfFit(DiagnosticResult):
     def p_value(self):
         """Probability of a statistic of all cells that is as large or larger."""
         return float(self._table["p_value"][0])
+
+    @property
+    def fall(self):
+        """How much one more step of the fit would lower the statistic, about 0.
+
+        None without a covariance, or where a file of an earlier version has none.
+        """
+        return self._meta.get("fall")
 
     @property
     def n_tests(self):

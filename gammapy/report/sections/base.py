@@ -1,0 +1,95 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""What all sections of a report have in common."""
+
+from dataclasses import dataclass, field
+from gammapy.report.findings import Finding
+
+__all__ = ["Page", "ReportSection"]
+
+
+@dataclass
+class Page:
+    """What a section shows.
+
+    Parameters
+    ----------
+    name, title : str
+        Name, by which it is asked for, and title.
+    summary : str
+        One sentence or more, below the title.
+    findings : list of `~gammapy.report.findings.Finding`
+        What it says about the fit.
+    blocks : list
+        Texts, tables and figures, see `gammapy.report.blocks`.
+    data : dict
+        The same numbers as plain data.
+
+    Examples
+    --------
+    >>> from gammapy.report.sections.base import Page
+    >>> page = Page("goodness", "Goodness of fit")
+    >>> page.find("good", "No sign of a bad fit.")
+    >>> page.findings[0].section
+    'goodness'
+    """
+
+    name: str
+    title: str
+    summary: str = ""
+    findings: list = field(default_factory=list)
+    blocks: list = field(default_factory=list)
+    data: dict = field(default_factory=dict)
+
+    def find(self, level, text):
+        """Add a finding.
+
+        Parameters
+        ----------
+        level : str
+            One of `~gammapy.report.findings.Level`.
+        text : str
+            What was found.
+        """
+        self.findings.append(Finding(level, text, self.name))
+
+    def to_dict(self):
+        """Plain data."""
+        return {
+            "title": self.title,
+            "summary": self.summary,
+            "findings": [finding.to_dict() for finding in self.findings],
+            **self.data,
+        }
+
+
+class ReportSection:
+    """One section of the page. A new one is a file with a subclass, and an entry.
+
+    Attributes
+    ----------
+    name, title : str
+        Name and title.
+
+    Examples
+    --------
+    >>> from gammapy.report.sections.base import ReportSection
+    >>> class Remarks(ReportSection):
+    ...     name, title = "remarks", "Remarks"
+    ...     def fill(self, page, context):
+    ...         page.summary = f"There are {len(context.datasets)} datasets."
+    """
+
+    name = ""
+    title = ""
+
+    def fill(self, page, context):
+        """Fill a page.
+
+        Parameters
+        ----------
+        page : `Page`
+            Empty page.
+        context : `~gammapy.report.context.ReportContext`
+            Datasets and results.
+        """
+        raise NotImplementedError(f"{type(self).__name__} fills no page.")

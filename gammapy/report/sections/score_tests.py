@@ -1,0 +1,36 @@
+# Licensed under a 3-clause BSD style license - see LICENSE.rst
+"""Section on what to free or add next."""
+
+from gammapy.report.blocks import Items, Text, table_block
+from gammapy.report.findings import Level
+from .base import ReportSection
+
+__all__ = ["ScoreTestsSection"]
+
+#: Columns of the table on the page.
+COLUMNS = ("name", "kind", "n_free", "ts", "ts_step", "p_value", "flag", "change")
+
+#: Tests that are listed.
+MOST = 25
+
+
+class ScoreTestsSection(ReportSection):
+    """What should be freed or added next?"""
+
+    name, title = "score-tests", "What to free or add next"
+
+    def fill(self, page, context):
+        """Fill the page, see `ReportSection.fill`."""
+        tests = context.score_tests
+        page.summary = tests.verdict
+        page.data["score_tests"] = tests.to_dict()
+        page.find(Level.LOOK if tests.n_significant else Level.GOOD, tests.verdict)
+        if len(tests.table):
+            text = (
+                "TS is what a fit is expected to gain, before it is made. A flag marks "
+                "tests of which one step gains something else."
+            )
+            page.blocks.append(Text(text))
+            page.blocks.append(table_block(tests.table, COLUMNS, most=MOST))
+        if tests.notes:
+            page.blocks.append(Items(tests.notes))
