@@ -204,9 +204,7 @@ def _residuals_writers(session, outdir):
     spatial, spectral = session.spatial_residuals, session.spectral_residuals
 
     def draw_maps():
-        axes = plot_spatial_residuals(
-            spatial, panels=settings.panels, region=settings.region
-        )
+        axes = plot_spatial_residuals(spatial, **settings.map_style)
         first = next(iter(axes.values()))
         return first[0] if isinstance(first, list) else first
 

@@ -21,6 +21,7 @@ from gammapy.utils.arguments import parse_edges
 from gammapy.utils.scripts import make_path
 from gammapy.utils.types import AngleType, EnergyType, PathType
 from gammapy.visualization.residuals.panels import PANELS
+from gammapy.visualization.sky.stretch import STRETCHES
 from .validation import BINS, NOT_BINS, SectionConfig, added
 
 __all__ = ["ExclusionMakerConfig", "ResidualsConfig", "StackConfig"]
@@ -189,6 +190,7 @@ class ExclusionMakerConfig(SectionConfig):
 Method = Literal[*METHODS]
 Panel = Literal[*PANELS]
 Kernel = Literal[*kernels.choices()]
+Stretch = Literal[*STRETCHES]
 
 
 class ResidualsConfig(SectionConfig):
@@ -208,6 +210,10 @@ class ResidualsConfig(SectionConfig):
         Region to sum for the residuals against energy, outlined on the maps.
     panels : list of str
         Maps to draw: "counts", "npred", "excess", "distribution" or a method.
+    stretch : str
+        Stretch of the colours of counts: "auto", "linear", "sqrt", "asinh" or "log".
+    crop : bool
+        Whether to draw only the part of the maps that is not masked.
     method : str
         Residuals in the table and picture against energy: "diff", "diff/model",
         "diff/sqrt(model)" or "significance".
@@ -231,6 +237,8 @@ class ResidualsConfig(SectionConfig):
     correlation_radius: AngleType = added("0.1 deg")
     region: RegionType | None = added()
     panels: list[Panel] = added(["counts", "npred", "significance", "distribution"])
+    stretch: Stretch = added("auto")
+    crop: bool = added(True)
     method: Method = added("significance")
     exclude: list[str] | None = added()
     apply_mask: bool = added(True)
@@ -271,4 +279,14 @@ class ResidualsConfig(SectionConfig):
         return options | {
             "kernel": kernels.from_choice(self.kernel),
             "correlation_radius": self.correlation_radius,
+        }
+
+    @property
+    def map_style(self):
+        """How `~gammapy.visualization.plot_spatial_residuals` draws them, as a dict."""
+        return {
+            "panels": self.panels,
+            "region": self.region,
+            "stretch": self.stretch,
+            "crop": self.crop,
         }

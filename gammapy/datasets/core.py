@@ -282,8 +282,8 @@ class Datasets:
             current ones.
         kwargs_spatial : dict, optional
             Arguments for the map alone, which win over those below: "method", options
-            of `SpatialResiduals.from_datasets`, and "vmin", "vmax", "vsig", "models",
-            "region". Default is None.
+            of `SpatialResiduals.from_datasets`, and "vmin", "vmax", "vsig", "stretch",
+            "crop", "models", "region". Default is None.
         kwargs_spectral : dict, optional
             Arguments for the other panel alone, which win over those below: "method"
             and those of `SpectralResiduals.from_datasets`. Default is None.

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import numpy as np
 import astropy.units as u
-from regions import LineSkyRegion, PixelRegion, Regions, SkyRegion, TextSkyRegion
+from regions import LineSkyRegion, PixelRegion, Regions, TextSkyRegion
 import matplotlib
 from gammapy.datasets import Datasets, SpatialResiduals, SpectralResiduals
 from gammapy.datasets.residuals import kernels
@@ -21,6 +21,7 @@ from gammapy.modeling.parameter_table import parameters_table
 from gammapy.stats.residuals import RESIDUAL_METHODS
 from gammapy.visualization import plot_spatial_residuals, plot_spectral_residuals
 from gammapy.visualization.residuals import PANELS
+from gammapy.visualization.sky.stretch import STRETCHES
 from .common import (
     FILE,
     InputError,
@@ -168,6 +169,15 @@ ENERGY = QuantityType("an energy", "2 TeV")
     help=f"Panels of the maps, of: {', '.join(PANELS)}.",
 )
 @click.option(
+    "--stretch",
+    type=click.Choice(STRETCHES),
+    default="auto",
+    help="Stretch of the colours of counts and model; auto takes what shows most.",
+)
+@click.option(
+    "--no-crop", is_flag=True, help="Draw what is masked around the maps, too."
+)
+@click.option(
     "--exclude",
     metavar="NAME",
     multiple=True,
@@ -281,8 +291,8 @@ def select_datasets(datasets, names=()):
 
 
 def compute(
-    datasets, *, region, kernel, radius, method, panels, exclude, no_mask_fit, jobs,
-    energy_min, energy_max,
+    datasets, *, region, kernel, radius, method, panels, stretch, no_crop, exclude,
+    no_mask_fit, jobs, energy_min, energy_max,
 ):  # fmt: skip
     """Residuals of the datasets, an `InputError` for what they cannot be made of."""
     options = {
@@ -310,9 +320,13 @@ def compute(
         models=datasets.models,
         spatial=spatial,
         spectral=spectral,
-        region=region,
         method=method,
-        panels=panels,
+        map_style={
+            "panels": panels,
+            "region": region,
+            "stretch": stretch,
+            "crop": not no_crop,
+        },
     )
 
 
@@ -340,9 +354,8 @@ class Results:
     models: object
     spatial: SpatialResiduals | None
     spectral: SpectralResiduals
-    region: SkyRegion | None
     method: str
-    panels: list
+    map_style: dict
     spots: HotSpots | None = None
 
     def writers(self):
@@ -350,13 +363,10 @@ class Results:
         writers = {}
         if self.spatial is not None:
             axes = plot_spatial_residuals(
-                self.spatial,
-                panels=self.panels,
-                region=self.region,
-                spots=self.spots,
+                self.spatial, spots=self.spots, **self.map_style
             )
             writers[MAPS] = self.spatial.write
-            writers[MAPS_FIGURE] = figure_writer(axes[self.panels[0]].figure)
+            writers[MAPS_FIGURE] = figure_writer(next(iter(axes.values())).figure)
         axes = plot_spectral_residuals(self.spectral, method=self.method)
         writers[SPECTRUM] = self.spectral.to_table(self.method).write
         writers[SPECTRUM_FIGURE] = figure_writer(axes[0].figure)

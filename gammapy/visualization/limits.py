@@ -9,6 +9,8 @@ __all__ = []
 
 # Residuals in standard deviations are drawn from -5 to 5.
 LIMIT_IN_SIGMA = 5
+# Colours of counts end at this multiple of what half a percent of the pixels exceed.
+BRIGHT_PERCENTILE, BRIGHT_FACTOR = 99.5, 300
 
 
 def check_limits(vmin, vmax):
@@ -28,11 +30,18 @@ def check_map_limits(vmin, vmax, vsig):
 
 
 def counts_limits(values, vmin, vmax):
-    """Colour limits as given; else from 0 to the highest finite value."""
+    """Colour limits as given; else from 0 to the highest finite value.
+
+    A few pixels that are far brighter than all others do not set the upper limit.
+    """
     low = 0.0 if vmin is None else vmin
     if vmax is not None:
         return low, vmax
-    highest = max(np.max(value[np.isfinite(value)], initial=low) for value in values)
+    finite = np.concatenate([value[np.isfinite(value)] for value in values])
+    highest = np.max(finite, initial=low)
+    bright = np.percentile(finite, BRIGHT_PERCENTILE) if finite.size else low
+    if bright > max(low, 0):
+        highest = min(highest, max(BRIGHT_FACTOR * bright, low))
     return low, highest if highest > low else low + 1
 
 

@@ -31,6 +31,8 @@ residuals:
     correlation_radius: 0.2 deg
     region: icrs;circle(228.53, -59.16, 0.3)
     panels: [counts, diff/model]
+    stretch: sqrt
+    crop: false
     method: diff
     exclude: [a]
     apply_mask: false
@@ -241,6 +243,11 @@ def test_options_of_exclusion_maker(cls):
             "residuals: {panels: [count]}",
             "residuals.panels.0",
             "'counts', 'npred', ",
+        ),
+        (
+            "residuals: {stretch: root}",
+            "residuals.stretch",
+            "'auto', 'linear', 'sqrt', 'asinh' or 'log'",
         ),
         (
             "residuals: {method: chi}",

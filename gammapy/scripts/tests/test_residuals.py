@@ -33,6 +33,7 @@ from gammapy.modeling.models import (
 from gammapy.scripts.common import InputError, write_files
 from gammapy.scripts.main import cli
 from gammapy.utils.testing import run_cli
+from gammapy.visualization import plot_spatial_residuals
 
 MAP_FILES = {"spatial_residuals.fits", "spatial_residuals.png"}
 SPECTRUM_FILES = {"spectral_residuals.ecsv", "spectral_residuals.png"}
@@ -240,6 +241,32 @@ def test_options(args, files, options, expected):
     run_cli(cli, [*args, *options])
     residuals = SpatialResiduals.read("residuals/spatial_residuals.fits")
     assert_equal(residuals.sqrt_ts.data, expected.sqrt_ts.data)
+
+
+@pytest.fixture()
+def drawn(monkeypatch):
+    """Axes of the maps that the command drew."""
+    found = {}
+
+    def draw(*args, **kwargs):
+        found.update(plot_spatial_residuals(*args, **kwargs))
+        return found
+
+    monkeypatch.setattr("gammapy.scripts.residuals.plot_spatial_residuals", draw)
+    return found
+
+
+def test_style_of_maps(args, drawn):
+    run_cli(cli, [*args, "--stretch", "log", "--no-crop", "--panels", "counts"])
+    (ax,) = drawn.values()
+    assert "(log scale)" in ax.images[0].colorbar.ax.get_ylabel()
+    limits = ax.get_xlim()
+    run_cli(cli, [*args, "--stretch", "linear", "--overwrite"])
+    ax = drawn["counts"]
+    assert "scale" not in ax.images[0].colorbar.ax.get_ylabel()
+    assert np.ptp(ax.get_xlim()) <= np.ptp(limits)
+    line = run_bad([*args, "--stretch", "root", "--overwrite"])
+    assert "'root' is not one of 'auto', 'linear', 'sqrt', 'asinh', 'log'" in line
 
 
 def test_method_and_dataset(args, files):

@@ -3,7 +3,6 @@
 
 import numpy as np
 from gammapy.datasets.residuals.grids import parse_region
-from gammapy.visualization.limits import check_map_limits
 from gammapy.visualization.plotter import BasePlotter
 from gammapy.visualization.residuals.layout import axes_grid
 from gammapy.visualization.residuals.panels import check_panels
@@ -12,6 +11,7 @@ from gammapy.visualization.residuals.panels.base import (
     MapPanel,
     energy_slice,
 )
+from gammapy.visualization.residuals.style import check_map_style, view_of
 from gammapy.visualization.sky.contours import plot_contours
 from gammapy.visualization.sky.models import select_components
 
@@ -111,6 +111,7 @@ class PSMapPlotter(BasePlotter):
         models=True,
         region=None,
         vsig=5,
+        crop=True,
         axes=None,
     ):
         """Draw maps of the deviation and of the energy that deviates most.
@@ -126,6 +127,8 @@ class PSMapPlotter(BasePlotter):
         vsig : float, optional
             Where the colours of "sigma" end; those of "ps" end at 5 sigma. Default
             is 5.
+        crop : bool, optional
+            Whether to draw only the part that is not masked. Default is True.
         axes : optional
             As in `~gammapy.visualization.plot_spatial_residuals`.
 
@@ -140,15 +143,17 @@ class PSMapPlotter(BasePlotter):
             If a panel or option is not valid, before anything is drawn.
         """
         selected = check_panels(panels, PANELS)
-        check_map_limits(None, None, vsig)
+        check_map_style(None, None, vsig, "linear", crop)
         shown = [] if ps_map.models is None else ps_map.models
+        view = view_of(ps_map, crop)
         options = DrawOptions(
             components=select_components(shown, models),
             region=parse_region(region),
             vsig=vsig,
+            view=view,
         )
         with self._rc_context():
-            grid = axes_grid(ps_map, selected, axes)
+            grid = axes_grid(ps_map, selected, axes, view)
             for panel in selected:
                 (ax,) = grid[panel.name]
                 panel.draw(ps_map, 0, ax, options)

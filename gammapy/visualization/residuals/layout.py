@@ -6,7 +6,7 @@ import numpy as np
 import matplotlib.pyplot as plt
 from gammapy.datasets.utils import get_axes
 from gammapy.visualization.axes import check_plain_axes, check_wcs_axes
-from gammapy.visualization.sky.image import MAX_RATIO, sky_ratio
+from gammapy.visualization.sky.view import MAX_RATIO
 
 __all__ = []
 
@@ -16,7 +16,7 @@ LONG_SIDE = 7.5
 LEFT, RIGHT, BOTTOM, TOP = 0.85, 0.95, 0.6, 0.4
 
 
-def axes_grid(residuals, panels, axes):
+def axes_grid(residuals, panels, axes, view):
     """Lists of axes by the name of the panel, one per energy group.
 
     Parameters
@@ -27,6 +27,8 @@ def axes_grid(residuals, panels, axes):
         What is drawn.
     axes : dict, list or None
         Axes by the name of the panel, or in the order of the panels; None for new ones.
+    view : `~gammapy.visualization.sky.view.View`
+        Part of the maps that is drawn.
 
     Returns
     -------
@@ -34,7 +36,7 @@ def axes_grid(residuals, panels, axes):
         The axes.
     """
     if axes is None:
-        return _new_axes(residuals, panels)
+        return _new_axes(residuals, panels, view)
     grid = _axes_by_panel(panels, axes)
     n_groups = residuals.energy_axis.nbin
     for panel in panels:
@@ -64,11 +66,10 @@ def _axes_by_panel(panels, axes):
     return {name: list(np.ravel(axes[name])) for name in names}
 
 
-def _new_axes(residuals, panels):
+def _new_axes(residuals, panels, view):
     """Figure in which maps have their size in inches, and room for all labels."""
-    geom = residuals.counts.geom.to_image()
-    cells = _cells(panels, residuals.energy_axis.nbin, sky_ratio(geom))
-    sizes = [panel.size(_map_size(geom)) for panel in panels]
+    cells = _cells(panels, residuals.energy_axis.nbin, view.ratio)
+    sizes = [panel.size(_map_size(view.ratio)) for panel in panels]
     widths, heights = _row_and_column_sizes(cells, sizes)
 
     gap_x, gap_y = LEFT + RIGHT, BOTTOM + TOP
@@ -78,7 +79,7 @@ def _new_axes(residuals, panels):
     figure = plt.figure(figsize=size)
     grid = {}
     for panel, row, panel_size in zip(panels, cells, sizes, strict=True):
-        options = {"projection": geom.wcs} if panel.is_map else {}
+        options = {"projection": view.geom.wcs} if panel.is_map else {}
         grid[panel.name] = []
         for i, j in row:
             left = LEFT + sum(widths[:j]) + gap_x * j
@@ -89,9 +90,9 @@ def _new_axes(residuals, panels):
     return grid
 
 
-def _map_size(geom):
-    """Width and height of a map in inches."""
-    ratio = np.clip(sky_ratio(geom), 1 / MAX_RATIO, MAX_RATIO)
+def _map_size(ratio):
+    """Width and height in inches of a map with this ratio of both."""
+    ratio = np.clip(ratio, 1 / MAX_RATIO, MAX_RATIO)
     if 0.5 <= ratio <= 2:
         return PANEL_SIZE * min(1, 1.3 * ratio), PANEL_SIZE * min(1 / ratio, 1.3)
     return (

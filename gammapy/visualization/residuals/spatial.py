@@ -6,7 +6,6 @@ from gammapy.datasets import SpatialResiduals
 from gammapy.datasets.residuals.grids import parse_region
 from gammapy.utils.arguments import check_type
 from gammapy.visualization.axes import check_plain_axes
-from gammapy.visualization.limits import check_map_limits
 from gammapy.visualization.plotter import BasePlotter
 from gammapy.visualization.sky.models import select_components
 from gammapy.visualization.sky.spots import check_spots
@@ -15,6 +14,7 @@ from .layout import axes_grid
 from .panels import check_panels
 from .panels.base import DrawOptions
 from .panels.distribution import plot_distribution
+from .style import check_map_style, view_of
 
 __all__ = [
     "SpatialResidualsPlotter",
@@ -54,6 +54,8 @@ class SpatialResidualsPlotter(BasePlotter):
         vmin=None,
         vmax=None,
         vsig=5,
+        stretch="auto",
+        crop=True,
         spots=None,
         axes=None,
     ):
@@ -63,7 +65,7 @@ class SpatialResidualsPlotter(BasePlotter):
         ----------
         residuals : `~gammapy.datasets.SpatialResiduals`
             Residuals.
-        panels, models, region, vmin, vmax, vsig, spots, axes : optional
+        panels, models, region, vmin, vmax, vsig, stretch, crop, spots, axes : optional
             As in `~gammapy.visualization.plot_spatial_residuals`.
 
         Returns
@@ -73,9 +75,10 @@ class SpatialResidualsPlotter(BasePlotter):
             several.
         """
         panels = check_panels(panels)
-        check_map_limits(vmin, vmax, vsig)
+        check_map_style(vmin, vmax, vsig, stretch, crop)
         if spots is not None:
             check_spots(spots)
+        view = view_of(residuals, crop)
         options = DrawOptions(
             components=select_components(residuals.models, models),
             region=parse_region(region),
@@ -83,9 +86,11 @@ class SpatialResidualsPlotter(BasePlotter):
             vmax=vmax,
             vsig=vsig,
             spots=spots,
+            stretch=stretch,
+            view=view,
         )
         with self._rc_context():
-            grid = axes_grid(residuals, panels, axes)
+            grid = axes_grid(residuals, panels, axes, view)
             for panel in panels:
                 for idx, ax in enumerate(grid[panel.name]):
                     panel.draw(residuals, idx, ax, options)
@@ -137,6 +142,8 @@ def plot_spatial_residuals(
     vmin=None,
     vmax=None,
     vsig=5,
+    stretch="auto",
+    crop=True,
     spots=None,
     axes=None,
     **options,
@@ -158,11 +165,18 @@ def plot_spatial_residuals(
         Region to outline, as far as it lies on the map. Default is None.
     vmin, vmax : float, optional
         Colour limits of "counts" and "npred", which share them. Default is 0 and the
-        highest value.
+        highest value that is not masked, or 300 times what half a percent of the
+        pixels exceed, if that is lower.
     vsig : float, optional
         Colours of the significance end at plus and minus this; beyond it contours
         every 2 sigma (wider where there would be too many) carry their value. An area
         too small for that has its extreme value beside it. Default is 5.
+    stretch : {"auto", "linear", "sqrt", "asinh", "log"}, optional
+        Stretch of the colours of "counts" and "npred", see `astropy.visualization`;
+        their colour bars name one that is not linear. "auto" takes "sqrt" or "asinh"
+        where most of a map would be dark. Default is "auto".
+    crop : bool, optional
+        Whether to draw only the part of the maps that is not masked. Default is True.
     spots : `~gammapy.diagnostics.HotSpots`, optional
         Hot spots to circle and number on all maps whose energies overlap with theirs.
         Default is None.
@@ -200,7 +214,7 @@ def plot_spatial_residuals(
     ['counts', 'npred', 'significance', 'distribution']
     """
     check_panels(panels)
-    check_map_limits(vmin, vmax, vsig)
+    check_map_style(vmin, vmax, vsig, stretch, crop)
     parse_region(region)
     if spots is not None:
         check_spots(spots)
@@ -213,6 +227,8 @@ def plot_spatial_residuals(
         vmin=vmin,
         vmax=vmax,
         vsig=vsig,
+        stretch=stretch,
+        crop=crop,
         spots=spots,
         axes=axes,
     )

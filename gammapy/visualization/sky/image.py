@@ -1,8 +1,10 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Maps of the sky with a colour bar, and outlines of regions on them."""
 
+import re
 import textwrap
 import numpy as np
+from astropy.visualization import ImageNormalize
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from mpl_toolkits.axes_grid1.axes_divider import AxesDivider
@@ -10,18 +12,18 @@ from mpl_toolkits.axes_grid1.axes_size import AxesX, AxesY
 from .coordinates import format_sky_axes
 from .labels import settle_axes
 from .outlines import add_line, curve_vertices, halo, simple_regions, sky_outlines
+from .stretch import round_ticks
+from .view import View
 
 __all__ = []
 
-# Maps that are wider or taller than this are stretched to be legible.
-MAX_RATIO = 6
 # Inches.
 BAR_WIDTH, BAR_PAD = 0.16, 0.07
 
 REGION_COLOR = "magenta"
 
 
-def plot_image(image, ax, *, cmap, limits, label):
+def plot_image(image, ax, *, cmap, limits, label, stretch=None, view=None):
     """Draw an image of the sky with a colour bar.
 
     Parameters
@@ -36,16 +38,31 @@ def plot_image(image, ax, *, cmap, limits, label):
         Where the colours end.
     label : str
         Text at the colour bar.
+    stretch : `~astropy.visualization.BaseStretch`, optional
+        How values become colours. Default is None, linear.
+    view : `~gammapy.visualization.sky.view.View`, optional
+        Part of the image. Default is all of it.
     """
     vmin, vmax = limits
+    view = View.whole(image.geom.to_image()) if view is None else view
     # An image leaves infinite values out like masked ones.
     data = np.where(np.isposinf(image.data), 2 * abs(vmax) + 1, image.data)
-    cmap = plt.get_cmap(cmap).with_extremes(bad="0.8")
-    image.copy(data=data).plot(ax=ax, cmap=cmap, vmin=vmin, vmax=vmax)
-    ax.set_aspect(_sky_aspect(image.geom))
+    norm = plt.Normalize(vmin, vmax)
+    if stretch is not None:
+        norm = ImageNormalize(vmin=vmin, vmax=vmax, stretch=stretch, clip=False)
+    ax.imshow(
+        np.squeeze(data).astype(float),
+        cmap=plt.get_cmap(cmap).with_extremes(bad="0.8"),
+        norm=norm,
+        origin="lower",
+        interpolation="nearest",
+        aspect=view.aspect,
+    )
+    x_limits, y_limits = view.limits
+    # What is drawn later leaves these limits alone.
+    ax.set(xlim=x_limits, ylim=y_limits)
     _plot_colorbar(ax, label, _extend(image.data, vmin, vmax))
-    if not image.geom.is_allsky:
-        format_sky_axes(ax)
+    format_sky_axes(ax, image.geom.frame)
 
 
 def _plot_colorbar(ax, label, extend):
@@ -57,13 +74,30 @@ def _plot_colorbar(ax, label, extend):
     ax.set_axes_locator(divider.new_locator(nx=0, ny=0))
     # Plain axes: append_axes would take the class of the map.
     side = divider.append_axes("right", BAR_WIDTH, BAR_PAD, axes_class=Axes)
-    bar = ax.figure.colorbar(ax.images[-1], cax=side, extend=extend)
+    image = ax.images[-1]
+    bar = ax.figure.colorbar(image, cax=side, extend=extend)
+    if isinstance(image.norm, ImageNormalize):
+        bar.set_ticks(round_ticks(image.norm))
+        bar.minorticks_off()
     bar.set_label(label)
     settle_axes(ax)
     length = bar.ax.yaxis.label.get_window_extent().height
-    if length > ax.get_window_extent().height:
-        middle = len(label) // 2 + 1
-        bar.set_label(textwrap.fill(label, middle, break_long_words=False))
+    height = ax.get_window_extent().height
+    if length > height:
+        bar.set_label(_in_lines(label, int(len(label) * height / length)))
+
+
+def _in_lines(label, longest):
+    """Label in lines of about the same length, as few as there can be."""
+    # Numbers and their unit stay together, and so does the scale of the colours.
+    text = re.sub(r" (deg|scale\))", "\N{NO-BREAK SPACE}\\1", label)
+    longest = max(longest, 1)
+    n_lines = -(-len(text) // longest)
+    for width in range(len(text) // n_lines, longest + 1):
+        lines = textwrap.wrap(text, width, break_long_words=False)
+        if len(lines) <= n_lines:
+            break
+    return "\n".join(lines).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def _extend(data, vmin, vmax):
@@ -86,18 +120,3 @@ def plot_region(region, ax):
             artist = simple.to_pixel(ax.wcs).as_artist()
             artist.set(gid="region", **style)
             ax.add_artist(artist)
-
-
-def sky_ratio(geom):
-    """Width of an image divided by its height, in degrees."""
-    height, width = geom.data_shape
-    lon, lat = geom.pixel_scales.to_value("deg")
-    return width * lon / (height * lat)
-
-
-def _sky_aspect(geom):
-    """Aspect that shows the sky as it is, but maps that are too long stretched."""
-    if not 1 / MAX_RATIO <= sky_ratio(geom) <= MAX_RATIO:
-        return "auto"
-    lon, lat = geom.pixel_scales.to_value("deg")
-    return lat / lon

@@ -6,6 +6,7 @@ import numpy as np
 from gammapy.maps.energy_bins import format_energy_range
 from gammapy.visualization.sky.image import BAR_PAD, BAR_WIDTH, plot_image, plot_region
 from gammapy.visualization.sky.models import plot_models
+from gammapy.visualization.sky.stretch import scale_label
 
 __all__ = []
 
@@ -20,6 +21,8 @@ class DrawOptions:
     vmax: float | None = None
     vsig: float = 5
     spots: object = None
+    stretch: str = "auto"
+    view: object = None
 
 
 class Panel:
@@ -74,6 +77,10 @@ class MapPanel(Panel):
         """Both limits of the colours."""
         raise NotImplementedError
 
+    def stretch(self, residuals, idx, limits, options):
+        """Name and stretch of the colours, None for linear ones."""
+        return "linear", None
+
     def size(self, map_size):
         width, height = map_size
         return width + BAR_PAD + BAR_WIDTH, height
@@ -81,8 +88,16 @@ class MapPanel(Panel):
     def draw(self, residuals, idx, ax, options):
         image = self.image(residuals, idx)
         limits = self.limits(residuals, idx, image.data, options)
-        label = self.label(residuals)
-        plot_image(image, ax, cmap=self.cmap, limits=limits, label=label)
+        name, stretch = self.stretch(residuals, idx, limits, options)
+        plot_image(
+            image,
+            ax,
+            cmap=self.cmap,
+            limits=limits,
+            label=scale_label(self.label(residuals), name),
+            stretch=stretch,
+            view=options.view,
+        )
         plot_region(options.region, ax)
         plot_models(options.components, ax, color=self.line_color)
         if options.spots is not None:
