@@ -90,7 +90,8 @@ plt.show()
 #   for any background.
 # - **The kernel** is made of the response of each dataset, and the joint map is the sum
 #   of the sums.
-# - **The excess** is in units of the amplitude of the test source, not in counts.
+# - **The excess** is the flux of the test source, integrated over the energies, not
+#   counts.
 # - **A top-hat** is the default, for its sums are counts, and their significance is
 #   exact for any background. Look at both:
 

@@ -27,9 +27,11 @@ __all__ = []
 log = logging.getLogger(__name__)
 
 META = "RESIDUALS"
-FORMAT = 2
+FORMAT = 3
 #: Format before which significances of weighted sums had another definition.
 FORMAT_WEIGHTED = 2
+#: Format before which maps of matched filters were in amplitudes of their source.
+FORMAT_FLUX = 3
 
 #: What a file holds: maps, kernels that there are, and entries beside the maps.
 MAPS = (
@@ -112,21 +114,29 @@ def read_spatial_residuals(filename):
             if isinstance(error, (KeyError, _NotResiduals))
             else _one_line(f"File {str(path)!r} is damaged: {text}")
         ) from error
-    _check_format(path, meta.pop("format"))
+    _check_format(path, meta.pop("format"), meta["kernel"])
     return maps, meta
 
 
-def _check_format(path, number):
+def _check_format(path, number, kernel):
     """Warn when a file was written by another version."""
     if number > FORMAT:
         log.warning(f"File {str(path)!r} was written by a later version of gammapy.")
+    notes = []
     if number < FORMAT_WEIGHTED:
-        log.warning(
-            f"File {str(path)!r} has the format {number}: its significances of kernels "
-            "other than top-hats and single pixels have too many high values in noise "
-            "of few counts, and matched filters other weights. Make it again to have "
-            "those of today."
+        notes.append(
+            "its significances of kernels other than top-hats and single pixels have "
+            "too many high values in noise of few counts, and matched filters other "
+            "weights. Make it again to have those of today."
         )
+    if number < FORMAT_FLUX and KERNELS[kernel].has_bin_weights:
+        notes.append(
+            "its maps are in units of the amplitude of the source of the kernel, not "
+            "in those of flux, cm-2 s-1."
+        )
+    if notes:
+        text = " And ".join(notes)
+        log.warning(f"File {str(path)!r} has the format {number}: {text}")
 
 
 class _NotResiduals(ValueError):

@@ -17,6 +17,9 @@ from .sums import Selection
 
 __all__ = []
 
+#: Maps that are in units of the amplitude of a matched source, and in which power.
+FLUX_POWERS = {"counts": 1, "npred": 1, "npred_background": 1, "variance": 2}
+
 
 def joint_maps(
     datasets,
@@ -77,7 +80,7 @@ def joint_maps(
         # The masks may end before the axes do.
         used = u.Quantity(joint.energies)
         edges = u.Quantity([used.min(), used.max()])
-    maps = _as_maps(sums, mask, image_geom, edges)
+    maps = _as_maps(sums, mask, image_geom, edges, weights.fluxes(edges))
     if "n_correlated" in maps:
         n_correlated = 1 / np.mean(1 / maps["n_correlated"].data[mask])
     return maps, {
@@ -121,16 +124,26 @@ def _only_within(mask, into, part, names):
     return cut
 
 
-def _as_maps(sums, mask, image_geom, edges):
-    """Maps of sums, NaN outside the mask where they need one."""
+def _as_maps(sums, mask, image_geom, edges, fluxes=None):
+    """Maps of sums, NaN outside the mask where they need one.
+
+    Sums that are amplitudes of a source become fluxes with those of its amplitude 1 in
+    each energy group.
+    """
     axis = MapAxis.from_energy_edges(edges, name="energy")
     geom = image_geom.to_cube([axis])
     coverage = sums.pop("coverage")
-    maps = {
-        name: Map.from_geom(geom, data=np.where(mask, data, np.nan))
-        for name, data in sums.items()
-        if name not in ("acceptance", "acceptance_off", *SEVERAL_ALPHAS)
-    }
+    powers = {} if fluxes is None else FLUX_POWERS
+    maps = {}
+    for name, data in sums.items():
+        if name in ("acceptance", "acceptance_off", *SEVERAL_ALPHAS):
+            continue
+        data = np.where(mask, data, np.nan)
+        factor = 1 if name not in powers else fluxes ** powers[name]
+        scale = np.reshape(u.Quantity(factor).value, (-1, 1, 1))
+        maps[name] = Map.from_geom(
+            geom, data=data * scale, unit=u.Quantity(factor).unit
+        )
     maps["mask"] = Map.from_geom(geom, data=mask, dtype=bool)
     maps["coverage"] = Map.from_geom(geom, data=coverage)
     return maps

@@ -16,6 +16,7 @@ from gammapy.utils.plotter import LazyPlotter
 from .distribution import moments, selected_pixels
 from .io import read_spatial_residuals, write_spatial_residuals
 from .joint_maps import joint_maps
+from .kernels import unit_of
 
 __all__ = ["SpatialResiduals"]
 
@@ -28,9 +29,11 @@ class SpatialResiduals:
     Parameters
     ----------
     maps : dict of `~gammapy.maps.WcsNDMap`
-        Maps of shape (n_energy, n_lat, n_lon), one energy bin per energy group, unit
-        counts, NaN outside the mask: "counts", "npred", "npred_background",
-        "variance", "sqrt_ts" (in standard deviations), and without NaN "mask" and
+        Maps of shape (n_energy, n_lat, n_lon), one energy bin per energy group, NaN
+        outside the mask: "counts", "npred", "npred_background" (counts, without a unit;
+        of a matched filter the integral flux in the energy group, cm-2 s-1), "variance"
+        (of counts, their unit squared), "sqrt_ts" (in standard deviations), and without
+        NaN "mask" and
         "coverage" (the mask after the convolution). Where the kernel depends on the
         row, "n_correlated" is its effective number of pixels.
     models : `~gammapy.modeling.models.DatasetModels`
@@ -109,9 +112,10 @@ class SpatialResiduals:
         A matched filter is f = ln(1 + A s / m), with the counts s of the source in each
         dataset and energy bin, the mean m of the model there, and the amplitude A of a
         source with 5 sigma in all of them; see
-        `gammapy.datasets.residuals.kernels.matched_filter`. The excess is the amplitude
-        of such a source at each position, (N - M) / sum(f s), in units of the amplitude
-        of the model.
+        `gammapy.datasets.residuals.kernels.matched_filter`. The excess is the integral
+        flux of such a source at each position, in cm-2 s-1: (N - M) / sum(f s), the
+        amplitude in units of that of the model, times the flux of the model between
+        the edges of the energy group. Counts and model are in that unit, too.
 
         Parameters
         ----------
@@ -213,6 +217,15 @@ class SpatialResiduals:
         return self._maps["npred_background"]
 
     @property
+    def unit(self):
+        """Unit of counts, npred and excess.
+
+        None ("") for counts, and cm-2 s-1 for a matched filter: the flux, integrated
+        over the energy group, of the source that the filter is matched to.
+        """
+        return self.counts.unit
+
+    @property
     def excess(self):
         """Counts minus predicted counts, a `~gammapy.maps.WcsNDMap`."""
         return self.counts - self.npred
@@ -286,10 +299,12 @@ class SpatialResiduals:
             method,
             variance=self._maps["variance"].data,
         )
+        unit = ""
         if METHODS[method].is_in_counts:
+            unit = self.unit
             with np.errstate(invalid="ignore", divide="ignore"):
                 residual = residual / self._maps["coverage"].data
-        return Map.from_geom(self.counts.geom, data=residual)
+        return Map.from_geom(self.counts.geom, data=residual, unit=unit)
 
     def distribution(self, mask=None):
         """Mean and standard deviation of the significance in each energy group.
@@ -376,10 +391,10 @@ class SpatialResiduals:
         Returns
         -------
         data : dict
-            Names, kernel and energy groups as plain data, without the maps.
+            Names, kernel, unit and energy groups as plain data, without the maps.
         """
         energy_edges = [f"{edge:.6g}" for edge in self.energy_axis.edges]
-        return self._meta | {"energy_edges": energy_edges}
+        return self._meta | {"unit": unit_of(self), "energy_edges": energy_edges}
 
     @property
     def _meta(self):

@@ -1,16 +1,22 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
+import json
 import pytest
 import numpy as np
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import brentq
 import astropy.units as u
 from astropy.coordinates import SkyCoord
+from astropy.io import fits
+from astropy.table import Table
 from gammapy.datasets import Datasets, MapDataset, MapDatasetOnOff, SpatialResiduals
+from gammapy.datasets.residuals.io import MAPS
+from gammapy.datasets.residuals.kernels import label_of
 from gammapy.datasets.residuals.kernels.matched_filter import source_stamps
 from gammapy.irf import PSFMap
 from gammapy.maps import Map, MapAxis, WcsGeom
 from gammapy.modeling import models
 from gammapy.stats.weighted_poisson import compute_sqrt_ts_weighted
+from gammapy.utils.testing import requires_data
 
 AXIS = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=3)
 AXIS_TRUE = MapAxis.from_energy_bounds("0.5 TeV", "20 TeV", nbin=5, name="energy_true")
@@ -82,6 +88,12 @@ def filters_by_hand(datasets):
     return filters, stamps, amplitude
 
 
+def flux_by_hand(residuals):
+    """Flux of 1e-12 (E / TeV)^-2 cm-2 s-1 TeV-1 in the energy group, in cm-2 s-1."""
+    low, high = residuals.energy_axis.edges.to_value("TeV")
+    return 1e-12 * (1 / low - 1 / high)
+
+
 def footprints_by_hand(datasets):
     """Weights, counts and background of all bins that each pixel sees."""
     filters, stamps, _ = filters_by_hand(datasets)
@@ -115,19 +127,22 @@ def test_against_sums_by_hand(datasets):
     maps = {name: map_.data[0] for name, map_ in result._maps.items()}
     for method in ("diff", "diff/sqrt(model)"):
         maps[method] = result.residual(method).data[0]
+    flux = flux_by_hand(result)
+    assert {result.unit, result.residual("diff").unit} == {u.Unit("cm-2 s-1")}
     for y, x in np.argwhere(mask)[::5]:
         f, s, n, m = seen[y, x]
         expected = {
-            "counts": np.sum(f * n) / norm,
-            "npred": np.sum(f * m) / norm,
-            "variance": np.sum(f**2 * m) / norm**2,
+            "counts": flux * np.sum(f * n) / norm,
+            "npred": flux * np.sum(f * m) / norm,
+            "variance": flux**2 * np.sum(f**2 * m) / norm**2,
             "coverage": np.sum(f * s) / norm,
-            # The amplitude also where the mask hides a part of the filter.
-            "diff": np.sum(f * (n - m)) / np.sum(f * s),
+            # The flux also where the mask hides a part of the filter.
+            "diff": flux * np.sum(f * (n - m)) / np.sum(f * s),
             "diff/sqrt(model)": np.sum(f * (n - m)) / np.sqrt(np.sum(f**2 * m)),
         }
         for name, value in expected.items():
-            assert_allclose(maps[name][y, x], value, rtol=1e-7, atol=1e-9)
+            scale = flux if name in ("counts", "npred", "diff") else 1
+            assert_allclose(maps[name][y, x], value, rtol=1e-7, atol=1e-9 * scale)
         sqrt_ts = compute_sqrt_ts_weighted(np.sum(f * n), f, m)
         assert_allclose(maps["sqrt_ts"][y, x], sqrt_ts, atol=1e-3)
 
@@ -183,7 +198,8 @@ def test_no_significance_is_lost_where_backgrounds_differ(backgrounds):
     image = result.sqrt_ts.data[0]
     assert np.unravel_index(np.argmax(image), image.shape) == (14, 12)
     assert_allclose(image.max(), 5, atol=0.1)
-    assert_allclose(result.excess.data[0, 14, 12], np.exp(log_amplitude), rtol=0.02)
+    amplitude = result.excess.data[0, 14, 12] / flux_by_hand(result)
+    assert_allclose(amplitude, np.exp(log_amplitude), rtol=0.02)
 
 
 def test_filter_of_masks_with_weights():
@@ -251,7 +267,7 @@ def test_processes_give_the_same(datasets, backend):
         models.DiskSpatialModel(r_0="0.12 deg", frame="galactic"),
     ],
 )
-def test_excess_is_the_amplitude(spatial):
+def test_excess_is_the_flux(spatial):
     kernel = models.SkyModel(INDEX_2, spatial, name="kernel")
     one, two = make_dataset(), make_dataset("two", sigma=0.05, exposure=4e12)
     position = GEOM.to_image().pix_to_coord((12, 14))
@@ -269,7 +285,8 @@ def test_excess_is_the_amplitude(spatial):
     assert result.kernel == "model" and result.correlation_radius is None
     peak = np.unravel_index(np.argmax(result.excess.data), result.excess.data.shape)
     assert peak == (0, 14, 12)
-    assert_allclose(result.excess.data[peak], amplitude, rtol=0.02)
+    flux = amplitude * flux_by_hand(result)
+    assert_allclose(result.excess.quantity[peak].to_value("cm-2 s-1"), flux, rtol=0.02)
     # What was passed in has not moved.
     assert kernel.spatial_model.lon_0.value == spatial.lon_0.value == 0
 
@@ -284,6 +301,8 @@ def test_energy_groups_are_filtered_alone(datasets):
         datasets, kernel="point-source", energy_min=edges[1]
     )
     assert_allclose(both.sqrt_ts.data[1], high.sqrt_ts.data[0], atol=1e-9)
+    # Each group has the flux between its own edges.
+    assert_allclose(both.counts.data[1], high.counts.data[0], rtol=1e-9)
     # Below 2 TeV there is the second dataset alone.
     second = datasets["two"].counts.geom.data_shape
     assert both.mask.data[0].sum() == second[1] * second[2]
@@ -304,6 +323,60 @@ def test_reads_back(tmp_path, datasets):
     other = SpatialResiduals.read(tmp_path / "residuals.fits")
     assert other.kernel == "point-source"
     assert other.to_dict() == residuals.to_dict()
+    assert other.to_dict()["unit"] == "cm-2 s-1"
+    assert_array_equal(other.counts.data, residuals.counts.data)
+    with fits.open(tmp_path / "residuals.fits") as hdulist:
+        units = {name: hdulist[name].header["BUNIT"] for name in MAPS}
+    assert u.Unit(units["counts"]) == u.Unit(units["npred"]) == u.Unit("cm-2 s-1")
+    assert u.Unit(units["variance"]) == u.Unit("cm-4 s-2")
+    assert units["sqrt_ts"] == units["coverage"] == ""
+
+
+@pytest.mark.parametrize("kernel", ["point-source", "gauss"])
+def test_files_in_amplitudes_stay_what_they_are(tmp_path, datasets, kernel, caplog):
+    """Files of format 2: arrays without a unit, and a line that says what they are."""
+    filename = tmp_path / "residuals.fits"
+    SpatialResiduals.from_datasets(datasets, kernel=kernel).write(filename)
+    with fits.open(filename, mode="update") as hdulist:
+        table = hdulist["RESIDUALS"].data
+        meta = json.loads(table["meta"][0]) | {"format": 2}
+        for name in MAPS:
+            hdulist[name].header["BUNIT"] = ""
+        before = hdulist["counts"].data.copy()
+        column = Table({"meta": [json.dumps(meta).encode()]})
+        hdulist["RESIDUALS"] = fits.BinTableHDU(column, name="RESIDUALS")
+    with caplog.at_level("WARNING"):
+        old = SpatialResiduals.read(filename)
+    assert old.unit == "" and old.to_dict()["unit"] == "counts"
+    assert_array_equal(old.counts.data, before)
+    in_amplitudes = "units of the amplitude of the source" in caplog.text
+    assert in_amplitudes == (kernel == "point-source")
+    behind = {"point-source": " [amplitude of a point source]"}
+    assert label_of(old) == behind.get(kernel, label_of(old))
+
+
+@requires_data()
+def test_flux_with_real_responses():
+    """3FHL, the Crab nebula left out of the model: the excess is its flux."""
+    path = "$GAMMAPY_DATA/fermi-3fhl-crab/Fermi-LAT-3FHL"
+    datasets = Datasets.read(
+        f"{path}_datasets.yaml", filename_models=f"{path}_models.yaml"
+    )
+    crab = datasets.models["Crab Nebula"]
+    # In the middle of a pixel, for which the filter is made.
+    lon, lat = datasets[0].counts.geom.to_image().pix_to_coord((24, 19))
+    spatial = models.PointSpatialModel(lon_0=lon, lat_0=lat, frame="galactic")
+    crab.spatial_model = spatial
+    datasets[0].counts = datasets[0].npred()
+    kernel = models.SkyModel(crab.spectral_model, models.PointSpatialModel())
+    edges = datasets[0].counts.geom.axes["energy"].edges[[0, 2, 5]]
+    residuals = SpatialResiduals.from_datasets(
+        datasets, kernel=kernel, exclude=[crab.name], energy_edges=edges
+    )
+    for idx, bounds in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+        expected = crab.spectral_model.integral(*bounds).to_value("cm-2 s-1")
+        excess = residuals.excess.quantity[idx, 19, 24].to_value("cm-2 s-1")
+        assert_allclose(excess, expected, rtol=0.03)
 
 
 def test_bad_input():

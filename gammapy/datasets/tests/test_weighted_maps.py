@@ -262,7 +262,7 @@ def test_files_of_format_1_have_other_significances(tmp_path, caplog):
     assert not caplog.records
     with fits.open(filename) as hdulist:
         meta = (
-            hdulist["RESIDUALS"].data["meta"][0].replace('"format": 2', '"format": 1')
+            hdulist["RESIDUALS"].data["meta"][0].replace('"format": 3', '"format": 1')
         )
         hdulist["RESIDUALS"] = fits.BinTableHDU(
             Table({"meta": [meta.encode()]}), name="RESIDUALS"

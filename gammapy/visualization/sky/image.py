@@ -3,10 +3,12 @@
 
 import re
 import textwrap
+from functools import partial
 import numpy as np
 from astropy.visualization import ImageNormalize
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter
 from mpl_toolkits.axes_grid1.axes_divider import AxesDivider
 from mpl_toolkits.axes_grid1.axes_size import AxesX, AxesY
 from .coordinates import format_sky_axes
@@ -21,9 +23,10 @@ __all__ = []
 BAR_WIDTH, BAR_PAD = 0.16, 0.07
 
 REGION_COLOR = "magenta"
+HARD_SPACE = "\N{NO-BREAK SPACE}"
 
 
-def plot_image(image, ax, *, cmap, limits, label, stretch=None, view=None):
+def plot_image(image, ax, *, cmap, limits, label, stretch=None, view=None, power=0):
     """Draw an image of the sky with a colour bar.
 
     Parameters
@@ -42,6 +45,8 @@ def plot_image(image, ax, *, cmap, limits, label, stretch=None, view=None):
         How values become colours. Default is None, linear.
     view : `~gammapy.visualization.sky.view.View`, optional
         Part of the image. Default is all of it.
+    power : int, optional
+        Power of ten that numbers at the colour bar are multiples of. Default is 0.
     """
     vmin, vmax = limits
     view = View.whole(image.geom.to_image()) if view is None else view
@@ -61,11 +66,11 @@ def plot_image(image, ax, *, cmap, limits, label, stretch=None, view=None):
     x_limits, y_limits = view.limits
     # What is drawn later leaves these limits alone.
     ax.set(xlim=x_limits, ylim=y_limits)
-    _plot_colorbar(ax, label, _extend(image.data, vmin, vmax))
+    _plot_colorbar(ax, label, _extend(image.data, vmin, vmax), power)
     format_sky_axes(ax, image.geom.frame)
 
 
-def _plot_colorbar(ax, label, extend):
+def _plot_colorbar(ax, label, extend, power):
     """Colour bar of the height of the map, whatever its aspect is."""
     aspect = ax.get_aspect()
     divider = AxesDivider(
@@ -79,6 +84,9 @@ def _plot_colorbar(ax, label, extend):
     if isinstance(image.norm, ImageNormalize):
         bar.set_ticks(round_ticks(image.norm))
         bar.minorticks_off()
+    if power:
+        bar.formatter = FuncFormatter(partial(_in_powers, power=power))
+        bar.update_ticks()
     bar.set_label(label)
     settle_axes(ax)
     length = bar.ax.yaxis.label.get_window_extent().height
@@ -87,17 +95,23 @@ def _plot_colorbar(ax, label, extend):
         bar.set_label(_in_lines(label, int(len(label) * height / length)))
 
 
+def _in_powers(value, _position, power):
+    """Number at a colour bar, in powers of ten."""
+    return f"{value / 10.0**power:.6g}".replace("-", "\N{MINUS SIGN}")
+
+
 def _in_lines(label, longest):
     """Label in lines of about the same length, as few as there can be."""
     # Numbers and their unit stay together, and so does the scale of the colours.
-    text = re.sub(r" (deg|scale\))", "\N{NO-BREAK SPACE}\\1", label)
+    together = r"[\d.]+ deg|\[10[^]]+\]|\(\w+ scale\)"
+    text = re.sub(together, lambda part: part[0].replace(" ", HARD_SPACE), label)
     longest = max(longest, 1)
     n_lines = -(-len(text) // longest)
     for width in range(len(text) // n_lines, longest + 1):
         lines = textwrap.wrap(text, width, break_long_words=False)
         if len(lines) <= n_lines:
             break
-    return "\n".join(lines).replace("\N{NO-BREAK SPACE}", " ")
+    return "\n".join(lines).replace(HARD_SPACE, " ")
 
 
 def _extend(data, vmin, vmax):

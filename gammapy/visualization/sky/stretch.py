@@ -26,6 +26,7 @@ KNEE_MIN = 1e-5
 TICK_DISTANCE = 0.12
 # Digits of ticks; those that come first are preferred.
 TICK_DIGITS = (1, 5, 2, 3)
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def check_stretch(name):
@@ -84,6 +85,31 @@ def find_stretch(name, values, vmin, vmax):
 def scale_label(label, name):
     """Label of a colour bar that says which stretch its colours have."""
     return label if name == "linear" else f"{label} ({name} scale)"
+
+
+def power_and_unit(unit, limits):
+    """Power of ten that makes small values legible, and a unit with it as text.
+
+    Parameters
+    ----------
+    unit : `~astropy.units.Unit`
+        Unit.
+    limits : tuple of float
+        Limits of the colours.
+
+    Returns
+    -------
+    power : int
+        Exponent of ten, 0 without a unit.
+    text : str
+        Unit in brackets, empty without a unit.
+    """
+    if unit == "":
+        return 0, ""
+    power = int(np.floor(np.log10(np.max(np.abs(limits)))))
+    factor = "" if power == 0 else f"10{str(power).translate(SUPERSCRIPTS)} "
+    text = " ".join(sorted(unit.to_string("fits").split())).translate(SUPERSCRIPTS)
+    return power, f" [{factor}{text}]"
 
 
 def round_ticks(norm):

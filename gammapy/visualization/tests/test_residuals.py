@@ -799,24 +799,31 @@ def test_plots_change_nothing(datasets):
     assert (datasets[0].counts.data == counts).all()
 
 
-def test_labels_of_a_matched_filter(datasets):
-    """Sums of a matched filter are no counts, but amplitudes of its source."""
+@pytest.mark.parametrize("kernel", ["point-source", "bright"])
+def test_labels_of_a_matched_filter(datasets, kernel):
+    """Sums of a matched filter are no counts, but fluxes of its source."""
     panels = ["counts", "npred", "excess", "diff", "significance"]
-
-    def labels(kernel):
-        options = {"kernel": kernel, "stretch": "linear"}
-        axes = plot_spatial_residuals(datasets, panels=panels, **options)
-        assert_nothing_overlaps(axes)
-        bars = [image_of(axes[panel]).colorbar.ax for panel in panels]
-        return [bar.get_ylabel().replace("\n", " ") for bar in bars]
-
-    unit = "[amplitude of a point source]"
-    *of_sums, significance = labels("point-source")
+    kernel = kernel if kernel == "point-source" else datasets.models[kernel]
+    options = {"kernel": kernel, "stretch": "sqrt"}
+    axes = plot_spatial_residuals(datasets, panels=panels, **options)
+    assert_nothing_overlaps(axes)
+    bars = [image_of(axes[panel]).colorbar for panel in panels]
+    labels = [bar.ax.get_ylabel().replace("\n", " ") for bar in bars]
+    *of_sums, significance = labels
     quantities = ["Counts", "Predicted counts", "Excess counts", "Counts - model"]
-    assert of_sums == [f"{quantity} {unit}" for quantity in quantities]
+    for label, quantity in zip(of_sums, quantities, strict=True):
+        assert label.startswith(f"{quantity} as integral flux [10⁻")
+        assert "cm⁻² s⁻¹]" in label
+        assert label.endswith(" (sqrt scale)") == (quantity in quantities[:2])
     assert significance.startswith("Significance")
-    counts = labels(datasets.models["bright"])[0]
-    assert counts == "Counts [amplitude of the source]"
+    # Numbers times the power of ten are the values that have the colours.
+    for bar, label in zip(bars, of_sums, strict=False):
+        digits = label.split("10⁻")[1].split(" ")[0]
+        power = -int(digits.translate(str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")))
+        texts = [text.get_text() for text in bar.ax.get_yticklabels()]
+        numbers = [float(text.replace("\N{MINUS SIGN}", "-")) for text in texts]
+        assert_allclose(np.array(numbers) * 10.0**power, bar.get_ticks(), rtol=1e-5)
+        assert 1 <= bar.mappable.get_clim()[1] / 10.0**power < 10
 
 
 def test_models_are_drawn_as_they_were(datasets):

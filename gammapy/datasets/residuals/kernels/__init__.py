@@ -100,7 +100,16 @@ def make_sky_kernel(kernel, radius, geom):
 
 def label_of(residuals):
     """Text behind a quantity of `~gammapy.datasets.SpatialResiduals`."""
+    if residuals.unit != "":
+        return " as integral flux"
     return KERNELS[residuals.kernel].label.format(radius=residuals.correlation_radius)
+
+
+def unit_of(residuals):
+    """Unit of the sums of `~gammapy.datasets.SpatialResiduals` as text."""
+    if residuals.unit == "":
+        return "counts"
+    return " ".join(sorted(residuals.unit.to_string("fits").split()))
 
 
 def check_on_off(weights):

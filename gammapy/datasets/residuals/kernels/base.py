@@ -35,7 +35,7 @@ class Kernel:
     #: Text behind a quantity that is summed with it, which may hold "{radius}".
     label = ""
     #: Whether each energy bin of each dataset has weights of its own, so that sums are
-    #: amplitudes instead of counts.
+    #: amplitudes, and maps fluxes, instead of counts.
     has_bin_weights = False
 
     def __init__(self, value=None, radius=None):

@@ -1,7 +1,9 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Filters matched to a source: weights of their own for each energy bin."""
 
+from itertools import pairwise
 import numpy as np
+import astropy.units as u
 from ..grids import image_slices
 from ..sky_geometry import worst_disc
 from .base import Kernel
@@ -10,6 +12,8 @@ from .matched_sums import matched_sums
 from .plane import warn_of_disc
 
 __all__ = []
+
+FLUX_UNIT = "cm-2 s-1"
 
 
 class MatchedKernel(Kernel):
@@ -57,6 +61,25 @@ class BinWeights:
     def finish(self, joint, mask, levels):
         """Images as they are: the filter was applied bin by bin."""
         return joint.images
+
+    def fluxes(self, edges):
+        """Integral flux of the source in each energy group, by which sums are scaled.
+
+        Parameters
+        ----------
+        edges : `~astropy.units.Quantity`
+            Edges of the groups.
+
+        Returns
+        -------
+        fluxes : `~astropy.units.Quantity`
+            Fluxes of the source as it is, of shape (n_groups,).
+        """
+        spectrum = self._source.spectral_model
+        fluxes = [
+            spectrum.integral(*bounds).to(FLUX_UNIT) for bounds in pairwise(edges)
+        ]
+        return u.Quantity(fluxes)
 
 
 def warn_of_filters(datasets, geom, mask):

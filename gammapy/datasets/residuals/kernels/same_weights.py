@@ -59,6 +59,10 @@ class SameWeights:
         sums["sqrt_ts"] = summed_significance(sums, mask)
         return sums
 
+    def fluxes(self, edges):
+        """None: the sums are counts."""
+        return None
+
     def _sum(self, name, images):
         """Sums of neighbours, of what is not summed the largest."""
         is_maximum = name in MAXIMA

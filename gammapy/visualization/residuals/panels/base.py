@@ -6,7 +6,7 @@ import numpy as np
 from gammapy.maps.energy_bins import format_energy_range
 from gammapy.visualization.sky.image import BAR_PAD, BAR_WIDTH, plot_image, plot_region
 from gammapy.visualization.sky.models import plot_models
-from gammapy.visualization.sky.stretch import scale_label
+from gammapy.visualization.sky.stretch import power_and_unit, scale_label
 
 __all__ = []
 
@@ -89,14 +89,16 @@ class MapPanel(Panel):
         image = self.image(residuals, idx)
         limits = self.limits(residuals, idx, image.data, options)
         name, stretch = self.stretch(residuals, idx, limits, options)
+        power, unit = power_and_unit(image.unit, limits)
         plot_image(
             image,
             ax,
             cmap=self.cmap,
             limits=limits,
-            label=scale_label(self.label(residuals), name),
+            label=scale_label(self.label(residuals) + unit, name),
             stretch=stretch,
             view=options.view,
+            power=power,
         )
         plot_region(options.region, ax)
         plot_models(options.components, ax, color=self.line_color)

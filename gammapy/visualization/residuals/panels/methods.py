@@ -28,7 +28,7 @@ class MethodPanel(MapPanel):
 
 
 class DifferencePanel(MethodPanel):
-    """Difference per pixel, or the amplitude of a matched filter."""
+    """Difference per pixel, or the flux of a matched filter."""
 
     def label(self, residuals):
         has_bin_weights = KERNELS[residuals.kernel].has_bin_weights
