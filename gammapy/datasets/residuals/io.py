@@ -4,6 +4,7 @@
 import json
 import logging
 import warnings
+import astropy.units as u
 from astropy.io import fits
 from astropy.table import Table
 from astropy.utils.exceptions import AstropyUserWarning
@@ -52,6 +53,8 @@ ENTRIES = (
     "models",
     "format",
 )
+#: What files of today hold where there is something to hold.
+LATER_ENTRIES = ("kernel_radius",)
 
 
 def write_spatial_residuals(residuals, filename, overwrite=False):
@@ -163,7 +166,7 @@ def _from_hdulist(hdulist):
         if difference := describe_difference(map_.geom, geom):
             raise ValueError(f"the map {name} is not on that of counts: {difference}.")
     meta["models"] = models_from_yaml(meta["models"])
-    _check_meta(meta)
+    _check_meta(meta, geom.axes["energy"].nbin)
     return maps, meta
 
 
@@ -175,9 +178,9 @@ def models_from_yaml(text):
         raise ValueError(f"its models cannot be read: {error}") from error
 
 
-def _check_meta(meta):
+def _check_meta(meta, n_groups):
     """Parse the radius; an error that names an entry that is not as it was written."""
-    if unknown := set(meta) - set(ENTRIES):
+    if unknown := set(meta) - {*ENTRIES, *LATER_ENTRIES}:
         raise ValueError(f"unknown entries {', '.join(sorted(unknown))}.")
     check_integer("format", meta["format"])
     check_list("datasets_names", meta["datasets_names"], "names of datasets")
@@ -191,6 +194,19 @@ def _check_meta(meta):
         name = "correlation_radius"
         radius = meta[name] = parse_quantity(name, meta[name], "deg")
         check_number(name, radius.value, above=0)
+    if "kernel_radius" in meta:
+        meta["kernel_radius"] = _parse_radii(meta["kernel_radius"], n_groups)
+
+
+def _parse_radii(radii, n_groups):
+    """Radii of the kernel, NaN for energy groups without any bin."""
+    name = "kernel_radius"
+    if len(check_list(name, radii, "radii")) != n_groups:
+        raise ValueError(f"{name}: {len(radii)} radii for {n_groups} energy groups.")
+    try:
+        return u.Quantity([u.Quantity(radius) for radius in radii]).to("deg")
+    except (TypeError, ValueError, u.UnitConversionError):
+        raise ValueError(f"{name}: expected radii, got {show(radii)}.") from None
 
 
 def read_map(hdulist, name):

@@ -89,6 +89,7 @@ def joint_maps(
         "datasets_names": datasets.names,
         "kernel": kernel.name,
         "correlation_radius": kernel.correlation_radius,
+        "kernel_radius": weights.radius,
         "n_pixels_correlated": n_correlated,
         "exclude": exclude,
     }

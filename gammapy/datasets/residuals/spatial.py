@@ -49,6 +49,9 @@ class SpatialResiduals:
         row, the harmonic mean over the pixels of the mask. Default is 1.
     exclude : list of str
         Names of the components that were left out of the model.
+    kernel_radius : `~astropy.units.Quantity`, optional
+        Radius of the circle that stands for the kernel on maps, one for all or one per
+        energy group. Default is ``correlation_radius``.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class SpatialResiduals:
         correlation_radius=None,
         n_pixels_correlated=1.0,
         exclude=(),
+        kernel_radius=None,
     ):
         self._maps = maps
         self._models = models
@@ -69,6 +73,7 @@ class SpatialResiduals:
         self._correlation_radius = correlation_radius
         self._n_pixels_correlated = n_pixels_correlated
         self._exclude = list(exclude)
+        self._kernel_radius = kernel_radius
 
     plotter = LazyPlotter("SpatialResidualsPlotter")
 
@@ -261,6 +266,22 @@ class SpatialResiduals:
         return self._correlation_radius
 
     @property
+    def kernel_radius(self):
+        """Radius of the circle that stands for the kernel, one per energy group.
+
+        It is that of the top-hat, the standard deviation of the Gaussian, and for other
+        kernels the radius around their middle that holds 68 percent: of the counts of
+        the source that a filter is matched to, or of the weights of a map. None for
+        single pixels, and for files of other kernels that do not hold it.
+        """
+        # Old pickles do not have it.
+        radius = getattr(self, "_kernel_radius", None)
+        radius = self._correlation_radius if radius is None else radius
+        if radius is None:
+            return None
+        return np.broadcast_to(radius, self.energy_axis.nbin, subok=True)
+
+    @property
     def exclude(self):
         """Names of the components that were left out of the model."""
         return self._exclude
@@ -400,13 +421,17 @@ class SpatialResiduals:
     def _meta(self):
         """Keyword arguments of the constructor that are plain data."""
         radius = self._correlation_radius
-        return {
+        meta = {
             "datasets_names": self._datasets_names,
             "kernel": self._kernel,
             "correlation_radius": None if radius is None else str(radius),
             "n_pixels_correlated": float(self._n_pixels_correlated),
             "exclude": self._exclude,
         }
+        radii = self.kernel_radius
+        if radius is None and radii is not None:
+            meta["kernel_radius"] = [f"{value:.4g}" for value in radii]
+        return meta
 
     def write(self, filename, *, overwrite=False):
         """Write to a FITS file.

@@ -1,6 +1,8 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Kernels of joint maps: a new one is a class in a file here, and its entry below."""
 
+import numpy as np
+from .base import KernelShape
 from .gauss import Gauss
 from .map import MapKernel
 from .model import ModelKernel
@@ -110,6 +112,37 @@ def unit_of(residuals):
     if residuals.unit == "":
         return "counts"
     return " ".join(sorted(residuals.unit.to_string("fits").split()))
+
+
+def shape_of(residuals, idx):
+    """How the kernel of `~gammapy.datasets.SpatialResiduals` is drawn.
+
+    Parameters
+    ----------
+    residuals : `~gammapy.datasets.SpatialResiduals`
+        Residuals.
+    idx : int
+        Energy group.
+
+    Returns
+    -------
+    shape : `~gammapy.datasets.residuals.kernels.base.KernelShape` or None
+        Circle or pixel with its size as text; None where the size is not known.
+    """
+    radii = residuals.kernel_radius
+    kernel = KERNELS[residuals.kernel]
+    if radii is not None:
+        size = radii[idx]
+        if np.isnan(size):
+            return None
+        text = f"{size.value:.3g} {size.unit}"
+        return KernelShape(size, kernel.size_label.format(size=text))
+    if kernel.name is not None:
+        return None
+    scales = residuals.counts.geom.pixel_scales.to_value("deg")
+    sizes = sorted({f"{scale:.3g}" for scale in scales}, key=float)
+    text = f"{' x '.join(sizes)} deg"
+    return KernelShape(None, kernel.size_label.format(size=text))
 
 
 def check_on_off(weights):

@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """What a kernel of joint maps is."""
 
+from dataclasses import dataclass
 import numpy as np
 import astropy.units as u
 from gammapy.utils.arguments import parse_quantity
@@ -9,6 +10,14 @@ from .rows import row_kernel
 from .same_weights import SameWeights
 
 __all__ = []
+
+
+@dataclass(frozen=True)
+class KernelShape:
+    """What is drawn of a kernel: a circle with this radius, or a pixel without one."""
+
+    radius: u.Quantity | None
+    text: str
 
 
 class Kernel:
@@ -34,6 +43,9 @@ class Kernel:
     is_for_on_off = False
     #: Text behind a quantity that is summed with it, which may hold "{radius}".
     label = ""
+    #: Text that says how large it is, which may hold "{size}": the radius, or the size
+    #: of a pixel for kernels without one.
+    size_label = "{size}"
     #: Whether each energy bin of each dataset has weights of its own, so that sums are
     #: amplitudes, and maps fluxes, instead of counts.
     has_bin_weights = False
@@ -84,8 +96,14 @@ class WeightsKernel(Kernel):
         """Kernel of an image: the same everywhere, or one for each row."""
         return PlaneKernel(self.weights(geom))
 
+    def drawn_radius(self, geom):
+        """Radius of the circle that stands for it, None for a pixel."""
+        return self.correlation_radius
+
     def on(self, geom, *, is_on_off=False):
-        return SameWeights(self.on_sky(geom), geom, is_on_off=is_on_off)
+        kernel = self.on_sky(geom)
+        radius = self.drawn_radius(geom)
+        return SameWeights(kernel, geom, is_on_off=is_on_off, radius=radius)
 
 
 class RadialKernel(WeightsKernel):

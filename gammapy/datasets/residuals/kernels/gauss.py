@@ -15,6 +15,7 @@ class Gauss(RadialKernel):
     name = "gauss"
     given_as = "'gauss'"
     label = " per pixel, Gaussian of {radius}"
+    size_label = r"$\sigma$ = {size}"
     plural = "Gaussians"
     reach = GAUSS_EXTENT
     extent = 2

@@ -5,6 +5,7 @@ import numpy as np
 import astropy.units as u
 from gammapy.maps import Map
 from .base import WeightsKernel
+from .containment import containment_radius
 
 __all__ = []
 
@@ -16,6 +17,7 @@ class MapKernel(WeightsKernel):
     given_as = "a Map"
     is_named = False
     label = " weighted with the kernel"
+    size_label = "kernel (68%) {size}"
 
     @classmethod
     def accepts(cls, value):
@@ -24,6 +26,9 @@ class MapKernel(WeightsKernel):
     def weights(self, geom):
         _check_pixels(self.value, geom)
         return _weights_from_map(self.value)
+
+    def drawn_radius(self, geom):
+        return containment_radius(self.weights(geom), geom)
 
 
 def _weights_from_map(kernel):

@@ -46,10 +46,12 @@ class BinWeights:
         self._source = source
         self._geom = geom
         self.n_correlated = None
+        # Of the circle that stands for the kernel, one per energy group.
+        self.radius = None
 
     def reduce(self, datasets, selection, n_jobs=None, backend=None):
         """Images of all datasets, with their significance."""
-        joint, self.n_correlated = matched_sums(
+        joint, self.n_correlated, self.radius = matched_sums(
             datasets, selection, self._source, self._geom, n_jobs, backend
         )
         return joint

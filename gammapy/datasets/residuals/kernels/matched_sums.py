@@ -13,6 +13,7 @@ from ..fourier import ROUNDING, SMALL, Convolution, sum_windows
 from ..grids import pixel_offset
 from ..sums import JointSums, Reduced, reduce_all
 from ..weighted import fine_columns, solve_fine
+from .containment import containment_radii
 from .matched_filter import look_at, make_filters, period_of, wrap
 
 __all__ = []
@@ -49,6 +50,8 @@ def matched_sums(datasets, selection, source, geom, n_jobs=None, backend=None):
         source), "variance", "coverage" and "sqrt_ts".
     n_correlated : float
         Number of pixels that one value depends on.
+    radii : `~astropy.units.Quantity`
+        Radii that hold 68 percent of the counts of the source, one per energy group.
     """
     inputs = list(
         reduce_all(
@@ -59,9 +62,9 @@ def matched_sums(datasets, selection, source, geom, n_jobs=None, backend=None):
         )
     )
     highest = 1.0 if selection.levels is None else selection.levels.max()
-    filters = make_filters(
-        inputs, [selection.groups(dataset) for dataset in datasets], highest
-    )
+    bins = [selection.groups(dataset) for dataset in datasets]
+    filters = make_filters(inputs, bins, highest)
+    radii = containment_radii(inputs, bins, geom)
     tasks = [
         (dataset, selection, f) for dataset, f in zip(datasets, filters, strict=True)
     ]
@@ -69,7 +72,7 @@ def matched_sums(datasets, selection, source, geom, n_jobs=None, backend=None):
     for item in reduce_all(filter_dataset, tasks, n_jobs, backend):
         joint.add(item)
     if not joint.energies:
-        return joint, 1.0
+        return joint, 1.0, radii
     groups = filters[0].groups
     # Where the source is not seen there is nothing to look for.
     norms = np.array([group.norm / group.scale for group in groups])
@@ -95,7 +98,7 @@ def matched_sums(datasets, selection, source, geom, n_jobs=None, backend=None):
             images[name][idx] *= (group.scale / group.norm) ** power
     joint.images = {name: images[name] for name in (*FILTERED, "sqrt_ts")}
     of_sums, of_squares = np.sum(joint.moments[:, :2], axis=0)
-    return joint, of_sums / of_squares if of_squares > 0 else 1.0
+    return joint, of_sums / of_squares if of_squares > 0 else 1.0, radii
 
 
 def _node_name(idx):

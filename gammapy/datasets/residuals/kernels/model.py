@@ -14,6 +14,7 @@ class ModelKernel(MatchedKernel):
     given_as = "a SkyModel"
     is_named = False
     label = " [amplitude of the source]"
+    size_label = "source (68%) {size}"
 
     @classmethod
     def accepts(cls, value):

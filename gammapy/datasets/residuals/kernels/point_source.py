@@ -13,6 +13,7 @@ class PointSource(MatchedKernel):
     name = "point-source"
     given_as = "'point-source'"
     label = " [amplitude of a point source]"
+    size_label = "PSF (68%) {size}"
 
     def source(self):
         return SkyModel(PowerLawSpectralModel(index=2), PointSpatialModel())

@@ -21,10 +21,14 @@ class SameWeights:
         Geometry of the images.
     is_on_off : bool, optional
         Whether the datasets have off counts. Default is False.
+    radius : `~astropy.units.Quantity`, optional
+        Radius of the circle that stands for the kernel where it is drawn. Default is
+        None, for a pixel.
     """
 
-    def __init__(self, kernel, geom, *, is_on_off=False):
+    def __init__(self, kernel, geom, *, is_on_off=False, radius=None):
         self._geom = geom
+        self.radius = radius
         self.is_uniform = kernel.is_uniform
         self._is_on_off = is_on_off
         # Weights of on-off data are those of a sum.

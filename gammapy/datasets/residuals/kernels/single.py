@@ -12,6 +12,7 @@ class SinglePixels(WeightsKernel):
     name = None
     given_as = "None"
     label = " per pixel"
+    size_label = "pixel {size}"
     is_for_on_off = True
 
     @classmethod

@@ -12,6 +12,7 @@ class TopHat(RadialKernel):
     name = "tophat"
     given_as = "'tophat'"
     label = " within {radius}"
+    size_label = "radius {size}"
     plural = "Discs"
     is_for_on_off = True
 
