@@ -283,7 +283,7 @@ class Datasets:
         kwargs_spatial : dict, optional
             Arguments for the map alone, which win over those below: "method", options
             of `SpatialResiduals.from_datasets`, and "vmin", "vmax", "vsig", "stretch",
-            "crop", "models", "region". Default is None.
+            "crop", "models", "models_style", "region". Default is None.
         kwargs_spectral : dict, optional
             Arguments for the other panel alone, which win over those below: "method"
             and those of `SpectralResiduals.from_datasets`. Default is None.

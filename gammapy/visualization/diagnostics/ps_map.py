@@ -14,6 +14,7 @@ from gammapy.visualization.residuals.panels.base import (
 from gammapy.visualization.residuals.style import check_map_style, view_of
 from gammapy.visualization.sky.contours import plot_contours
 from gammapy.visualization.sky.models import select_components
+from gammapy.visualization.sky.names import check_models_style, name_all
 
 __all__ = ["PSMapPlotter"]
 
@@ -109,6 +110,7 @@ class PSMapPlotter(BasePlotter):
         *,
         panels=("ps", "worst_energy"),
         models=True,
+        models_style="auto",
         region=None,
         vsig=5,
         crop=True,
@@ -122,7 +124,7 @@ class PSMapPlotter(BasePlotter):
             Result.
         panels : list of str, optional
             What to draw: "ps", "sigma", "worst_energy". Default is PS and energy.
-        models, region : optional
+        models, models_style, region : optional
             As in `~gammapy.visualization.plot_spatial_residuals`.
         vsig : float, optional
             Where the colours of "sigma" end; those of "ps" end at 5 sigma. Default
@@ -143,6 +145,7 @@ class PSMapPlotter(BasePlotter):
             If a panel or option is not valid, before anything is drawn.
         """
         selected = check_panels(panels, PANELS)
+        check_models_style("models_style", models_style)
         check_map_style(None, None, vsig, "linear", crop)
         shown = [] if ps_map.models is None else ps_map.models
         view = view_of(ps_map, crop)
@@ -150,12 +153,15 @@ class PSMapPlotter(BasePlotter):
             components=select_components(shown, models),
             region=parse_region(region),
             vsig=vsig,
+            left_out=tuple(ps_map.meta.get("exclude", ())),
             view=view,
         )
         with self._rc_context():
             grid = axes_grid(ps_map, selected, axes, view)
+            maps = []
             for panel in selected:
                 (ax,) = grid[panel.name]
-                panel.draw(ps_map, 0, ax, options)
+                maps += panel.draw(ps_map, 0, ax, options)
                 ax.set_title(panel.full_title(ps_map, 0), fontsize="medium")
+            name_all(maps, models_style, is_new=axes is None)
         return {name: row[0] for name, row in grid.items()}

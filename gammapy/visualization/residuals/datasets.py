@@ -19,7 +19,16 @@ from .layout import two_panels
 __all__ = ["DatasetsPlotter"]
 
 # What goes to the drawing of joint maps, not to their computation.
-MAP_STYLE = ("models", "region", "vmin", "vmax", "vsig", "stretch", "crop")
+MAP_STYLE = (
+    "models",
+    "models_style",
+    "region",
+    "vmin",
+    "vmax",
+    "vsig",
+    "stretch",
+    "crop",
+)
 COMMON_OPTIONS = ("exclude", "apply_mask")
 
 

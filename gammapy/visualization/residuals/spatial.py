@@ -8,6 +8,7 @@ from gammapy.utils.arguments import check_type
 from gammapy.visualization.axes import check_plain_axes
 from gammapy.visualization.plotter import BasePlotter
 from gammapy.visualization.sky.models import select_components
+from gammapy.visualization.sky.names import check_models_style, name_all
 from gammapy.visualization.sky.spots import check_spots
 from .compute import spatial_residuals
 from .layout import axes_grid
@@ -50,6 +51,7 @@ class SpatialResidualsPlotter(BasePlotter):
         *,
         panels=("counts", "npred", "significance", "distribution"),
         models=True,
+        models_style="auto",
         region=None,
         vmin=None,
         vmax=None,
@@ -65,8 +67,9 @@ class SpatialResidualsPlotter(BasePlotter):
         ----------
         residuals : `~gammapy.datasets.SpatialResiduals`
             Residuals.
-        panels, models, region, vmin, vmax, vsig, stretch, crop, spots, axes : optional
-            As in `~gammapy.visualization.plot_spatial_residuals`.
+        panels, models, models_style, region, vmin, vmax, vsig, stretch : optional
+            As in `~gammapy.visualization.plot_spatial_residuals`, and so are crop,
+            spots and axes.
 
         Returns
         -------
@@ -75,6 +78,7 @@ class SpatialResidualsPlotter(BasePlotter):
             several.
         """
         panels = check_panels(panels)
+        check_models_style("models_style", models_style)
         check_map_style(vmin, vmax, vsig, stretch, crop)
         if spots is not None:
             check_spots(spots)
@@ -86,15 +90,18 @@ class SpatialResidualsPlotter(BasePlotter):
             vmax=vmax,
             vsig=vsig,
             spots=spots,
+            left_out=tuple(residuals.exclude),
             stretch=stretch,
             view=view,
         )
         with self._rc_context():
             grid = axes_grid(residuals, panels, axes, view)
+            maps = []
             for panel in panels:
                 for idx, ax in enumerate(grid[panel.name]):
-                    panel.draw(residuals, idx, ax, options)
+                    maps += panel.draw(residuals, idx, ax, options)
                     ax.set_title(panel.full_title(residuals, idx), fontsize="medium")
+            name_all(maps, models_style, is_new=axes is None)
         is_single = residuals.energy_axis.nbin == 1
         return {name: row[0] if is_single else row for name, row in grid.items()}
 
@@ -138,6 +145,7 @@ def plot_spatial_residuals(
     *,
     panels=("counts", "npred", "significance", "distribution"),
     models=True,
+    models_style="auto",
     region=None,
     vmin=None,
     vmax=None,
@@ -160,7 +168,12 @@ def plot_spatial_residuals(
         "diff/sqrt(model)", "significance".
     models : bool, list of str or `~gammapy.modeling.models.Models`, optional
         Components to draw on the maps: True all, False none, or names.
-        Default is True.
+        Default is True. Fitted ones have solid lines, frozen ones pale dotted lines,
+        and those that ``exclude`` left out dashed lines and an upright cross.
+    models_style : {"auto", "names", "markers"}, optional
+        Whether names stand beside the components, or numbers with a legend, as in
+        `plot_models`, the same on all maps. "auto" writes names where all of them fit.
+        Default is "auto".
     region : `~regions.SkyRegion`, list of them, or str, optional
         Region to outline, as far as it lies on the map. Default is None.
     vmin, vmax : float, optional
@@ -168,9 +181,10 @@ def plot_spatial_residuals(
         highest value that is not masked, or 300 times what half a percent of the
         pixels exceed, if that is lower.
     vsig : float, optional
-        Colours of the significance end at plus and minus this; beyond it contours
-        every 2 sigma (wider where there would be too many) carry their value. An area
-        too small for that has its extreme value beside it. Default is 5.
+        Colours of all maps in sigma end at plus and minus this. Beyond it each
+        connected area has a dot at its extreme, with the value, and contours every 2
+        sigma (wider where there would be too many) that carry theirs; those without
+        room for it are left out. Default is 5.
     stretch : {"auto", "linear", "sqrt", "asinh", "log"}, optional
         Stretch of the colours of "counts" and "npred", see `astropy.visualization`;
         their colour bars name one that is not linear. "auto" takes "sqrt" or "asinh"
@@ -214,6 +228,7 @@ def plot_spatial_residuals(
     ['counts', 'npred', 'significance', 'distribution']
     """
     check_panels(panels)
+    check_models_style("models_style", models_style)
     check_map_style(vmin, vmax, vsig, stretch, crop)
     parse_region(region)
     if spots is not None:
@@ -223,6 +238,7 @@ def plot_spatial_residuals(
         residuals,
         panels=panels,
         models=models,
+        models_style=models_style,
         region=region,
         vmin=vmin,
         vmax=vmax,

@@ -2,15 +2,11 @@
 """Draw the components of a model on a sky map."""
 
 import numpy as np
-import astropy.units as u
 from astropy.visualization.wcsaxes import WCSAxes
 import matplotlib.pyplot as plt
-from matplotlib.colors import is_color_like, to_rgb
+from matplotlib.colors import is_color_like
 from gammapy.maps import Map
-from gammapy.modeling.models import (
-    ModelBase,
-    TemplateSpatialModel,
-)
+from gammapy.modeling.models import ModelBase
 from gammapy.modeling.models.backgrounds import is_on_sky
 from gammapy.utils.arguments import (
     check_integer,
@@ -20,16 +16,8 @@ from gammapy.utils.arguments import (
 )
 from gammapy.visualization.axes import check_wcs_axes
 from gammapy.visualization.plotter import BasePlotter
-from .labels import place_labels
-from .outlines import (
-    add_line,
-    crosses_axes,
-    curve_vertices,
-    error_outline,
-    halo,
-    is_inside,
-    sky_outlines,
-)
+from .components import DrawnMap, draw_components, has_place
+from .names import check_models_style, legend_on_axes, name_components
 
 __all__ = ["ModelsPlotter", "plot_models", "select_components"]
 
@@ -52,14 +40,25 @@ class ModelsPlotter(BasePlotter):
     >>> ax = ModelsPlotter({"font.size": 8}).plot(models, ax)
     """
 
-    def plot(self, models, ax, *, select=True, max_names=12, fontsize=8, color="black"):
+    def plot(
+        self,
+        models,
+        ax,
+        *,
+        select=True,
+        style="auto",
+        left_out=(),
+        max_names=None,
+        fontsize=8,
+        color="black",
+    ):
         """Draw position, extension and name of the components.
 
         Parameters
         ----------
         models : `~gammapy.modeling.models.Models`
             Models.
-        ax, select, max_names, fontsize, color : optional
+        ax, select, style, left_out, max_names, fontsize, color : optional
             As in `~gammapy.visualization.plot_models`.
 
         Returns
@@ -70,25 +69,24 @@ class ModelsPlotter(BasePlotter):
         Raises
         ------
         ValueError
-            If the colour is none, or a name is not among the models.
+            If the colour or the style is none, or a name is not among the models.
         """
         check_wcs_axes(ax)
-        check_integer("max_names", max_names, low=0)
+        check_models_style("style", style)
+        if max_names is not None:
+            check_integer("max_names", max_names, low=0)
         check_number("fontsize", fontsize, above=0)
         if not is_color_like(color):
             raise ValueError(
                 f"color: expected a colour of matplotlib, got {show(color)}."
             )
-        components = [
-            model
-            for model in select_components(models, select, name="select")
-            if _has_place(model.spatial_model)
-        ]
+        components = select_components(models, select, name="select")
         with self._rc_context():
-            drawn = [(model, _plot_component(model, ax, color)) for model in components]
-            named = [(model, anchor) for model, anchor in drawn if anchor is not None]
-            named.sort(key=lambda pair: _brightness(pair[0]), reverse=True)
-            place_labels(_name_labels(named[:max_names], color), ax, fontsize=fontsize)
+            drawn = draw_components(components, ax, color=color, left_out=left_out)
+            maps = [DrawnMap(ax, drawn, color)]
+            used = name_components(maps, style, max_names=max_names, fontsize=fontsize)
+            if used == "markers":
+                legend_on_axes(maps[0], fontsize=fontsize)
         return ax
 
     def sky_axes(self, ax=None):
@@ -112,18 +110,29 @@ class ModelsPlotter(BasePlotter):
             return Map.create(binsz=1).plot()
 
 
-def plot_models(models, ax, *, select=True, max_names=12, fontsize=8, color="black"):
+def plot_models(
+    models,
+    ax,
+    *,
+    select=True,
+    style="auto",
+    left_out=(),
+    max_names=None,
+    fontsize=8,
+    color="black",
+):
     """Draw position, extension and name of model components on a sky map.
 
     A cross marks the position, with the ellipse that holds it at 95 percent
     probability when its error is known (a line when only one coordinate has an
     error). The outline is that of ``to_region``. Components with free parameters are
-    drawn in solid lines, frozen ones paler and dotted. Templates and constant models
-    have no place on the sky and are left out, as is what lies outside the map; of a
+    drawn in solid lines, frozen ones paler and dotted, and those that were left out of
+    the model dashed, with an upright cross. Templates and constant models have no
+    place on the sky and are not drawn, nor is what lies outside the map; of a
     component centred outside the outline is drawn where it reaches in.
 
-    Names keep clear of each other, of markers and of other text on the map; one that
-    finds no free place is left out.
+    Names keep clear of each other, of markers and of other text on the map. Where they
+    do not all fit, components have numbers instead, and a legend.
 
     Parameters
     ----------
@@ -133,9 +142,16 @@ def plot_models(models, ax, *, select=True, max_names=12, fontsize=8, color="bla
         Axes of a sky map, with its limits set, by Gammapy or not.
     select : bool, list of str or `~gammapy.modeling.models.Models`, optional
         Which components to draw: True all, False none, or names. Default is True.
+    style : {"auto", "names", "markers"}, optional
+        What stands beside the crosses: "names" writes the names that find a free place;
+        "markers" writes numbers, in the order of the models, and a legend below the
+        map, or on it where the figure has no room. "auto" writes names when all of them
+        fit, else numbers. Default is "auto".
+    left_out : list of str, optional
+        Names of components that were left out of the model. Default is none.
     max_names : int, optional
         Number of names to write; the components that are brightest from 1 to 10 TeV
-        keep theirs. Default is 12.
+        keep theirs. When it is given, "auto" means "names". Default is 12.
     fontsize : float, optional
         Font size of the names in points. Default is 8.
     color : str, optional
@@ -150,7 +166,8 @@ def plot_models(models, ax, *, select=True, max_names=12, fontsize=8, color="bla
     Raises
     ------
     ValueError
-        If a selected name is not among the models, or has no place on the sky.
+        If a selected name is not among the models, or has no place on the sky, or if
+        there is no such style.
     TypeError
         If the axes are not those of a sky map, or these are no models.
 
@@ -167,22 +184,15 @@ def plot_models(models, ax, *, select=True, max_names=12, fontsize=8, color="bla
     >>> ax = plot_models(residuals.models, ax)
     """
     return ModelsPlotter().plot(
-        models, ax, select=select, max_names=max_names, fontsize=fontsize, color=color
+        models,
+        ax,
+        select=select,
+        style=style,
+        left_out=left_out,
+        max_names=max_names,
+        fontsize=fontsize,
+        color=color,
     )
-
-
-def _name_labels(named, color):
-    """Labels of models at their anchors."""
-    return [
-        {
-            "text": model.name,
-            "xy": anchor,
-            "gid": f"name:{model.name}",
-            "color": _style(model, color)["color"],
-            "path_effects": halo(_rim(color)),
-        }
-        for model, anchor in named
-    ]
 
 
 def select_components(models, select=True, *, name="models"):
@@ -255,7 +265,7 @@ def _check_drawable(models, name):
             reason = "is a background"
         elif model.spatial_model is None:
             reason = "has no spatial model"
-        elif not _has_place(model.spatial_model):
+        elif not has_place(model.spatial_model):
             kind = model.spatial_model.__class__.__name__
             reason = f"has a {kind}, which has no place on the sky"
         else:
@@ -318,77 +328,3 @@ def select_names(known, select=True, *, name="models"):
             f"{did_you_mean(unknown[0], known)}; there are {known}."
         )
     return names
-
-
-def _has_place(spatial_model):
-    """Whether a spatial model has a position that says where it is."""
-    return (
-        not isinstance(spatial_model, TemplateSpatialModel)
-        and hasattr(spatial_model, "lon_0")
-        and hasattr(spatial_model, "lat_0")
-    )
-
-
-def _style(model, color):
-    """Frozen components are paler, on the way to the colour of the rim."""
-    if len(model.parameters.free_parameters) > 0:
-        return {"color": to_rgb(color), "linestyle": "-"}
-    paler = 0.75 * np.array(to_rgb(color)) + 0.25 * np.array(to_rgb(_rim(color)))
-    return {"color": tuple(paler), "linestyle": ":"}
-
-
-def _rim(color):
-    return "white" if np.mean(to_rgb(color)) < 0.5 else "black"
-
-
-def _plot_component(model, ax, color):
-    """Draw outline and position; where to write the name, None outside the map."""
-    spatial, style = model.spatial_model, _style(model, color)
-    rim = _rim(color)
-    curves = [curve_vertices(outline, ax) for outline in _outlines(spatial)]
-    curves = [curve for curve in curves if crosses_axes(curve, ax)]
-    for curve in curves:
-        gid = f"outline:{model.name}"
-        add_line(*curve.T, ax, gid, lw=1.2, path_effects=halo(rim), **style)
-    if is_inside(spatial.position, ax):
-        _plot_position(model, ax, style["color"], rim)
-        return np.array(ax.wcs.world_to_pixel(spatial.position), dtype=float)
-    return _innermost(curves, ax)
-
-
-def _outlines(spatial_model):
-    try:
-        return sky_outlines(spatial_model.to_region())
-    except ValueError:  # no extension, for instance a Gaussian with sigma 0
-        return []
-
-
-def _plot_position(model, ax, color, rim):
-    """Cross, inside the outline of its error."""
-    spatial = model.spatial_model
-    x, y = ax.wcs.world_to_pixel(spatial.position)
-    style = {"color": color, "path_effects": halo(rim, 2)}
-    gid = f"position:{model.name}"
-    add_line(x, y, ax, gid, marker="x", markersize=5, zorder=5, ls="", **style)
-    error = error_outline(spatial)
-    if error is not None:
-        vertices = curve_vertices(error, ax)
-        add_line(*vertices.T, ax, f"position-error:{model.name}", lw=0.9, **style)
-
-
-def _innermost(curves, ax):
-    """Vertex of curves that is nearest to the centre of the axes."""
-    if not curves:
-        return None
-    vertices = np.concatenate(curves)
-    center = np.mean(ax.get_xlim()), np.mean(ax.get_ylim())
-    return vertices[np.nanargmin(np.hypot(*(vertices - center).T))]
-
-
-def _brightness(model):
-    """Integral flux from 1 to 10 TeV, to rank components by."""
-    try:
-        flux = model.spectral_model.integral(1 * u.TeV, 10 * u.TeV)
-        return float(np.nan_to_num(np.squeeze(flux.to_value("cm-2 s-1"))))
-    except (ValueError, NotImplementedError, u.UnitConversionError):
-        return 0.0

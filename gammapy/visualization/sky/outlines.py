@@ -19,6 +19,7 @@ from regions import (
     RectangleSkyRegion,
 )
 from matplotlib import patheffects
+from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
 from matplotlib.path import Path
 from matplotlib.transforms import Bbox
@@ -165,3 +166,8 @@ def add_line(x, y, ax, gid, **style):
 def halo(color="white", width=2.5):
     """A rim keeps lines and letters legible on any colour."""
     return [patheffects.withStroke(linewidth=width, foreground=color, alpha=0.7)]
+
+
+def rim_of(color):
+    """Colour of the rim: white around a dark colour, black around a light one."""
+    return "white" if np.mean(to_rgb(color)) < 0.5 else "black"

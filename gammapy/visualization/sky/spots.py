@@ -2,7 +2,7 @@
 """Draw numbered hot spots on a sky map."""
 
 import numpy as np
-from matplotlib.colors import is_color_like, to_rgb
+from matplotlib.colors import is_color_like
 from gammapy.diagnostics import HotSpots
 from gammapy.utils.arguments import check_number, check_type, show
 from gammapy.visualization.axes import check_wcs_axes
@@ -14,6 +14,7 @@ from .outlines import (
     curve_vertices,
     halo,
     is_inside,
+    rim_of,
     sky_outlines,
 )
 
@@ -67,7 +68,7 @@ class HotSpotsPlotter(BasePlotter):
             raise ValueError(
                 f"color: expected a colour of matplotlib, got {show(color)}."
             )
-        rim = "white" if np.mean(to_rgb(color)) < 0.5 else "black"
+        rim = rim_of(color)
         labels = []
         with self._rc_context():
             rows = zip(

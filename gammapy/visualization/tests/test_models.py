@@ -117,7 +117,7 @@ def test_names_cover_nothing(seed, figsize):
     ax = figure.add_subplot(projection=GEOM.wcs)
     Map.from_geom(GEOM).plot(ax=ax, add_cbar=True)
     models = random_models(20, seed)
-    plot_models(models, ax)
+    plot_models(models, ax, style="names")
     placed = [
         model for model in models if not model.name.endswith(("constant", "template"))
     ]
@@ -150,7 +150,7 @@ def test_names_keep_clear_of_other_text():
 def test_names_without_a_place_are_left_out():
     """A name as wide as the map cannot be written."""
     ax = map_axes()
-    plot_models([point(0, 0, "x" * 200)], ax)
+    plot_models([point(0, 0, "x" * 200)], ax, style="names")
     assert not artists(ax, "name")
     assert list(artists(ax, "position")) == ["x" * 200]
 

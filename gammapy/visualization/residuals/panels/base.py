@@ -4,8 +4,8 @@
 from dataclasses import dataclass
 import numpy as np
 from gammapy.maps.energy_bins import format_energy_range
+from gammapy.visualization.sky.components import DrawnMap, draw_components
 from gammapy.visualization.sky.image import BAR_PAD, BAR_WIDTH, plot_image, plot_region
-from gammapy.visualization.sky.models import plot_models
 from gammapy.visualization.sky.stretch import power_and_unit, scale_label
 
 __all__ = []
@@ -21,6 +21,7 @@ class DrawOptions:
     vmax: float | None = None
     vsig: float = 5
     spots: object = None
+    left_out: tuple = ()
     stretch: str = "auto"
     view: object = None
 
@@ -49,7 +50,11 @@ class Panel:
         return f"{self.title}, {energies}"
 
     def draw(self, residuals, idx, ax, options):
-        """Draw an energy group on axes; the options are `DrawOptions`."""
+        """Draw an energy group on axes; the options are `DrawOptions`.
+
+        Returns a list of the `~gammapy.visualization.sky.components.DrawnMap` whose
+        components need their names.
+        """
         raise NotImplementedError
 
     def size(self, map_size):
@@ -101,13 +106,16 @@ class MapPanel(Panel):
             power=power,
         )
         plot_region(options.region, ax)
-        plot_models(options.components, ax, color=self.line_color)
+        components = draw_components(
+            options.components, ax, color=self.line_color, left_out=options.left_out
+        )
         if options.spots is not None:
             edges = residuals.energy_axis.edges[idx : idx + 2]
             options.spots.plotter.plot(
                 options.spots, ax, energy_range=edges, color=self.spot_color
             )
         self.finish(image, ax, options)
+        return [DrawnMap(ax, components, self.line_color)]
 
     def finish(self, image, ax, options):
         """Draw what has to keep clear of all else."""

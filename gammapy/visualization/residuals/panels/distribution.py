@@ -23,6 +23,7 @@ class DistributionPanel(Panel):
 
     def draw(self, residuals, idx, ax, options):
         plot_distribution(residuals, ax, idx)
+        return []
 
 
 def plot_distribution(residuals, ax, idx, mask=None):
