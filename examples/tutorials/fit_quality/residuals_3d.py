@@ -75,8 +75,9 @@ plt.show()
 # Four panels, read in this order. **Counts and model** share one colour scale, so that
 # a difference you can see is one. The **significance** is that of the sum of the counts
 # within the correlation radius, given the model. Its colours end at five standard
-# deviations; beyond, contours carry their value. The **distribution** of all pixels is
-# compared with noise, N(0, 1).
+# deviations; beyond, each area has a dot at its extreme with the value, and contours
+# carry theirs. The circle in the corner is the kernel. The **distribution** of all
+# pixels is compared with noise, N(0, 1).
 #
 # Note what the background norms did: with no source to explain the excess, they took up
 # a part of it, and the field around the sources is too blue. A missing source is never

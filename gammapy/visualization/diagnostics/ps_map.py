@@ -12,7 +12,6 @@ from gammapy.visualization.residuals.panels.base import (
     energy_slice,
 )
 from gammapy.visualization.residuals.style import check_map_style, view_of
-from gammapy.visualization.sky.contours import plot_contours
 from gammapy.visualization.sky.models import select_components
 from gammapy.visualization.sky.names import check_models_style, name_all
 
@@ -44,8 +43,8 @@ class DeviationPanel(MapPanel):
         limit = self.limit(options)
         return -limit, limit
 
-    def finish(self, image, ax, options):
-        plot_contours(image.data, ax, self.limit(options))
+    def extremes_from(self, options):
+        return self.limit(options)
 
 
 class SigmaPanel(DeviationPanel):

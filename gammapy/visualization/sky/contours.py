@@ -2,8 +2,10 @@
 """Contours of a significance map where its colours have ended."""
 
 import numpy as np
-from scipy import ndimage
-from .labels import place_labels
+from matplotlib.contour import ContourSet
+from matplotlib.path import Path
+from matplotlib.transforms import Bbox
+from .labels import Scene
 from .outlines import halo
 
 __all__ = []
@@ -12,10 +14,13 @@ STEP = 2  # sigma
 # When this many levels are not enough, all but the first four grow by a factor.
 MAX_LEVELS = 8
 GROWTH = 1.5
-MAX_PEAKS = 10
 FONTSIZE = 7
 # Contours need this many letters' heights to carry a label.
 LABEL_LENGTHS = 4
+# Places along a contour where its label is tried.
+N_PLACES = 48
+# They run where the colours are at their darkest.
+COLOR, RIM = "white", "black"
 
 
 def contour_levels(data, vsig):
@@ -48,82 +53,101 @@ def contour_levels(data, vsig):
 
 
 def plot_contours(data, ax, vsig):
-    """Draw contours with their values.
+    """Draw contours, each with its value.
 
-    Contours that are too short for a label get the extreme value that they enclose
-    beside them.
+    A contour whose value finds no place on it is not drawn: the value covers no other
+    contour, text or marker. Low levels come first, so that around a steep peak some
+    levels are left out.
 
     Parameters
     ----------
     data : `~numpy.ndarray`
         Image.
     ax : `~matplotlib.axes.Axes`
-        Axes with the image.
+        Axes with the image and all that is to be kept free.
     vsig : float
         Where the colours end.
     """
     levels = contour_levels(data, vsig)
     if levels.size == 0:
         return
-    lines = ax.contour(
-        np.ma.masked_invalid(data),
-        levels=levels,
-        # They run where the colours are at their darkest.
-        colors="white",
+    scene = Scene(ax)
+    lines = _contour_lines(data, ax, levels)
+    kept = _with_labels(lines, scene, ax)
+    if not kept:
+        return
+    levels = sorted(kept)
+    contours = ContourSet(
+        ax,
+        levels,
+        [[vertices for vertices, _place in kept[level]] for level in levels],
+        colors=COLOR,
         linewidths=0.8,
         negative_linestyles="dashed",
     )
-    long_levels = [level for level in lines.levels if _is_long(lines, level)]
-    if long_levels:
-        lines.clabel(long_levels, fmt="%g", fontsize=FONTSIZE, inline_spacing=2)
-    written = _keep_apart(lines.labelTexts if long_levels else [])
-    labels = [
-        {
-            "text": f"{data[y, x]:.1f}",
-            "xy": (x, y),
-            "gid": "peak",
-            "color": "black",
-            "path_effects": halo(width=2),
-        }
-        for y, x in _unlabelled_peaks(data, levels, written)
-    ]
-    place_labels(labels, ax, fontsize=FONTSIZE)
+    places = [place for level in levels for _vertices, place in kept[level]]
+    options = {"fmt": "%g", "fontsize": FONTSIZE, "inline_spacing": 2}
+    for text in contours.clabel(manual=places, **options):
+        text.set(path_effects=halo(RIM, 1.5), gid="contour-label")
 
 
-def _is_long(lines, level):
-    """Whether a label would leave something to be seen of the contour of a level."""
-    path = lines.get_paths()[list(lines.levels).index(level)]
-    polygons = path.to_polygons(lines.axes.transData, closed_only=False)
-    least = LABEL_LENGTHS * FONTSIZE * lines.axes.figure.dpi / 72
-    return any(np.ptp(polygon, axis=0).max() > least for polygon in polygons)
+def _contour_lines(data, ax, levels):
+    """Lines of each level in pixel coordinates; nothing stays on the axes."""
+    contours = ax.contour(np.ma.masked_invalid(data), levels=levels)
+    lines = dict(zip(contours.levels, contours.allsegs, strict=True))
+    contours.remove()
+    return lines
 
 
-def _keep_apart(texts):
-    """Hide texts that cover an earlier one; the positions of the others."""
-    boxes, positions = [], []
-    for text in texts:
-        box = text.get_window_extent()
-        if any(box.overlaps(other) for other in boxes):
-            text.set_visible(False)
-        else:
-            boxes.append(box)
-            positions.append(text.get_position())
-    return np.reshape(positions, (-1, 2))
+def _with_labels(lines, scene, ax):
+    """Lines that have room for a label, with its place, by their level."""
+    kept, label_boxes = {}, []
+    for level in sorted(lines, key=abs):
+        size = _label_size(level, ax)
+        found = []
+        for vertices in sorted(lines[level], key=len, reverse=True):
+            points = ax.transData.transform(vertices)
+            path = Path(points)
+            if any(path.intersects_bbox(box, filled=False) for box in label_boxes):
+                continue
+            box = _label_box(points, size, scene)
+            if box is None:
+                continue
+            place = ax.transData.inverted().transform(box.min + size / 2)
+            found.append((vertices, place))
+            label_boxes.append(box)
+            scene.take(box)
+            scene.curves.append(path)
+        if found:
+            kept[level] = found
+    return kept
 
 
-def _unlabelled_peaks(data, levels, written):
-    """Pixels of the highest values in areas beyond a contour without a label."""
-    peaks = []
-    for sign in (1, -1):
-        beyond = sign * levels[sign * levels > 0]
-        if beyond.size == 0:
-            continue
-        values = np.where(np.isfinite(data), sign * data, -np.inf)
-        areas, _ = ndimage.label(values >= beyond.min(), np.ones((3, 3)))
-        for idx, (rows, columns) in enumerate(ndimage.find_objects(areas), start=1):
-            low = np.array([columns.start, rows.start]) - 1
-            high = np.array([columns.stop, rows.stop])
-            if not np.any(np.all((written >= low) & (written <= high), axis=1)):
-                inside = np.where(areas == idx, values, -np.inf)
-                peaks.append(np.unravel_index(inside.argmax(), inside.shape))
-    return sorted(peaks, key=lambda place: -np.abs(data[place]))[:MAX_PEAKS]
+def _label_size(level, ax):
+    """Side of a square in which a label has room at any angle."""
+    trial = ax.text(0, 0, f"{level:g}", fontsize=FONTSIZE)
+    box = trial.get_window_extent()
+    trial.remove()
+    return np.hypot(box.width, box.height)
+
+
+def _label_box(points, size, scene):
+    """Free box around a point of a line, where it is straightest; None without one."""
+    least = LABEL_LENGTHS * FONTSIZE * scene.scale
+    if np.ptp(points, axis=0).max() < least:
+        return None
+    steps = np.hypot(*np.diff(points, axis=0).T)
+    along = np.concatenate([[0], np.cumsum(steps)])
+    middles = along[-1] * (np.arange(N_PLACES) + 0.5) / N_PLACES
+
+    def at(lengths):
+        inside = np.clip(lengths, 0, along[-1])
+        return np.transpose([np.interp(inside, along, values) for values in points.T])
+
+    chords = np.hypot(*(at(middles + size / 2) - at(middles - size / 2)).T)
+    for point in at(middles)[np.argsort(-chords, kind="stable")]:
+        box = Bbox([point - size / 2, point + size / 2])
+        is_free = scene.is_inside(box) and not scene.n_covered(box)
+        if is_free and not scene.n_crossing(box):
+            return box
+    return None

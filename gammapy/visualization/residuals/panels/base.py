@@ -5,6 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from gammapy.maps.energy_bins import format_energy_range
 from gammapy.visualization.sky.components import DrawnMap, draw_components
+from gammapy.visualization.sky.contours import plot_contours
+from gammapy.visualization.sky.extremes import (
+    find_extremes,
+    mark_extremes,
+    write_extremes,
+)
 from gammapy.visualization.sky.image import BAR_PAD, BAR_WIDTH, plot_image, plot_region
 from gammapy.visualization.sky.stretch import power_and_unit, scale_label
 
@@ -114,11 +120,17 @@ class MapPanel(Panel):
             options.spots.plotter.plot(
                 options.spots, ax, energy_range=edges, color=self.spot_color
             )
-        self.finish(image, ax, options)
+        limit = self.extremes_from(options)
+        extremes = [] if limit is None else find_extremes(image.data, limit)
+        mark_extremes(extremes, ax)
+        if limit is not None:
+            plot_contours(image.data, ax, limit)
+        write_extremes(extremes, ax)
         return [DrawnMap(ax, components, self.line_color)]
 
-    def finish(self, image, ax, options):
-        """Draw what has to keep clear of all else."""
+    def extremes_from(self, options):
+        """Value beyond which extremes are written and contours drawn, None for none."""
+        return None
 
 
 def energy_slice(map_, idx):

@@ -4,7 +4,6 @@
 from gammapy.datasets.residuals.kernels import KERNELS, label_of
 from gammapy.stats.residual_methods import METHODS
 from gammapy.visualization.limits import symmetric_limit
-from gammapy.visualization.sky.contours import plot_contours
 from .base import MapPanel, energy_slice
 
 __all__ = []
@@ -36,21 +35,33 @@ class DifferencePanel(MethodPanel):
         return super().label(residuals) + behind
 
 
-class SignificancePanel(MethodPanel):
-    """Significance with contours beyond its colours."""
+class SigmaPanel(MethodPanel):
+    """Map in standard deviations.
+
+    All of them share their colours, beyond which there are extremes and contours.
+    """
+
+    def limits(self, residuals, idx, data, options):
+        return -options.vsig, options.vsig
+
+    def extremes_from(self, options):
+        return options.vsig
+
+
+class SignificancePanel(SigmaPanel):
+    """Map of the significance."""
 
     def __init__(self, method):
         super().__init__(method)
         self.title = "Significance"
 
-    def limits(self, residuals, idx, data, options):
-        return -options.vsig, options.vsig
 
-    def finish(self, image, ax, options):
-        plot_contours(image.data, ax, options.vsig)
+def _panel_of(method):
+    """Panel of a residual method."""
+    if method.name in SPECIAL:
+        return SPECIAL[method.name](method)
+    return SigmaPanel(method) if method.is_in_sigma else MethodPanel(method)
 
 
 SPECIAL = {"diff": DifferencePanel, "significance": SignificancePanel}
-PANELS_OF_METHODS = tuple(
-    SPECIAL.get(method.name, MethodPanel)(method) for method in METHODS.values()
-)
+PANELS_OF_METHODS = tuple(_panel_of(method) for method in METHODS.values())
