@@ -46,6 +46,9 @@ class DeviationPanel(MapPanel):
     def extremes_from(self, options):
         return self.limit(options)
 
+    def kernel_shape(self, residuals, idx):
+        return None
+
 
 class SigmaPanel(DeviationPanel):
     """Map of the deviation in sigma, whose colours end where the user likes."""
@@ -66,6 +69,9 @@ class EnergyPanel(MapPanel):
 
     def label(self, residuals):
         return "log10(worst energy / TeV)"
+
+    def kernel_shape(self, residuals, idx):
+        return None
 
     def limits(self, residuals, idx, data, options):
         low, high = np.log10(residuals.energy_axis.edges[[0, -1]].to_value("TeV"))

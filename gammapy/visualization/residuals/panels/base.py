@@ -3,6 +3,7 @@
 
 from dataclasses import dataclass
 import numpy as np
+from gammapy.datasets.residuals.kernels import shape_of
 from gammapy.maps.energy_bins import format_energy_range
 from gammapy.visualization.sky.components import DrawnMap, draw_components
 from gammapy.visualization.sky.contours import plot_contours
@@ -12,6 +13,7 @@ from gammapy.visualization.sky.extremes import (
     write_extremes,
 )
 from gammapy.visualization.sky.image import BAR_PAD, BAR_WIDTH, plot_image, plot_region
+from gammapy.visualization.sky.kernel import plot_kernel
 from gammapy.visualization.sky.stretch import power_and_unit, scale_label
 
 __all__ = []
@@ -123,6 +125,7 @@ class MapPanel(Panel):
         limit = self.extremes_from(options)
         extremes = [] if limit is None else find_extremes(image.data, limit)
         mark_extremes(extremes, ax)
+        plot_kernel(self.kernel_shape(residuals, idx), image.geom, ax)
         if limit is not None:
             plot_contours(image.data, ax, limit)
         write_extremes(extremes, ax)
@@ -131,6 +134,10 @@ class MapPanel(Panel):
     def extremes_from(self, options):
         """Value beyond which extremes are written and contours drawn, None for none."""
         return None
+
+    def kernel_shape(self, residuals, idx):
+        """Kernel of an energy group to draw, None for none."""
+        return shape_of(residuals, idx)
 
 
 def energy_slice(map_, idx):
