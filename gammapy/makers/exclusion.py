@@ -15,6 +15,7 @@ from gammapy.datasets.residuals.planes import iter_planes, joint_alpha
 from gammapy.datasets.residuals.sky_geometry import sky_mask
 from gammapy.maps import Map
 from gammapy.maps.energy_bins import parse_energy_range
+from gammapy.modeling.fit_log import show_value
 from gammapy.modeling.models.backgrounds import is_background
 from gammapy.stats.residuals import compute_sqrt_ts_on_off
 from gammapy.utils.arguments import (
@@ -175,7 +176,7 @@ class ExclusionMaskMaker:
         return self._find(
             [
                 _image_dataset(dataset, self.energy_min, self.energy_max)
-                for dataset in progress_bar(datasets, desc="Images")
+                for dataset in progress_bar(datasets, desc="Exclusion mask")
             ]
         )
 
@@ -237,7 +238,7 @@ class ExclusionMaskMaker:
             [(observation,) for observation in observations],
             backend=maker.parallel_backend,
             pool_kwargs={"processes": min(maker.n_jobs, len(observations))},
-            task_name="Images",
+            task_name="Exclusion mask",
         )
         images = [image for image in images if image is not None]
         if not images:
@@ -255,7 +256,8 @@ class ExclusionMaskMaker:
         rows, is_stable = [], False
         while not is_stable and len(rows) < self.n_rounds_max:
             mask = Map.from_geom(geom, data=~self._excluded(start, found, geom))
-            sqrt_ts = self._significance(images, mask, kernel)
+            shown = progress_bar(images, desc=f"Exclusion mask, round {len(rows) + 1}")
+            sqrt_ts = self._significance(shown, mask, kernel)
             larger = found | hysteresis(
                 sqrt_ts, geom, self.threshold_low, self.threshold_high
             )
@@ -416,7 +418,6 @@ def _round_row(number, excluded, mask, sqrt_ts):
         "std": float(outside.std()) if outside.size else np.nan,
         "max": float(outside.max()) if outside.size else np.nan,
     }
-    values = {name: getattr(value, "value", value) for name, value in row.items()}
-    words = [f"{name}={value:.4g}" for name, value in values.items()]
+    words = [f"{name}={show_value(value)}" for name, value in row.items()]
     log.info(" ".join([LABEL, *words]))
     return row

@@ -8,6 +8,7 @@ many fits takes it unasked.
 
 import logging
 from dataclasses import dataclass
+from .fit_progress import with_progress
 from .iminuit import optimize_iminuit
 from .newton.templates import NormTemplates
 
@@ -325,7 +326,7 @@ def is_automatic(fit, fit_class, optimizers):
     """
     is_own = bool(replaced_method(fit, fit_class, METHODS))
     is_own |= any(name in vars(fit) for name in METHODS)
-    is_own |= optimizers.get("minuit") is not optimize_iminuit
+    is_own |= optimizers.get("minuit") is not with_progress(optimize_iminuit)
     return not is_own and fit._settings_not_asked == settings_of(fit)
 
 

@@ -4,6 +4,7 @@
 import logging
 import time
 from contextlib import contextmanager
+from functools import cache, wraps
 import numpy as np
 from gammapy.utils import pbar
 
@@ -47,7 +48,9 @@ class FitProgress:
         if not stat >= self.stat:
             self.stat = stat
         self.gain = gain
-        if pbar.SHOW_PROGRESS_BAR and self.seconds > DELAY:
+        # A bar around this fit is shown instead.
+        is_free = self._bar is not None or not pbar.is_counting()
+        if pbar.SHOW_PROGRESS_BAR and is_free and self.seconds > DELAY:
             self._show()
 
     @property
@@ -57,7 +60,8 @@ class FitProgress:
 
     def _show(self):
         if self._bar is None:
-            self._bar = pbar.tqdm(None, desc=self.label, initial=self.n_steps - 1)
+            initial = self.n_steps - 1
+            self._bar = pbar.ProgressBar(None, desc=self.label, initial=initial)
         self._bar.update(1)
         # Without tqdm there is something in its place that shows nothing.
         if hasattr(self._bar, "set_postfix_str"):
@@ -100,3 +104,36 @@ def fit_progress(label="Fit"):
         raise
     finally:
         progress.close()
+
+
+@cache
+def with_progress(optimize):
+    """Optimiser that shows how far it is, the same object each time.
+
+    Parameters
+    ----------
+    optimize : callable
+        Optimiser of the registry of `~gammapy.modeling.Fit`: function of parameters and
+        of a statistic.
+
+    Returns
+    -------
+    optimize : callable
+        The same, with a statistic that counts.
+    """
+
+    @wraps(optimize)
+    def counted(parameters, function, **kwargs):
+        progress = FitProgress("Fit")
+
+        def statistic():
+            stat = function()
+            progress.step(stat)
+            return stat
+
+        try:
+            return optimize(parameters=parameters, function=statistic, **kwargs)
+        finally:
+            progress.close()
+
+    return counted

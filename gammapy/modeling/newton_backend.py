@@ -6,6 +6,7 @@ from astropy.table import Table
 from gammapy.modeling.utils import _parse_datasets
 from gammapy.utils.arguments import check_options
 from .covariance import Covariance
+from .fit_progress import with_progress
 from .fit_table import undetermined_names, unique_parameter_names
 from .linearity import NotLinearError
 from .newton.confidence import confidence_norm
@@ -256,15 +257,21 @@ def confidence_newton(parameters, function, parameter, sigma, reoptimize=True):
 
 
 def with_newton(register):
-    """Register of the backends of `~gammapy.modeling.Fit`, with this one."""
+    """Register of the backends of `~gammapy.modeling.Fit`, with this one.
+
+    Optimisers show how far they are.
+    """
     backends = {
         "optimize": optimize_newton,
         "covariance": covariance_newton,
         "confidence": confidence_newton,
     }
+    shown = {
+        name: with_progress(optimize) for name, optimize in register["optimize"].items()
+    }
     return {
         task: {**functions, "newton": backends[task]}
-        for task, functions in register.items()
+        for task, functions in (register | {"optimize": shown}).items()
     }
 
 

@@ -13,6 +13,7 @@ import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from gammapy.utils.arguments import show
+from gammapy.utils.pbar import progress_bar
 from gammapy.utils.scripts import make_path
 
 try:
@@ -41,7 +42,7 @@ def as_path(filename):
         ) from None
 
 
-def write_files(writers, *, overwrite=True, make_folders=True):
+def write_files(writers, *, overwrite=True, make_folders=True, others=False, desc=None):
     """Write files in two steps: all of them under temporary names, then in place.
 
     Whatever fails leaves the files and folders that there were, and so does a process
@@ -56,11 +57,17 @@ def write_files(writers, *, overwrite=True, make_folders=True):
         Whether to replace existing files. Default is True.
     make_folders : bool, optional
         Whether to make folders that are missing. Default is True.
+    others : bool, optional
+        Whether to return what else was written, too. Default is False.
+    desc : str, optional
+        What is shown before a bar that counts the files of the dict. Default is None,
+        no bar.
 
     Returns
     -------
     paths : list of `~pathlib.Path`
-        The files of the dict.
+        The files of the dict; with ``others`` each is followed by what else its
+        function wrote.
 
     Raises
     ------
@@ -94,9 +101,15 @@ def write_files(writers, *, overwrite=True, make_folders=True):
             folder: unfinished.enter_context(staging_folder(folder))
             for folder in folders
         }
-        for path, write in writers.items():
+        written, known = [], set(targets.values())
+        shown = progress_bar(writers.items(), desc) if desc else writers.items()
+        for path, write in shown:
             target = targets[path]
-            write(staged[target.parent] / target.name)
+            stage = staged[target.parent]
+            write(stage / target.name)
+            beside = {target.parent / source.name for source in stage.iterdir()} - known
+            written += [path, *(path.parent / other.name for other in sorted(beside))]
+            known |= beside
         moves = {
             source: folder / source.name
             for folder, stage in staged.items()
@@ -110,7 +123,7 @@ def write_files(writers, *, overwrite=True, make_folders=True):
             ):
                 source.replace(moves[source])
             on_failure.pop_all()
-    return list(writers)
+    return written if others else list(writers)
 
 
 def check_absent(paths, overwrite=False, *, option="overwrite=True"):

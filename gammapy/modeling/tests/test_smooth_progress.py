@@ -63,7 +63,9 @@ class Bar:
 
 @pytest.fixture
 def bars(monkeypatch):
-    shown = SimpleNamespace(tqdm=Bar, SHOW_PROGRESS_BAR=True)
+    shown = SimpleNamespace(
+        ProgressBar=Bar, SHOW_PROGRESS_BAR=True, is_counting=lambda: False
+    )
     monkeypatch.setattr(fit_progress, "pbar", shown)
     monkeypatch.setattr(fit_progress, "DELAY", 0)
     monkeypatch.setattr(Bar, "made", [])
@@ -78,6 +80,23 @@ def test_bar_of_a_long_fit(backend, bars):
     assert 2 <= bar.n_steps <= result.nfev
     assert bar.texts[-1].startswith(f"stat {result.total_stat:.2f}")
     assert ("expected gain" in bar.texts[0]) == (backend == "newton")
+
+
+@pytest.mark.parametrize("backend", ["minuit", "scipy"])
+def test_bar_of_a_fit_with_the_statistic_of_the_datasets(backend, bars):
+    """What `Fit` is told to take counts, too."""
+    datasets = one_source()
+    result = Fit(backend).optimize(datasets)
+    (bar,) = bars
+    assert bar.desc == "Fit" and bar.is_closed
+    assert bar.n_steps >= 2
+    assert bar.texts[-1].startswith(f"stat {result.total_stat:.2f}")
+
+
+def test_no_bar_inside_another_one(bars, monkeypatch):
+    monkeypatch.setattr(fit_progress.pbar, "is_counting", lambda: True)
+    Fit("newton").optimize(one_source())
+    assert not bars
 
 
 @pytest.mark.parametrize("show, delay", [(False, 0), (True, 100)])
