@@ -26,7 +26,10 @@ class PlotMixin:
         Notes
         -----
         Give both axes or none. The method of the residuals is the entry "method" of
-        ``kwargs_residuals``.
+        ``kwargs_residuals``. New axes have the unit in which energies of the dataset
+        are shown, TeV for spectra of Cherenkov telescopes in keV, and a title with
+        region, statistic and the sum over the bins with its p-value. Of masked energies
+        half a decade is shown.
 
         Examples
         --------
@@ -42,21 +45,15 @@ class PlotMixin:
         """
         kwargs_spectrum = check_mapping("kwargs_spectrum", kwargs_spectrum)
         kwargs_residuals = check_mapping("kwargs_residuals", kwargs_residuals)
-        axes = self.plotter.plot_fit(
-            self,
-            partial(
-                self._upstream_PlotMixin_plot_fit,
-                ax_spectrum,
-                ax_residuals,
-                kwargs_spectrum,
-                kwargs_residuals,
-            ),
-            **kwargs_residuals,
+        plot = partial(
+            self._upstream_PlotMixin_plot_fit,
+            kwargs_spectrum=kwargs_spectrum,
+            kwargs_residuals=kwargs_residuals,
         )
-        if ax_spectrum is None:
-            # New panels leave no room for it between them.
-            axes[0].set_xlabel("")
-        return axes
+        axes = (
+            None if ax_spectrum is ax_residuals is None else (ax_spectrum, ax_residuals)
+        )
+        return self.plotter.plot_fit(self, plot, axes, **kwargs_residuals)
 
     def plot_masks(self, ax=None, kwargs_fit=None, kwargs_safe=None):
         """Examples

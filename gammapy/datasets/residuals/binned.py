@@ -10,6 +10,7 @@ from gammapy.stats.residuals import (
     compute_residuals,
 )
 from .off_counts import on_off_statistic
+from .p_value import p_value_of_sum
 from .significance import summed_significance
 from .table_io import read_residuals, write_residuals
 
@@ -98,6 +99,18 @@ class BinnedResiduals:
         """Sum of the squares of the significance in all bins that are not masked."""
         return float(np.nansum(self.sqrt_ts[self.mask] ** 2))
 
+    @property
+    def p_value(self):
+        """Probability that `sum_ts` is as large or larger, for the model as it is.
+
+        From the moments of the statistic at the predicted counts, few or many. A fit to
+        these counts makes the sum smaller than this expects: the more parameters it
+        had, the more p is too large. `~gammapy.diagnostics.GoodnessOfFitEstimator`
+        takes the fit into account. NaN where all is masked.
+        """
+        sqrt_ts = np.where(self.mask, self.sqrt_ts, np.nan)
+        return p_value_of_sum(self._arrays, sqrt_ts, is_weighted=self.is_weighted)
+
     def worst_bin(self):
         """Bin in which counts and model differ most.
 
@@ -125,6 +138,11 @@ class BinnedResiduals:
     def is_on_off(self):
         """Whether the background is the one of off counts."""
         return "counts_off" in self._arrays
+
+    @property
+    def is_weighted(self):
+        """Whether the masks have weights, those of the statistic cash_weighted."""
+        return any(weight != 1 for weight, _npred in self._parts or [])
 
     @property
     def _stat(self):

@@ -202,7 +202,7 @@ class SpectralResiduals(BinnedResiduals):
             sums.sums,
             parts=sums.parts,
             npred_models=sums.npred_models,
-            region=region,
+            region=_region_of_spectra(datasets) if region is None else region,
             datasets_names=datasets.names,
             exclude=exclude,
             npred_err=None if band is None else band.npred_err,
@@ -215,8 +215,16 @@ class SpectralResiduals(BinnedResiduals):
 
     @property
     def region(self):
-        """Region, None for all pixels."""
+        """Region, None for all pixels.
+
+        Spectra have that of their geometry, None when it is not the same for all.
+        """
         return self._region
+
+    @property
+    def is_of_spectra(self):
+        """Whether each dataset has one pixel, the region of a spectrum."""
+        return bool(np.max(self._arrays["coverage"]) <= len(self.datasets_names))
 
     def _bin_columns(self):
         edges = self._axis.edges
@@ -248,3 +256,12 @@ class SpectralResiduals(BinnedResiduals):
             f"  npred          : {np.sum(used['npred']):.2f}\n"
             f"  sum of ts      : {np.sum(used['sqrt_ts'] ** 2):.2f}\n"
         )
+
+
+def _region_of_spectra(datasets):
+    """Region that all datasets share as their geometry, None when there is none."""
+    geoms = [dataset.counts.geom for dataset in datasets]
+    if not all(geom.is_region for geom in geoms):
+        return None
+    regions = [geom.region for geom in geoms]
+    return regions[0] if all(region == regions[0] for region in regions) else None

@@ -14,6 +14,7 @@ from .points import (
     plot_masked_ranges,
     plot_points,
 )
+from .titles import sum_text
 
 __all__ = []
 
@@ -47,6 +48,10 @@ class BinnedResidualsPlotter(BasePlotter):
     def _x_label(self, residuals, table):
         """Text at the axis of the bins."""
         raise NotImplementedError
+
+    def _title(self, residuals):
+        """Title of the figure."""
+        return sum_text(residuals)
 
     def plot(self, residuals, *, method="diff", models=True, axes=None):
         """Draw counts and model, with the residuals below.
@@ -83,6 +88,7 @@ class BinnedResidualsPlotter(BasePlotter):
             edges = bin_edges(table)
             plot_masked_ranges(edges, residuals.mask, ax_counts)
             self._format_axis(ax_counts, edges, residuals.mask)
+            ax_counts.set_title(self._title(residuals), fontsize="medium")
             plot_legend(ax_counts)
             ax_counts.figure.align_ylabels(list(axes))
         return ax_counts, ax_residuals
@@ -107,6 +113,7 @@ class BinnedResidualsPlotter(BasePlotter):
         table = self._table(residuals, method)
         with self._rc_context():
             ax = plt.gca() if ax is None else ax
+            ax.set_title(self._title(residuals), fontsize="medium")
             return self._plot_residuals(residuals, table, ax)
 
     def _plot_residuals(self, residuals, table, ax):
@@ -133,11 +140,11 @@ def _check_axes(axes):
 
 
 def _new_axes():
-    figure = plt.figure(figsize=(7, 6.6))
+    figure = plt.figure(figsize=(7, 7))
     axes = figure.subplots(
         2, 1, sharex=True, height_ratios=(1.9, 1), gridspec_kw={"hspace": 0.06}
     )
-    figure.subplots_adjust(left=0.125, top=0.98, right=0.97, bottom=0.085)
+    figure.subplots_adjust(left=0.125, top=0.92, right=0.97, bottom=0.08)
     return axes
 
 

@@ -5,7 +5,10 @@ Each ``_prepare_...`` function computes and checks everything and returns a func
 that draws it on axes: so nothing is drawn when something is wrong.
 """
 
+from dataclasses import dataclass
 from functools import partial
+import numpy as np
+from astropy.table import Table
 import matplotlib.pyplot as plt
 from gammapy.datasets import SpectralResiduals
 from gammapy.datasets.residuals.dataset_maps import residual_image
@@ -13,6 +16,7 @@ from gammapy.datasets.residuals.grids import parse_region
 from gammapy.datasets.residuals.sky_regions import region_mask
 from gammapy.datasets.residuals.smoothing import parse_width
 from gammapy.maps import Map, RegionGeom
+from gammapy.maps.energy_bins import energy_unit
 from gammapy.stats.residual_methods import METHODS
 from gammapy.stats.residuals import check_residual_method
 from gammapy.utils.arguments import check_mapping
@@ -20,13 +24,15 @@ from gammapy.visualization.axes import (
     check_plain_axes,
     check_wcs_axes,
     closing_new_figures,
+    one_converter,
 )
 from gammapy.visualization.limits import check_limits, residual_limits
 from gammapy.visualization.plotter import BasePlotter
 from gammapy.visualization.sky.image import plot_region
 from gammapy.visualization.sky.models import plot_models, select_components
 from .layout import two_panels
-from .points import plot_error_bars
+from .points import plot_error_bars, show_used_energies
+from .titles import spectrum_title
 
 __all__ = ["MapDatasetPlotter", "SpectrumDatasetPlotter"]
 
@@ -202,7 +208,7 @@ class SpectrumDatasetPlotter(MapDatasetPlotter):
     >>> ax = dataset.plot_residuals_spectral(method="significance")
     """
 
-    def plot_fit(self, dataset, plot, **kwargs_residuals):
+    def plot_fit(self, dataset, plot, axes=None, **kwargs_residuals):
         """Draw excess and predicted signal, with the residuals below.
 
         Parameters
@@ -210,7 +216,9 @@ class SpectrumDatasetPlotter(MapDatasetPlotter):
         dataset : `~gammapy.datasets.SpectrumDataset`
             Dataset.
         plot : callable
-            Function without arguments that draws both panels and returns their axes.
+            Function of the axes that draws both panels and returns their axes.
+        axes : tuple of `~matplotlib.axes.Axes`, optional
+            Axes of both panels. Default is a new figure.
         **kwargs_residuals : dict, optional
             Arguments of the residuals, which are checked before anything is drawn.
 
@@ -219,9 +227,14 @@ class SpectrumDatasetPlotter(MapDatasetPlotter):
         ax_spectrum, ax_residuals : tuple of `~matplotlib.axes.Axes`
             The axes.
         """
-        _prepare_points(dataset, **kwargs_residuals)
-        with self._rc_context(), closing_new_figures():
-            axes = plot()
+        points = _prepare_points(dataset, **kwargs_residuals)
+        with self._rc_context(), closing_new_figures(), one_converter():
+            if axes is None:
+                axes = plot(*_new_fit_axes(points.residuals.energy_axis))
+                _format_new_fit(axes, points.residuals, dataset.excess.data)
+            else:
+                axes = plot(*axes)
+            show_used_energies(axes[0], points.residuals)
         axes[1].yaxis.label.set_fontsize("small")
         return axes
 
@@ -294,7 +307,7 @@ def _prepare_points(
     energy_max=None,
     **kwargs,
 ):
-    """Function of the axes, or None for the current ones, that draws the points."""
+    """What draws the residuals on axes, None for the current ones."""
     check_residual_method(method)
     styles = {
         "mask_fit": check_mapping("kwargs_fit", kwargs_fit),
@@ -307,15 +320,55 @@ def _prepare_points(
     label = f"Residuals ({dataset._residuals_labels[method]})"
     masks = masks_in_region(dataset, region)
 
-    def draw(ax=None):
+    return _Points(residuals, table, label, masks, styles, kwargs)
+
+
+@dataclass(frozen=True)
+class _Points:
+    """Residuals against energy, ready to be drawn."""
+
+    residuals: SpectralResiduals
+    table: Table
+    label: str
+    masks: dict
+    styles: dict
+    kwargs: dict
+
+    def __call__(self, ax=None):
+        """Draw them; returns the axes."""
         if ax is not None:
             check_plain_axes(ax)
-        with closing_new_figures():
-            ax = plot_error_bars(table, residuals.energy_axis, ax, **kwargs)
-        ax.set_ylabel(label)
-        return draw_masks(masks, ax, styles)
+        with closing_new_figures(), one_converter():
+            axis = self.residuals.energy_axis
+            ax = plot_error_bars(self.table, axis, ax, **self.kwargs)
+            ax.set_ylabel(self.label)
+            draw_masks(self.masks, ax, self.styles)
+            show_used_energies(ax, self.residuals)
+        return ax
 
-    return draw
+
+def _new_fit_axes(energy_axis):
+    """Figure with the axes of spectrum and residuals, in the unit of a reader."""
+    figure = plt.figure(figsize=(8, 7))
+    axes = figure.subplots(
+        2, 1, sharex=True, height_ratios=(5, 2), gridspec_kw={"hspace": 0.08}
+    )
+    axes[0].xaxis.set_units(energy_unit(energy_axis))
+    return axes
+
+
+def _format_new_fit(axes, residuals, excess):
+    """Title, labels and limits of a figure of a fit."""
+    axes[0].set_title(spectrum_title(residuals), fontsize="medium")
+    axes[0].set_xlabel("")
+    axes[0].set_ylabel("Counts")
+    axes[0].tick_params(axis="x", which="both", labelbottom=False)
+    excess = excess.squeeze()[residuals.mask]
+    low, _ = axes[0].get_ylim()
+    # Of a model that falls steeply not all decades matter.
+    lowest = 0.1 * np.min(excess[excess > 0], initial=np.inf)
+    if np.isfinite(lowest) and axes[0].get_yscale() == "log":
+        axes[0].set_ylim(bottom=max(low, lowest))
 
 
 def masks_in_region(dataset, region=None):

@@ -4,7 +4,9 @@
 import numpy as np
 from astropy.visualization import quantity_support
 import matplotlib.pyplot as plt
+from gammapy.maps.energy_bins import energy_unit
 from gammapy.stats.residual_methods import METHODS
+from gammapy.visualization.energies import format_energy_axis
 
 __all__ = []
 
@@ -16,7 +18,7 @@ DASHES = ("-", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 FAINTEST = 1e-3
 # Residuals that are in sigma have lines at plus and minus this.
 SIGMA_LINE = 3
-# Masked energies to show on either side, as a fraction of the decades that are used.
+# Decades of masked energies to show on either side, no more than are used.
 MASKED_SHOWN = 0.5
 BAND_STYLE = {"color": "black", "alpha": 0.35, "linewidth": 0, "gid": "band"}
 MASK_STYLE = {"color": "0.88", "linewidth": 0, "zorder": 0}
@@ -153,7 +155,7 @@ def plot_points(table, ax):
 
 
 def plot_error_bars(table, axis, ax=None, **kwargs):
-    """Residuals on axes that others made, in the unit of the energy axis.
+    """Residuals on axes that others made, in their unit or in that of a reader.
 
     Parameters
     ----------
@@ -178,6 +180,8 @@ def plot_error_bars(table, axis, ax=None, **kwargs):
     kwargs.setdefault("color", kwargs.pop("c", "black"))
     with quantity_support():
         ax = plt.gca() if ax is None else ax
+        if ax.xaxis.get_units() is None:
+            ax.xaxis.set_units(energy_unit(axis))
         style["xerr"] = axis.as_plot_xerr
         ax.errorbar(axis.as_plot_center, residual, **style | kwargs)
         axis.format_plot_xaxis(ax)
@@ -265,7 +269,7 @@ def _highest_in_display(ax, x_min):
 
 
 def shown_edges(edges, mask):
-    """First and last energy to show: not much more masked than used ones.
+    """First and last energy to show: what is used, and little that is masked.
 
     Parameters
     ----------
@@ -277,13 +281,32 @@ def shown_edges(edges, mask):
     Returns
     -------
     energy_min, energy_max : float
-        Two of the edges.
+        Energies within the edges. Masked ends are cut half a decade from the bins that
+        are used, or nearer when these span less.
     """
     used = np.nonzero(mask)[0]
-    low, high = np.log(edges[[used[0], used[-1] + 1]])
-    margin = MASKED_SHOWN * (high - low) * (1 + 1e-6)
-    shown = edges[(edges >= np.exp(low - margin)) & (edges <= np.exp(high + margin))]
-    return shown[0], shown[-1]
+    low, high = edges[[used[0], used[-1] + 1]]
+    margin = min(10**MASKED_SHOWN, high / low if low > 0 else np.inf)
+    return max(low / margin, edges[0]), min(high * margin, edges[-1])
+
+
+def show_used_energies(ax, residuals):
+    """Limit axes with units to the energies that are used, and write plain numbers.
+
+    Parameters
+    ----------
+    ax : `~matplotlib.axes.Axes`
+        Axes on which there are energies with a unit.
+    residuals : `~gammapy.datasets.SpectralResiduals`
+        Residuals, whose bins are shown.
+    """
+    axis = residuals.energy_axis
+    edges = axis.edges.to_value(ax.xaxis.get_units())
+    limits = shown_edges(edges, residuals.mask)
+    if axis.interp == "log":
+        format_energy_axis(ax, *limits)
+    else:
+        ax.set_xlim(*limits)
 
 
 def _ends(bars):

@@ -6,6 +6,7 @@ from gammapy.visualization.energies import format_energy_axis, legible_table
 from .binned import BinnedResidualsPlotter
 from .compute import spectral_residuals
 from .points import shown_edges
+from .titles import spectrum_title
 
 __all__ = ["SpectralResidualsPlotter", "plot_spectral_residuals"]
 
@@ -40,11 +41,18 @@ class SpectralResidualsPlotter(BinnedResidualsPlotter):
     def _x_label(self, residuals, table):
         return f"Energy [{table['e_ref'].unit}]"
 
+    def _title(self, residuals):
+        return spectrum_title(residuals)
+
 
 def plot_spectral_residuals(
     datasets, region=None, *, method="diff", models=True, axes=None, **options
 ):
     """Draw counts and model against energy, with the residuals below.
+
+    The title has the region, the statistic, and the sum of the squares of the
+    significance over the bins with its p-value, see `SpectralResiduals.p_value`.
+    Of masked energies beyond those that are used half a decade is shown.
 
     Residuals in sigma have dotted lines at plus and minus 3. Bins without counts show
     the upper end of their error bar; those with counts but no model, whose residual is

@@ -567,8 +567,14 @@ def test_axis_shows_little_of_what_is_masked():
     edges = np.geomspace(1, 1e8, 17)
     mask = np.zeros(16, dtype=bool)
     mask[4:8] = True
-    assert_allclose(shown_edges(edges, mask), (1e1, 1e5))
+    # Used are 1e2 to 1e4: half a decade more, or less where less is used.
+    assert_allclose(shown_edges(edges, mask), (10**1.5, 10**4.5))
     assert_allclose(shown_edges(edges, np.ones(16, dtype=bool)), (1, 1e8))
+    edges = np.geomspace(1, 10, 11)
+    mask = np.arange(10) == 5
+    assert_allclose(shown_edges(edges, mask), (10**0.4, 10**0.7))
+    mask[0] = True
+    assert_allclose(shown_edges(edges, mask), (1, 10))
 
 
 def test_bins_without_counts(datasets):
