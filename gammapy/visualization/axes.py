@@ -50,3 +50,18 @@ def closing_new_figures():
         for number in set(plt.get_fignums()) - before:
             plt.close(number)
         raise
+
+
+def annotate_level(ax, level, text, *, va="center"):
+    """Horizontal line with what it stands for at its right end, outside the axes."""
+    ax.axhline(level, color="0.7", lw=1, zorder=0)
+    ax.annotate(
+        text,
+        (1, level),
+        xycoords=ax.get_yaxis_transform(),
+        xytext=(3, 0),
+        textcoords="offset points",
+        va=va,
+        fontsize="small",
+        color="0.4",
+    )

@@ -1,25 +1,51 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Draw nuisance tables."""
 
+from dataclasses import dataclass
 import numpy as np
 import astropy.units as u
 from astropy.table import Table
 import matplotlib.pyplot as plt
-from matplotlib.ticker import ScalarFormatter
+from gammapy.maps.energy_bins import energy_unit
 from gammapy.modeling.fit_table import unique_parameter_names
 from gammapy.modeling.models import DatasetModels
 from gammapy.utils.arguments import check_list, did_you_mean, show
 from .axes import check_plain_axes
 from .energies import format_energy_axis
+from .nuisance_labels import ScaledFormatter as ScaledFormatter
+from .nuisance_labels import format_values, label, neutral_value
+from .nuisance_scans import has_curve, is_good, plot_curve, plot_surfaces
 
 __all__ = ["plot_nuisance"]
 
-# Powers of ten that are no trouble to read at each tick.
-PLAIN_EXPONENTS = range(-4, 6)
-# Longest line of a label beside a panel, in characters.
-N_CHARACTERS = 20
-# Inches: below the panels, and of a character of the names of runs there.
-BOTTOM, CHARACTER = 0.7, 0.08
+# Inches: a panel, the curve of the statistic, what is around them, and a character of
+# the names of runs below.
+PANEL, CURVE, AROUND, CHARACTER = 1.6, 1.4, 1.0, 0.08
+ENERGIES, ENDS = ("e_min", "e_ref", "e_max"), ("e_min", "e_max")
+# More groups of runs than this have no colours.
+N_COLORS = 10
+
+
+@dataclass(frozen=True)
+class Positions:
+    """Where the rows of a table are drawn.
+
+    Parameters
+    ----------
+    x : `~numpy.ndarray`
+        Positions, shape (n_rows,).
+    width : `~numpy.ndarray` or None
+        Distances to both ends of the bins, shape (2, n_rows) or (2, 1).
+    label : str
+        Text at the axis.
+    each : str
+        What has a fit of its own, for the explanation of the error bars.
+    """
+
+    x: np.ndarray
+    width: np.ndarray | None
+    label: str
+    each: str
 
 
 def plot_nuisance(table, parameters=None, axes=None, *, best_fit=None):
@@ -28,6 +54,12 @@ def plot_nuisance(table, parameters=None, axes=None, *, best_fit=None):
     Values of a profile, of flux points, light curves and backgrounds are drawn with
     error bars. Those of `~gammapy.modeling.Fit.stat_surface` are colours over the two
     scanned parameters, with crosses on the fits that failed.
+
+    A new figure of a profile has the rise of the statistic on top, with lines at one
+    and two standard deviations. Each parameter has the line of its best fit with a
+    band of one standard deviation, where it is not known a dashed one at a norm of 1
+    or a tilt of 0. Below a new figure a line says what bars and band are. Runs of
+    several datasets have the colours of these, if there are no more than ten.
 
     Parameters
     ----------
@@ -38,7 +70,8 @@ def plot_nuisance(table, parameters=None, axes=None, *, best_fit=None):
         Columns to draw. Default is all that have an error or, where nothing was fitted
         beside the source, the measured backgrounds of on-off datasets.
     axes : list of `~matplotlib.axes.Axes`, optional
-        One axes per parameter. Default is a new figure.
+        One axes per parameter, for a profile with one for the statistic in front if
+        it is to be drawn. Default is a new figure.
     best_fit : dict or `~gammapy.modeling.models.Models`, optional
         Global best fit, drawn as a band: (value, error) by parameter name, or models
         with these parameters. On a surface it is a star. Default is None, what the
@@ -47,7 +80,8 @@ def plot_nuisance(table, parameters=None, axes=None, *, best_fit=None):
     Returns
     -------
     axes : list of `~matplotlib.axes.Axes`
-        The axes.
+        The axes of the parameters. That of the statistic of a new figure is
+        ``axes[0].figure.axes[0]``.
 
     Raises
     ------
@@ -80,148 +114,79 @@ def plot_nuisance(table, parameters=None, axes=None, *, best_fit=None):
     best_fit = table.meta.get("best_fit") if best_fit is None else best_fit
     best_fit = _best_fit_values(best_fit)
     is_surface = len(table.meta.get("scan", [])) == 2
+    n_curves = int(has_curve(table))
     if axes is None:
-        axes = _make_axes(table, len(parameters), is_surface)
-    axes = list(np.ravel(axes))
-    if len(axes) != len(parameters):
+        axes = _make_axes(table, len(parameters), n_curves, is_surface)
+        is_new = True
+    else:
+        axes, is_new = list(np.ravel(axes)), False
+        n_curves *= len(axes) == len(parameters) + 1
+    if len(axes) != len(parameters) + n_curves:
         raise ValueError(
             f"There are {len(axes)} axes for {len(parameters)} parameters."
         )
     for ax in axes:
         check_plain_axes(ax)
-    draw = _plot_surfaces if is_surface else _plot_points
-    draw(table, parameters, axes, best_fit)
-    return axes
+    if is_surface:
+        plot_surfaces(table, parameters, axes, best_fit)
+    else:
+        positions = _positions(table)
+        _plot_points(table, parameters, axes[n_curves:], best_fit, positions)
+        if n_curves:
+            plot_curve(table, best_fit, axes[0])
+        if is_new:
+            text = _explanation(table, parameters, best_fit, positions)
+            axes[0].figure.supxlabel(text, fontsize="small", color="0.4")
+    _plot_legend(axes[0], axes[n_curves])
+    if is_new:
+        axes[0].figure.align_ylabels(axes)
+    return axes[n_curves:]
 
 
-def _make_axes(table, n_axes, is_surface):
+def _make_axes(table, n_axes, n_curves, is_surface):
     """New figure with one panel above the other."""
-    width, panel, right = (7.5, 2.9, 0.9) if is_surface else (6.5, 1.7, 0.97)
-    bottom = BOTTOM
-    if _identifying_values(table)[-1] == "Observation":
+    width, panel = (7.5, 2.9) if is_surface else (6.5, PANEL)
+    height = panel * n_axes + CURVE * n_curves + AROUND
+    if _is_of_runs(table):
         longest = max((len(name) for name in _run_names(table)), default=0)
-        bottom = max(bottom, BOTTOM / 2 + CHARACTER * longest)
-    height = panel * n_axes + 0.4 + bottom
-    margins = {"left": 1.3 / width, "right": right, "hspace": 0.1}
-    margins |= {"bottom": bottom / height, "top": 1 - 0.4 / height}
-    figure = plt.figure(figsize=(width, height))
-    options = {"sharex": True, "squeeze": False, "gridspec_kw": margins}
-    return figure.subplots(n_axes, 1, **options)
+        height += CHARACTER * longest
+    figure = plt.figure(figsize=(width, height), layout="constrained")
+    ratios = [CURVE] * n_curves + [panel] * n_axes
+    options = {"sharex": True, "squeeze": False, "height_ratios": ratios}
+    return list(figure.subplots(n_curves + n_axes, 1, **options)[:, 0])
 
 
-def _plot_points(table, parameters, axes, best_fit):
-    x, width, label = _identifying_values(table)
+def _plot_points(table, parameters, axes, best_fit, positions):
     for name, ax in zip(parameters, axes, strict=True):
-        for rows, style in _groups(table, label):
-            size = None if width is None else width[:, rows]
-            _plot_parameter(table[rows], name, x[rows], size, ax, **style)
+        for rows, style in _groups(table, positions):
+            _plot_parameter(table, name, positions, rows, ax, **style)
         if name in best_fit:
             _plot_band(*best_fit[name], ax)
-        unit = _format_values(ax.yaxis, table, name)
-        ax.set_ylabel(_break_name(name, unit), fontsize="small")
-    _format_xaxis(axes, table, x, width, label)
-    _plot_legend(axes[0])
+        elif (value := neutral_value(name)) is not None:
+            style = {"color": "tab:blue", "linewidth": 1, "linestyle": "--"}
+            text = f"{name.rpartition('.')[2]} of {value:g}".capitalize()
+            ax.axhline(value, label=text, **style)
+        unit = format_values(ax.yaxis, table, name)
+        ax.set_ylabel(label(table, name, unit), fontsize="small")
+    _format_xaxis(axes, table, positions)
 
 
-def _plot_surfaces(table, parameters, axes, best_fit):
-    x_name, y_name = table.meta["scan"]
-    x, column = np.unique(np.asarray(table[x_name]), return_inverse=True)
-    y, row = np.unique(np.asarray(table[y_name]), return_inverse=True)
-    failed = ~np.asarray(table["success"]).astype(bool)
-    for name, ax in zip(parameters, axes, strict=True):
-        values = np.full((len(y), len(x)), np.nan)
-        values[row, column] = table[name]
-        image = ax.pcolormesh(_edges(x), _edges(y), values, cmap="viridis")
-        colorbar = ax.figure.colorbar(image, ax=ax)
-        colorbar.set_label(_name_with_unit(table, name), fontsize="small")
-        if failed.any():
-            style = {"color": "tab:red", "markeredgecolor": "white", "markersize": 8}
-            style |= {"linestyle": "", "label": "Failed fit"}
-            ax.plot(x[column[failed]], y[row[failed]], marker="X", **style)
-        if x_name in best_fit and y_name in best_fit:
-            _plot_star(best_fit[x_name][0], best_fit[y_name][0], ax)
-        unit = _format_values(ax.yaxis, table, y_name)
-        ax.set_ylabel(_break_name(y_name, unit), fontsize="small")
-        unit = _format_values(ax.xaxis, table, x_name)
-    axes[-1].set_xlabel(x_name + unit)
-    _plot_legend(axes[0])
+def _explanation(table, parameters, best_fit, positions):
+    """What error bars and band are, in one line."""
+    parts = []
+    if any(np.isfinite(table[f"{name}_err"]).any() for name in parameters):
+        parts.append(rf"bars: 1$\sigma$ of the fit {positions.each}")
+    if any(name in best_fit for name in parameters):
+        parts.append(r"band: 1$\sigma$ of the best fit")
+    return "; ".join(parts).capitalize()
 
 
-def _edges(centers):
-    """Edges of the cells around values, halfway between them."""
-    if len(centers) == 1:
-        half = abs(centers[0]) / 2 or 0.5
-        return np.array([centers[0] - half, centers[0] + half])
-    middle = (centers[1:] + centers[:-1]) / 2
-    first, last = 2 * centers[0] - middle[0], 2 * centers[-1] - middle[-1]
-    return np.concatenate([[first], middle, [last]])
-
-
-def _plot_star(x, y, ax):
-    """Best fit, unless it is outside the scan."""
-    (x_min, x_max), (y_min, y_max) = ax.get_xlim(), ax.get_ylim()
-    if x_min <= x <= x_max and y_min <= y <= y_max:
-        style = {"markerfacecolor": "white", "markeredgecolor": "black"}
-        ax.plot(x, y, "*", markersize=11, linestyle="", label="Best fit", **style)
-
-
-def _plot_legend(ax):
-    if not ax.get_legend_handles_labels()[1]:
-        return
-    ax.legend(
-        fontsize="small",
-        ncols=3,
-        loc="lower right",
-        bbox_to_anchor=(1, 1),
-        frameon=False,
-    )
-
-
-def _name_with_unit(table, name):
-    return _break_name(name, _unit(table, name))
-
-
-def _unit(table, name, scale=1):
-    unit = table[name].unit
-    if scale != 1:
-        unit = u.Unit(scale * (u.dimensionless_unscaled if unit is None else unit))
-    return "" if unit is None else f" [{unit}]"
-
-
-def _format_values(axis, table, name):
-    """Show values without a common power of ten, and give their unit, which has it.
-
-    Matplotlib writes the power where it covers a long label.
-    """
-    values = np.abs(np.asarray(table[name], dtype=float))
-    largest = np.max(values, initial=0, where=np.isfinite(values))
-    exponent = int(np.floor(np.log10(largest))) if largest > 0 else 0
-    scale = 1 if exponent in PLAIN_EXPONENTS else 10.0**exponent
-    axis.set_major_formatter(ScaledFormatter(scale))
-    return _unit(table, name, scale)
-
-
-class ScaledFormatter(ScalarFormatter):
-    """Ticks in units of a scale, in full.
-
-    Parameters
-    ----------
-    scale : float
-        The unit.
-    """
-
-    def __init__(self, scale):
-        super().__init__(useOffset=False)
-        self.set_scientific(False)
-        self.scale = scale
-
-    def set_locs(self, locs):
-        """Set the values of all ticks, which make the number of digits."""
-        super().set_locs([loc / self.scale for loc in locs])
-
-    def __call__(self, x, pos=None):
-        """Text of a tick."""
-        return super().__call__(x / self.scale, pos)
+def _plot_legend(ax, ax_with_entries):
+    """Legend above the first axes."""
+    handles, labels = ax_with_entries.get_legend_handles_labels()
+    if labels:
+        style = {"fontsize": "small", "loc": "lower right", "frameon": False}
+        ax.legend(handles, labels, ncols=4, bbox_to_anchor=(1, 1), **style)
 
 
 def _with_measured(table):
@@ -255,21 +220,30 @@ def _check_parameters(table, parameters):
     return parameters
 
 
-def _identifying_values(table):
-    """Positions, half widths and label of the x axis."""
+def _is_of_runs(table):
+    """Whether the rows are runs, and nothing else says which."""
+    return "obs_id" in table.colnames and not {"e_ref", "time_min"} & set(
+        table.colnames
+    )
+
+
+def _positions(table):
+    """Where the rows are drawn."""
     if "time_min" in table.colnames and len(np.unique(table["time_min"])) > 1:
         low, high = (np.asarray(table[name]) for name in ("time_min", "time_max"))
-        return (low + high) / 2, (high - low) / 2 * np.ones((2, 1)), "Time [MJD]"
+        width = (high - low) / 2 * np.ones((2, 1))
+        return Positions((low + high) / 2, width, "Time [MJD]", "of each interval")
     if "e_ref" in table.colnames:
-        x, unit = table["e_ref"], table["e_ref"].unit
-        x, low, high = (
-            np.asarray(column) for column in (x, table["e_min"], table["e_max"])
-        )
-        return x, np.array([x - low, high - x]), f"Energy [{unit}]"
+        energies = u.Quantity([u.Quantity(table[name]) for name in ENERGIES])
+        unit = energy_unit(energies)
+        low, x, high = energies.to_value(unit)
+        width = np.array([x - low, high - x])
+        return Positions(x, width, f"Energy [{unit}]", "in each energy bin")
     if "obs_id" in table.colnames:
-        return np.arange(len(table)), None, "Observation"
+        return Positions(np.arange(len(table)), None, "Observation", "of each run")
     name = table.meta.get("scan", table.colnames)[0]
-    return np.asarray(table[name]), None, name
+    each = "at each value of the scanned parameter, which is fixed"
+    return Positions(np.asarray(table[name]), None, name, each)
 
 
 def _run_names(table):
@@ -282,30 +256,56 @@ def _run_names(table):
     return names
 
 
-def _groups(table, label):
-    """Rows that are drawn alike, with their style: the energies of a light curve."""
-    if not label.startswith("Time") or len(np.unique(table["e_min"])) == 1:
+def _groups(table, positions):
+    """Rows that are drawn alike, with their style."""
+    if positions.label.startswith("Time"):
+        groups = _energies_of_light_curve(table)
+    elif positions.label == "Observation":
+        groups = _datasets_of_runs(table)
+    else:
+        groups = {}
+    if not 1 < len(groups) <= N_COLORS:
         return [(np.ones(len(table), dtype=bool), {})]
-    groups = []
+    return [
+        (rows, {"color": f"C{idx}", "label": name})
+        for idx, (name, rows) in enumerate(groups.items())
+    ]
+
+
+def _energies_of_light_curve(table):
+    """Rows of each energy bin, by its name."""
+    groups = {}
+    unit = energy_unit(u.Quantity(table["e_max"]))
     for low in np.unique(np.asarray(table["e_min"])):
         rows = np.asarray(table["e_min"]) == low
-        high, unit = table["e_max"][rows][0], table["e_max"].unit
-        name = f"{low:.3g}-{high:.3g} {unit}"
-        groups.append((rows, {"color": f"C{len(groups)}", "label": name}))
+        edges = u.Quantity([u.Quantity(table[name][rows][:1]) for name in ENDS])
+        low_text, high_text = (f"{edge:.3g}" for edge in edges.to_value(unit).ravel())
+        groups[f"{low_text}-{high_text} {unit}"] = rows
     return groups
 
 
-def _plot_parameter(table, name, x, width, ax, *, color="black", label="Fit"):
+def _datasets_of_runs(table):
+    """Rows of the runs of each dataset, none where each has its own."""
+    if "dataset" not in table.colnames:
+        return {}
+    names = np.array([str(name) for name in table["dataset"]])
+    groups = {name: names == name for name in dict.fromkeys(names)}
+    return {} if len(groups) == len(table) else groups
+
+
+def _plot_parameter(table, name, positions, rows, ax, *, color="black", label="Fit"):
     """Values with error bars; fits that failed are open and red."""
     values, errors = np.asarray(table[name]), np.asarray(table[f"{name}_err"])
-    good = np.asarray(table["success"]).astype(bool)
+    good, width = is_good(table), positions.width
+    if width is not None:
+        width = np.broadcast_to(width, (2, len(table)))
     for select, style in [
-        (good, {"color": color, "label": label}),
-        (~good, {"color": "tab:red", "mfc": "white", "label": "Failed fit"}),
+        (rows & good, {"color": color, "label": label}),
+        (rows & ~good, {"color": "tab:red", "mfc": "white", "label": "Failed fit"}),
     ]:
         if select.any():
             ax.errorbar(
-                x[select],
+                positions.x[select],
                 values[select],
                 xerr=None if width is None else width[:, select],
                 yerr=np.nan_to_num(errors[select]),
@@ -336,29 +336,26 @@ def _best_fit_values(best_fit):
 
 
 def _plot_band(value, error, ax):
+    """Best fit, with a band where it has an error."""
     ax.axhline(value, color="tab:blue", linewidth=1, label="Best fit")
-    ax.axhspan(value - error, value + error, color="tab:blue", alpha=0.2, linewidth=0)
+    if np.isfinite(error):
+        style = {"color": "tab:blue", "alpha": 0.2, "linewidth": 0}
+        ax.axhspan(value - error, value + error, **style)
 
 
-def _break_name(name, unit):
-    """Long names on several lines, so that they fit beside their panel."""
-    lines = name.replace(".", ".\n") if len(name) > 14 else name
-    is_long = len(lines.rpartition("\n")[2] + unit) > N_CHARACTERS
-    return lines + ("\n" + unit.strip() if is_long else unit)
-
-
-def _format_xaxis(axes, table, x, width, label):
-    if label.startswith("Energy"):
+def _format_xaxis(axes, table, positions):
+    text, x, width = positions.label, positions.x, positions.width
+    if text.startswith("Energy"):
         for ax in axes:
             format_energy_axis(ax, np.min(x - width[0]), np.max(x + width[1]))
-    if label in table.colnames:
-        units = [_format_values(ax.xaxis, table, label) for ax in axes]
-        label += units[-1]
-    if label == "Observation":
+    if text in table.colnames:
+        units = [format_values(ax.xaxis, table, text) for ax in axes]
+        text += units[-1]
+    if text == "Observation":
         for ax in axes:
             ax.set_xticks(x, _run_names(table))
             ax.tick_params(axis="x", labelrotation=90, labelsize="small")
-    if label.startswith("Time"):
+    if text.startswith("Time"):
         axes[-1].ticklabel_format(axis="x", useOffset=False)
         axes[-1].locator_params(axis="x", nbins=5)
-    axes[-1].set_xlabel(label)
+    axes[-1].set_xlabel(text)

@@ -2,7 +2,7 @@
 import numpy as np
 from gammapy.utils.plotter import LazyPlotter
 from ..notes import take_notes
-from .nuisance import join_nuisance, split_nuisance, stack_nuisance
+from .nuisance import join_best_fit, join_nuisance, split_nuisance, stack_nuisance
 
 SED_TYPES = ["dnde", "e2dnde", "flux", "eflux", "likelihood"]
 
@@ -31,7 +31,9 @@ class FluxPoints:
         e_min_used and e_max_used (of the bins that the masks leave), counts and npred
         of each dataset, and with "_null" behind their names those of the fit of the
         null hypothesis. Light curves have a row per time interval and energy bin, with
-        time_min and time_max (MJD) behind e_ref, profiles x_min and x_max.
+        time_min and time_max (MJD) behind e_ref, profiles x_min and x_max. Its
+        ``meta["best_fit"]`` has value and error of the fit that the pulls compare with,
+        by name of the parameter.
         """
         return self._nuisance
 
@@ -96,8 +98,8 @@ class FluxPoints:
         table = self._upstream_FluxPoints_to_table(sed_type, format, formatted)
         # Tables with a time or position are made of those of its bins.
         if self.geom.axes.names == ["energy"]:
-            join_nuisance(table, self._nuisance)
-        return table
+            return join_nuisance(table, self._nuisance)
+        return join_best_fit(table, self._nuisance)
 
     def slice_by_idx(self, slices):
         """Slice by index; the nuisance table goes along.

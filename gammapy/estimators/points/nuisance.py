@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Nuisance values of flux points: columns that travel with the flux points' table."""
 
+import json
 import numpy as np
 import astropy.units as u
 from astropy.table import Column, Table, vstack
@@ -14,6 +15,9 @@ PREFIX = "nuisance."
 
 #: Column of the rows of nuisance values in the estimator's table.
 ROWS = "nuisance_row"
+
+#: What the pulls compare with: in the metadata of a nuisance table, and of flux points.
+BEST_FIT, BEST_FIT_KEY = "best_fit", "NUISBEST"
 
 # Columns that say which flux point a row is of.
 IDENTIFY = ("e_min", "e_max", "e_ref")
@@ -70,7 +74,8 @@ def split_nuisance(table):
     -------
     table, nuisance : tuple of `~astropy.table.Table`
         The table without these columns, and the nuisance table with e_min, e_max and
-        e_ref in front, one row per flux point; None when there are no such columns.
+        e_ref in front, one row per flux point, and in its metadata the best fit that
+        the pulls compare with; None when there are no such columns.
     """
     if ROWS in table.colnames:
         rows = list(table[ROWS])
@@ -85,10 +90,13 @@ def split_nuisance(table):
     nuisance.meta.clear()
     nuisance.rename_columns(names, [name.removeprefix(PREFIX) for name in names])
     nuisance = _one_value_per_row(nuisance)
+    if BEST_FIT_KEY in table.meta:
+        nuisance.meta[BEST_FIT] = _from_text(table.meta[BEST_FIT_KEY])
     for name in nuisance.colnames:
         nuisance[name].info.format = None
     table = table.copy()
     table.remove_columns(names)
+    table.meta.pop(BEST_FIT_KEY, None)
     return table, format_table(fill_masked(nuisance))
 
 
@@ -98,7 +106,22 @@ def join_nuisance(table, nuisance):
         for name in nuisance.colnames:
             if name not in IDENTIFY:
                 table[f"{PREFIX}{name}"] = nuisance[name]
+    return join_best_fit(table, nuisance)
+
+
+def join_best_fit(table, nuisance):
+    """Add what the pulls compare with to the metadata of flux points, in place.
+
+    It is a text, for there are FITS files.
+    """
+    if nuisance is not None and BEST_FIT in nuisance.meta:
+        table.meta[BEST_FIT_KEY] = json.dumps(nuisance.meta[BEST_FIT])
     return table
+
+
+def _from_text(text):
+    """Best fit of a file: value and error by name."""
+    return {name: tuple(pair) for name, pair in json.loads(text).items()}
 
 
 def _one_value_per_row(table):
@@ -121,9 +144,11 @@ def stack_nuisance(tables, axis):
     table : `~astropy.table.Table` or None
         The rows of all bins, the energies of a bin together, with columns for the
         edges of the bin behind e_ref: time_min and time_max (MJD) for a time axis,
-        x_min and x_max else. None when no bin has a table.
+        x_min and x_max else, and of the best fits that on which they agree. None when
+        no bin has a table.
     """
     stacked = []
+    best_fits = [table.meta.get(BEST_FIT) for table in tables if table is not None]
     for idx, table in enumerate(tables):
         if table is None:
             continue
@@ -134,7 +159,25 @@ def stack_nuisance(tables, axis):
             column = Column([value.value] * len(table), unit=value.unit)
             table.add_column(column, index=behind + offset, name=name)
         stacked.append(table)
-    return format_table(fill_masked(vstack(stacked))) if stacked else None
+    if not stacked:
+        return None
+    result = format_table(fill_masked(vstack(stacked)))
+    if best_fit := _common_best_fit(best_fits):
+        result.meta[BEST_FIT] = best_fit
+    return result
+
+
+def _common_best_fit(best_fits):
+    """Parameters on which all best fits agree that have them, by name."""
+    pairs = {}
+    for best_fit in best_fits:
+        for name, pair in (best_fit or {}).items():
+            pairs.setdefault(name, []).append(tuple(pair))
+    return {
+        name: found[0]
+        for name, found in pairs.items()
+        if all(pair == found[0] for pair in found)
+    }
 
 
 def _bin_edges(axis, idx):

@@ -15,7 +15,7 @@ from gammapy.utils.parallel import ParallelMixin
 from ..notes import NOTES, warn_notes
 from ..reference import with_positive_reference
 from .norms import NormFluxPoints, newton_fit
-from .nuisance import ROWS, flux_point_row
+from .nuisance import BEST_FIT, ROWS, flux_point_row
 from .used_energies import UsedEnergies, warn_of_partial_ranges
 
 log = logging.getLogger(__name__)
@@ -157,6 +157,8 @@ class FluxPointsEstimator:
             flux_points = self._upstream_FluxPointsEstimator_run(datasets)
         finally:
             del self._run_state
+        if state.best_fit is not None and flux_points.nuisance is not None:
+            flux_points.nuisance.meta[BEST_FIT] = state.best_fit
         if state.used_energies is not None:
             warn_of_partial_ranges(
                 state.used_energies,

@@ -380,6 +380,11 @@ def test_flux_points_survive_files(flux_points, filename, tmp_path):
         )
         assert read.nuisance[name].unit == flux_points.nuisance[name].unit
     assert_allclose(read.norm.data, flux_points.norm.data)
+    # What the pulls compare with, and nothing of it elsewhere.
+    best_fit = flux_points.nuisance.meta["best_fit"]
+    assert read.nuisance.meta == {"best_fit": best_fit}
+    assert set(NUISANCE) < set(best_fit)
+    assert all(len(pair) == 2 for pair in best_fit.values())
 
 
 def test_flux_points_survive_copy_and_slices(flux_points):

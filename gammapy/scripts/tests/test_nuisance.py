@@ -125,7 +125,7 @@ def test_installed_command(files, tmp_path, flux_points):
     assert [f"{norm:.4g}" in line for norm, line in zip(norms, lines[-2:], strict=True)]
     # The labels are in the figure, with the name of the parameter broken into lines.
     figure = (tmp_path / "norms.svg").read_text()
-    assert "run-bkg." in figure
+    assert "run-bkg" in figure
     assert "Energy [TeV]" in figure
 
 

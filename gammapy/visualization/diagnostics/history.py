@@ -3,6 +3,7 @@
 
 import numpy as np
 import matplotlib.pyplot as plt
+from gammapy.visualization.axes import annotate_level
 from gammapy.visualization.plotter import BasePlotter
 
 __all__ = ["FitHistoryPlotter"]
@@ -15,7 +16,6 @@ LEVEL, P_LEVEL = 5.0, 0.01
 P_MIN = 1e-20
 #: The arrows of both curves are this far to either side, in steps.
 SHIFT = 0.04
-LINE_STYLE = {"color": "0.7", "lw": 1, "zorder": 0}
 
 
 class FitHistoryPlotter(BasePlotter):
@@ -118,7 +118,7 @@ def _draw_spots(ax, table):
     if without.size:
         ax.plot(without, np.zeros(without.size), "v", color="C0", label="no spot")
         ax.legend()
-    _plot_level(ax, LEVEL, rf"{LEVEL:g}$\sigma$")
+    annotate_level(ax, LEVEL, rf"{LEVEL:g}$\sigma$")
     ax.set_ylabel(r"highest spot [$\sigma$]")
 
 
@@ -137,7 +137,7 @@ def _draw_p_value(ax, table):
     ax.set_yscale("log")
     # Room for the arrows.
     ax.set_ylim(bottom=max(ax.get_ylim()[0], P_MIN / 1e4))
-    _plot_level(ax, P_LEVEL, f"{P_LEVEL:g}")
+    annotate_level(ax, P_LEVEL, f"{P_LEVEL:g}")
     ax.set_ylabel("p of the fit")
     handles, labels = ax.get_legend_handles_labels()
     # One entry for the arrows of both curves.
@@ -157,21 +157,6 @@ def _plot_arrows(ax, x, color):
         fmt="none",
         color=color,
         label=f"below {P_MIN:g}",
-    )
-
-
-def _plot_level(ax, level, text):
-    """Line with what it stands for at its right end."""
-    ax.axhline(level, **LINE_STYLE)
-    ax.annotate(
-        text,
-        (1, level),
-        xycoords=ax.get_yaxis_transform(),
-        xytext=(3, 0),
-        textcoords="offset points",
-        va="center",
-        fontsize="small",
-        color="0.4",
     )
 
 

@@ -133,6 +133,10 @@ def test_files(datasets, lightcurve, filename, edges, tmp_path):
     lightcurve.write(tmp_path / filename, format="lightcurve")
     read = FluxPoints.read(tmp_path / filename, format="lightcurve")
     assert_same_tables(read.nuisance, lightcurve.nuisance)
+    # Each interval has its own background, all have one source.
+    best_fit = read.nuisance.meta["best_fit"]
+    assert best_fit == lightcurve.nuisance.meta["best_fit"]
+    assert set(NORMS) < set(best_fit) and best_fit[NORMS[0]][0] == 1
     assert_allclose(read.norm.data, lightcurve.norm.data)
     assert read.geom.axes.names == ["energy", "time"]
 
