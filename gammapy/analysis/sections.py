@@ -15,7 +15,7 @@ from gammapy.data.groups import parse_bins
 from gammapy.datasets.residuals import kernels
 from gammapy.datasets.residuals.grids import parse_region
 from gammapy.makers import ExclusionMaskMaker
-from gammapy.maps.energy_bins import parse_energy_range
+from gammapy.maps.energy_bins import parse_energy_range, parse_energy_unit
 from gammapy.stats.residual_methods import METHODS
 from gammapy.utils.arguments import parse_edges
 from gammapy.utils.scripts import make_path
@@ -54,6 +54,13 @@ def _validate_region(value):
 
 
 RegionType = Annotated[str, BeforeValidator(_validate_region)]
+
+
+def _validate_energy_unit(value):
+    return str(parse_energy_unit("energy_unit", value))
+
+
+EnergyUnitType = Annotated[str, BeforeValidator(_validate_energy_unit)]
 
 
 class GroupByConfig(SectionConfig):
@@ -202,6 +209,9 @@ class ResidualsConfig(SectionConfig):
         Energy range.
     energy_edges : list of `~astropy.units.Quantity`
         Edges of energy groups, each of which gets its maps, instead of a range.
+    energy_unit : str
+        Unit of the energies in tables, figures and texts. Default is that of the
+        energy axis of the datasets.
     kernel : str
         Kernel of the maps: "tophat", "gauss", "point-source" or "none".
     correlation_radius : `~astropy.units.Quantity`
@@ -233,6 +243,7 @@ class ResidualsConfig(SectionConfig):
     energy_min: EnergyType | None = added()
     energy_max: EnergyType | None = added()
     energy_edges: list[EnergyType] | None = added()
+    energy_unit: EnergyUnitType | None = added()
     kernel: Kernel = added("tophat")
     correlation_radius: AngleType = added("0.1 deg")
     region: RegionType | None = added()
@@ -266,6 +277,7 @@ class ResidualsConfig(SectionConfig):
             "energy_max": high,
             "exclude": self.exclude,
             "apply_mask": self.apply_mask,
+            "energy_unit": self.energy_unit,
         }
 
     @property

@@ -8,7 +8,12 @@ from gammapy.datasets import FluxPointsDataset, SpatialResiduals, SpectralResidu
 from gammapy.diagnostics import FitHistory
 from gammapy.estimators import FluxPointsEstimator
 from gammapy.maps import Map, RegionGeom
-from gammapy.maps.energy_bins import bins_within, find_edges
+from gammapy.maps.energy_bins import (
+    bins_within,
+    energy_unit,
+    find_edges,
+    format_energy_range,
+)
 from gammapy.modeling.models import Models
 from gammapy.modeling.models.backgrounds import is_background
 from .geometry import energy_axis
@@ -143,10 +148,13 @@ def apply_fit_range(session, config):
         geom = dataset.counts.geom
         used = bins_within(geom.axes["energy"], fit_range.min, fit_range.max)
         if not used.any():
+            edges = geom.axes["energy"].edges
+            reach = format_energy_range(
+                *edges[[0, -1]], energy_unit(edges), dash=" to "
+            )
             raise ValueError(
                 f"fit.fit_range: no energy bin of dataset {dataset.name!r} lies within"
-                f" {fit_range.min} to {fit_range.max}; its bins reach from"
-                f" {geom.axes['energy'].edges[0]} to {geom.axes['energy'].edges[-1]}."
+                f" {fit_range.min} to {fit_range.max}; its bins reach from {reach}."
             )
         data = np.broadcast_to(used[:, np.newaxis, np.newaxis], geom.data_shape)
         if given is not None:

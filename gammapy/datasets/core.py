@@ -298,8 +298,8 @@ class Datasets:
             Components of the model to draw on the map: True all, False none, or names.
             Default is True.
         **options
-            Options of `SpatialResiduals.from_datasets`; ``exclude`` and ``apply_mask``
-            are for both panels.
+            Options of `SpatialResiduals.from_datasets`; ``exclude``, ``apply_mask``
+            and ``energy_unit`` are for both panels.
 
         Returns
         -------

@@ -67,6 +67,9 @@ class HotSpotEstimator:
     energy_edges : `~astropy.units.Quantity` or list of str, optional
         Edges of energy groups, at edges of the bins of each dataset, to look at besides
         all of them together. Default is none.
+    energy_unit : `~astropy.units.Unit` or str, optional
+        Unit of the energies in tables, figures and texts. Default is that of the energy
+        axis of the datasets, see `~gammapy.maps.energy_bins.energy_unit`.
     threshold : float, optional
         Lowest significance of a spot, of either sign, in sigma. Default is 4.
     n_toys : int, optional
@@ -114,6 +117,7 @@ class HotSpotEstimator:
         energy_min=None,
         energy_max=None,
         energy_edges=None,
+        energy_unit=None,
         threshold=4.0,
         n_toys=100,
         random_state=None,
@@ -128,6 +132,7 @@ class HotSpotEstimator:
         self._kernels = find_kernels(_as_list(kernel), self.correlation_radii)
         self.energy_min, self.energy_max = energy_min, energy_max
         self.energy_edges = energy_edges
+        self.energy_unit = energy_unit
         self.threshold = float(check_number("threshold", threshold, above=0))
         self.n_toys = check_integer("n_toys", n_toys, low=0, expected="a number")
         if random_state is not None:
@@ -197,6 +202,7 @@ class HotSpotEstimator:
         options.setdefault("energy_max", edges[-1])
         if len(edges) > 2:
             options.setdefault("energy_edges", edges)
+        options.setdefault("energy_unit", edges.unit)
         options.setdefault("exclude", residuals.exclude)
         return cls(**options)
 
@@ -228,6 +234,7 @@ class HotSpotEstimator:
                 "energy_min": self.energy_min,
                 "energy_max": self.energy_max,
                 "energy_edges": self.energy_edges,
+                "unit": self.energy_unit,
             },
             exclude=self.exclude,
             apply_mask=self.apply_mask,

@@ -15,7 +15,7 @@ from gammapy.modeling.models import (
 )
 from gammapy.utils.arguments import check_list
 from gammapy.utils.plotter import LazyPlotter
-from .result import DiagnosticResult
+from .result import ENERGY, DiagnosticResult
 
 __all__ = ["HotSpots"]
 
@@ -66,8 +66,8 @@ class HotSpots(DiagnosticResult):
         "lon": ".3f",
         "lat": ".3f",
         "pos_err": ".3f",
-        "energy_min": ".3g",
-        "energy_max": ".3g",
+        "energy_min": ENERGY,
+        "energy_max": ENERGY,
         "radius": ".2f",
         "sqrt_ts": "+.1f",
         "p_local": ".1e",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import astropy.units as u
 from gammapy.datasets.shape_slopes import SpectrumSlopes
+from gammapy.maps.energy_bins import format_energy_range
 from gammapy.modeling.fit_table import unique_parameter_names
 from gammapy.utils.arguments import did_you_mean, listed, show
 
@@ -234,5 +235,4 @@ def flux_target(datasets, given, energies):
 
 def show_range(energies):
     """Text of an energy range, such as "2-10 TeV"."""
-    low, high = energies.value
-    return f"{low:.3g}-{high:.3g} {energies.unit}"
+    return format_energy_range(*energies, energies.unit, dash="-")

@@ -20,7 +20,7 @@ from gammapy.datasets.residuals.sums import (
     reduce_dataset,
 )
 from gammapy.maps import Map, MapAxis
-from gammapy.maps.energy_bins import bins_within
+from gammapy.maps.energy_bins import bins_within, format_energy_range
 from gammapy.modeling.models.copies import copy_models
 from gammapy.stats.deviation import deviation_log_p, log_p_to_sigma
 from gammapy.stats.significance import compute_sqrt_ts
@@ -59,6 +59,9 @@ class PSMapEstimator:
         Edges of the bins of the spectra, which must be edges of energy bins of each
         dataset. A deviation over a wide range shows better in wide bins, for instance
         of a factor of 1.6 to 2 (Bruel 2021). Default is None, the bins of the datasets.
+    energy_unit : `~astropy.units.Unit` or str, optional
+        Unit of the energies in tables, figures and texts. Default is that of the energy
+        axis of the datasets, see `~gammapy.maps.energy_bins.energy_unit`.
     containment : float, optional
         Share of the PSF within the radius of each energy bin, which is the mean over
         the datasets at the centres of their maps, and a pixel at least. Default is
@@ -103,6 +106,7 @@ class PSMapEstimator:
         energy_min=None,
         energy_max=None,
         energy_edges=None,
+        energy_unit=None,
         containment=0.68,
         radius=None,
         exclude=None,
@@ -114,6 +118,7 @@ class PSMapEstimator:
         self.energy_min = energy_min
         self.energy_max = energy_max
         self.energy_edges = energy_edges
+        self.energy_unit = energy_unit
         self.containment = check_number("containment", containment, above=0)
         if containment >= 1:
             raise ValueError(
@@ -165,8 +170,9 @@ class PSMapEstimator:
         joint = self._sums(datasets, geom, Selection(edges, exclude, self.apply_mask))
         if not joint.energies:
             raise ValueError(
-                f"All bins of the datasets are masked between {edges[0]:.4g} and "
-                f"{edges[-1]:.4g}, or have no finite model."
+                "All bins of the datasets are masked within "
+                f"{format_energy_range(*edges[[0, -1]], edges.unit)}, or have no "
+                "finite model."
             )
         radii = self._radii(datasets, geom, edges)
         spectra = _within_radii(joint, geom, radii)
@@ -188,10 +194,10 @@ class PSMapEstimator:
     def _edges(self, datasets):
         """Edges of the bins of the spectra."""
         options = (self.energy_min, self.energy_max, self.energy_edges)
-        edges = energy_groups(datasets, *options)
+        edges = energy_groups(datasets, *options, unit=self.energy_unit)
         if self.energy_edges is not None:
             return edges
-        axis = common_energy_axis(datasets)
+        axis = common_energy_axis(datasets, unit=edges.unit)
         used = np.flatnonzero(bins_within(axis, edges[0], edges[-1]))
         return axis.edges[used[0] : used[-1] + 2]
 
@@ -237,7 +243,8 @@ class PSMapEstimator:
     def _meta(self, datasets, edges, radii, exclude):
         return {
             "datasets_names": list(datasets.names),
-            "energy_edges": [float(edge) for edge in edges.to_value("TeV")],
+            "energy_edges": edges.value.tolist(),
+            "energy_unit": str(edges.unit),
             "radii": [float(radius) for radius in radii.to_value("deg")],
             "containment": None if self.radius is not None else self.containment,
             "exclude": exclude,
@@ -283,7 +290,7 @@ def _deviations(counts, npred, mask, edges):
     log_p = deviation_log_p(counts, npred)
     sum_of_residuals = np.sum((counts - npred) / np.sqrt(np.maximum(1, npred)), axis=0)
     sign = np.where(sum_of_residuals < 0, -1, 1)
-    centers = np.sqrt(edges[:-1] * edges[1:]).to_value("TeV")
+    centers = np.sqrt(edges[:-1] * edges[1:]).to_value(edges.unit)
     worst = np.argmax(np.abs(np.nan_to_num(compute_sqrt_ts(counts, npred))), axis=0)
     values = {
         "ps": sign * -log_p / np.log(10),
@@ -302,7 +309,7 @@ def _as_maps(arrays, geom, edges):
     """Maps with one energy bin, by name."""
     axis = MapAxis.from_energy_edges(edges[[0, -1]], name="energy")
     cube = geom.to_cube([axis])
-    units = {"worst_energy": "TeV"}
+    units = {"worst_energy": edges.unit}
     return {
         name: Map.from_geom(cube, data=array[np.newaxis], unit=units.get(name, ""))
         for name, array in arrays.items()
@@ -322,6 +329,7 @@ def _extremes(maps):
         values = [float(map_.data[0, j, i]) for map_ in maps.values()]
         rows.append([name, lon, lat, *values])
     table = Table(rows=rows, names=["name", "lon", "lat", *maps])
-    for name, unit in (("lon", "deg"), ("lat", "deg"), ("worst_energy", "TeV")):
-        table[name].unit = unit
+    for name in ("lon", "lat"):
+        table[name].unit = "deg"
+    table["worst_energy"].unit = maps["worst_energy"].unit
     return table

@@ -3,6 +3,7 @@
 
 import json
 import numpy as np
+import astropy.units as u
 from astropy.io import fits
 from astropy.table import Table
 from gammapy.datasets.residuals.io import (
@@ -11,10 +12,11 @@ from gammapy.datasets.residuals.io import (
     read_map,
     write_hdulist,
 )
+from gammapy.maps.energy_bins import show_energy
 from gammapy.utils.arguments import show
 from gammapy.utils.atomic import as_path
 from gammapy.utils.plotter import LazyPlotter
-from .result import KIND, DiagnosticResult
+from .result import ENERGY, KIND, DiagnosticResult
 
 __all__ = ["PSMap"]
 
@@ -29,10 +31,11 @@ class PSMap(DiagnosticResult):
     ----------
     table : `~astropy.table.Table`
         Two rows, the highest and the lowest place of the map, with the columns name,
-        lon, lat (deg, in the frame of the map), ps, sigma, worst_energy (TeV), and
+        lon, lat (deg, in the frame of the map), ps, sigma, worst_energy, and
         counts and npred of all energies together.
     meta : dict
-        Options, names of the datasets, edges of the energy bins (TeV), radii (deg).
+        Options, names of the datasets, edges of the energy bins and their unit,
+        radii (deg).
     notes : list of str
         What to keep in mind.
     maps : dict of `~gammapy.maps.WcsNDMap`
@@ -60,7 +63,7 @@ class PSMap(DiagnosticResult):
         "lat": ".3f",
         "ps": ".2f",
         "sigma": ".2f",
-        "worst_energy": ".3g",
+        "worst_energy": ENERGY,
         "counts": ".6g",
         "npred": ".2f",
     }
@@ -84,7 +87,7 @@ class PSMap(DiagnosticResult):
 
     @property
     def worst_energy(self):
-        """Centre of the energy bin that deviates most, in TeV."""
+        """Centre of the energy bin that deviates most, in the unit of the datasets."""
         return self._maps["worst_energy"]
 
     @property
@@ -120,10 +123,11 @@ class PSMap(DiagnosticResult):
     def verdict(self):
         """One sentence: whether the spectrum fits everywhere, and where it is worst."""
         row = self._table[np.argmax(np.abs(self._table["sigma"]))]
+        energy = u.Quantity(row["worst_energy"], self._table["worst_energy"].unit)
         place = (
             f"PS = {row['ps']:.1f} ({abs(row['sigma']):.1f} sigma before trials) at "
             f"{row['lon']:.3f}, {row['lat']:.3f} deg, most at "
-            f"{row['worst_energy']:.3g} TeV"
+            f"{show_energy(energy, energy.unit)}"
         )
         limit = f"{self._threshold:g} sigma"
         if self.is_bad:

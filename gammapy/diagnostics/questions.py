@@ -10,18 +10,12 @@ import numpy as np
 from scipy.ndimage import distance_transform_edt
 import astropy.units as u
 from gammapy.datasets.residuals.energies import energy_groups
-from gammapy.maps.energy_bins import same_edges
+from gammapy.maps.energy_bins import energy_unit, format_energy_range, same_edges
 
 __all__ = []
 
 #: Energy groups that are made when none are given.
 N_GROUPS = 4
-
-#: Units of energies that names of tests keep; others become TeV.
-UNITS = ("TeV", "GeV", "MeV")
-
-#: Energy in such a unit that would be written with a power of 10.
-LARGEST = 1000
 
 #: Share of the predicted counts of a component that its region holds.
 CONTAINMENT = 0.68
@@ -111,10 +105,11 @@ def default_groups(bins):
     """
     used = [part for part in bins if part.index.size]
     axis = used[0].axis
+    unit = energy_unit(axis)
     energies = np.concatenate([_energy_index(part) for part in used])
     if not all(same_edges(part.axis.edges, axis.edges) for part in used):
         low = min(part.axis.edges[0] for part in used)
-        return u.Quantity([low, max(part.axis.edges[-1] for part in used)])
+        return u.Quantity([low, max(part.axis.edges[-1] for part in used)], unit)
     first, last = energies.min(), energies.max() + 1
     wanted = np.linspace(0, 1, min(N_GROUPS, last - first) + 1)
     inside = np.log(axis.edges.value[first : last + 1])
@@ -122,7 +117,7 @@ def default_groups(bins):
     # Rounded, or which of two edges that are as near is taken depends on the unit.
     position = np.round(np.interp(targets, inside, np.arange(inside.size)), 9)
     nearest = np.rint(position).astype(int)
-    return axis.edges[first + np.unique(nearest)]
+    return axis.edges[first + np.unique(nearest)].to(unit)
 
 
 def _energy_index(part):
@@ -174,13 +169,9 @@ def _image(edges):
 
 def _per_energy(edges, is_map):
     """Image in each energy group; of spectra there is only the energy."""
-    # Spectra in the format of X-ray astronomy are in keV, which nobody reads here.
-    is_legible = edges.unit in UNITS and edges.value[-1] < LARGEST
-    unit = edges.unit if is_legible else u.TeV
-    values = edges.to_value(unit)
     tests = {
-        group: [f"energy {low:.3g}-{high:.3g} {unit}"]
-        for group, (low, high) in enumerate(zip(values[:-1], values[1:], strict=True))
+        group: [f"energy {format_energy_range(low, high, edges.unit, dash='-')}"]
+        for group, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True))
     }
     return Question(
         lambda part, number: _group_of(part, edges),

@@ -83,7 +83,7 @@ class WorstBin:
     energy_max: u.Quantity
 
     def __str__(self):
-        energies = format_energy_range(self.energy_min, self.energy_max)
+        energies = _show_range(self.energy_min, self.energy_max)
         return f"{self.sqrt_ts:+.1f} sigma at {energies}"
 
 
@@ -257,8 +257,7 @@ class _MapsSummary:
         return cls(
             kernel=kernel if radius is None else f"{kernel} of {radius}",
             energies=[
-                format_energy_range(*pair)
-                for pair in zip(edges[:-1], edges[1:], strict=True)
+                _show_range(*pair) for pair in zip(edges[:-1], edges[1:], strict=True)
             ],
             distribution=residuals.distribution(),
             worst=_worst_pixel(residuals),
@@ -303,7 +302,7 @@ class _MapsSummary:
 
 @dataclass(frozen=True)
 class _SpectrumSummary:
-    """Of `SpectralResiduals`: range, number of bins, sum of sigma^2, worst bin."""
+    """Of `SpectralResiduals`: range, number of bins, sum of ts, worst bin."""
 
     has_region: bool
     energies: str
@@ -318,7 +317,7 @@ class _SpectrumSummary:
         edges = residuals.energy_axis.edges
         return cls(
             has_region=residuals.region is not None,
-            energies=format_energy_range(edges[used[0]], edges[used[-1] + 1]),
+            energies=_show_range(edges[used[0]], edges[used[-1] + 1]),
             n_bins=used.size,
             sum_ts=residuals.sum_ts,
             worst=_worst_bin(residuals),
@@ -327,7 +326,7 @@ class _SpectrumSummary:
     def __str__(self):
         where = " of the region" if self.has_region else ""
         text = (
-            f"Spectrum{where}: {self.energies}, sum of sigma^2 {self.sum_ts:.1f} in "
+            f"Spectrum{where}: {self.energies}, sum of ts {self.sum_ts:.1f} in "
             f"{self.n_bins} bins"
         )
         return text if self.worst is None else f"{text}; worst {self.worst}"
@@ -342,7 +341,7 @@ class _SpectrumSummary:
             "worst": worst
             and {
                 "sqrt_ts": _finite(worst.sqrt_ts),
-                "energies": format_energy_range(worst.energy_min, worst.energy_max),
+                "energies": _show_range(worst.energy_min, worst.energy_max),
             },
         }
 
@@ -407,6 +406,11 @@ def _spots_lines(spots):
     table.keep_columns([name for name in spots.COLUMNS if name in table.colnames])
     if len(table):
         yield from table.pformat(max_lines=-1, max_width=-1)
+
+
+def _show_range(low, high):
+    """Energy range in the unit that residuals have."""
+    return format_energy_range(low, high, low.unit)
 
 
 def _finite(number):

@@ -6,11 +6,15 @@ from html import escape
 import numpy as np
 import astropy.units as u
 from astropy.table import Table
+from gammapy.maps.energy_bins import energy_format
 from gammapy.modeling.fit_table import fill_masked
 from gammapy.utils.arguments import check_type
 from gammapy.utils.ecsv import read_ecsv, write_ecsv
 
 __all__ = ["DiagnosticResult"]
+
+#: Format of columns of energies, which depends on their values.
+ENERGY = "energy"
 
 #: Entry of the metadata of a file that says which result it holds.
 KIND = "diagnostic"
@@ -59,7 +63,8 @@ class DiagnosticResult:
     {'name': 'A', 'size': 1.0}
     """
 
-    #: Format of each column that the table must have, "" for the default.
+    #: Format of each column that the table must have, "" for the default, `ENERGY` for
+    #: energies.
     COLUMNS = {}
 
     #: Number of the format of files, to be raised when what they hold changes.
@@ -75,6 +80,8 @@ class DiagnosticResult:
             )
         self._table = Table(table, copy=True, meta={})
         for name, text in self.COLUMNS.items():
+            if text == ENERGY:
+                text = energy_format(self._table[name])
             self._table[name].info.format = text or None
         self._meta = copy.deepcopy(dict(meta or {}))
         self._notes = [str(note) for note in notes]

@@ -98,7 +98,7 @@ def make_scan(datasets, kernels, *, energies, exclude, apply_mask, n_jobs, backe
     kernels : list of `~gammapy.datasets.residuals.kernels.base.Kernel`
         Kernels.
     energies : dict
-        The options ``energy_min``, ``energy_max`` and ``energy_edges`` of
+        The options ``energy_min``, ``energy_max``, ``energy_edges`` and ``unit`` of
         `~gammapy.datasets.SpatialResiduals.from_datasets`.
     exclude, apply_mask, n_jobs, backend
         As there.
@@ -125,8 +125,9 @@ def make_scan(datasets, kernels, *, energies, exclude, apply_mask, n_jobs, backe
     joint = plain.reduce(datasets, selection, n_jobs, backend)
     if not joint.energies:
         raise ValueError(
-            f"All bins of the datasets are masked between {edges[0]:.4g} and "
-            f"{edges[-1]:.4g}, or have no finite model."
+            "All bins of the datasets are masked within "
+            f"{format_energy_range(edges[0], edges[-1], edges.unit)}, or have no "
+            "finite model."
         )
     scan = Scan(
         geom,
@@ -159,7 +160,7 @@ def _make_groups(joint, edges, is_range):
         if is_range:
             # The masks may end before the axes do.
             used = u.Quantity(joint.energies)
-            bounds = u.Quantity([used.min(), used.max()])
+            bounds = u.Quantity([used.min(), used.max()], edges.unit)
         atoms = slice(first, last)
         groups.append(
             Group(

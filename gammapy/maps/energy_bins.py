@@ -94,18 +94,20 @@ def same_edges(edges, others):
 def range_of_bins(axis, mask, dataset_name, energy_min, energy_max):
     """First and last edge of the selected bins; a ValueError when there are none."""
     if not mask.any():
-        low, high = axis.edges[[0, -1]]
+        reach = format_energy_range(
+            *axis.edges[[0, -1]], energy_unit(axis), dash=" to "
+        )
         raise ValueError(
             f"No energy bin of dataset {dataset_name!r} lies inside "
             f"{_show_bound(energy_min)} to {_show_bound(energy_max)}: its axis "
-            f"goes from {low:.4g} to {high:.4g}."
+            f"goes from {reach}."
         )
     idx = np.nonzero(mask)[0]
     return axis.edges[idx[0]], axis.edges[idx[-1] + 1]
 
 
 def _show_bound(energy):
-    return "any energy" if energy is None else f"{energy:.4g}"
+    return "any energy" if energy is None else show_energy(energy, energy.unit)
 
 
 def energy_unit(energies, unit=None):
@@ -171,6 +173,37 @@ def parse_energy_unit(name, unit):
     return parsed
 
 
+def energy_format(edges):
+    """Format of a column of energies: without exponent, and different where they are.
+
+    Parameters
+    ----------
+    edges : `~astropy.units.Quantity` or `~astropy.table.Column`
+        Energies of a table, in its unit.
+
+    Returns
+    -------
+    text : str
+        Format specification.
+
+    Examples
+    --------
+    >>> import astropy.units as u
+    >>> from gammapy.maps.energy_bins import energy_format
+    >>> energy_format([0.5, 1.3625841381159225, 20] * u.TeV)
+    '.3g'
+    >>> energy_format([10, 2000] * u.GeV)
+    '.4g'
+    """
+    values = np.asarray(getattr(edges, "value", edges), dtype=float)
+    values = np.unique(values[np.isfinite(values)])
+    for digits in range(3, 9):
+        shown = [f"{value:.{digits}g}" for value in values]
+        if len(set(shown)) == len(values) and "e" not in "".join(shown):
+            break
+    return f".{digits}g"
+
+
 def show_energy(energy, unit=None):
     """Energy as a reader likes it: three digits, no power of 10, and a unit.
 
@@ -198,7 +231,7 @@ def show_energy(energy, unit=None):
     return f"{_show_number(energy.to_value(unit))} {unit}"
 
 
-def format_energy_range(energy_min, energy_max, unit=None):
+def format_energy_range(energy_min, energy_max, unit=None, *, dash=" - "):
     """Energy range as text, such as "0.5 - 20 TeV".
 
     Parameters
@@ -208,6 +241,8 @@ def format_energy_range(energy_min, energy_max, unit=None):
     unit : `~astropy.units.Unit` or str, optional
         Unit, that of the analysis by `energy_unit`. Default is None, what
         `energy_unit` says of this range alone.
+    dash : str, optional
+        What is between the numbers. Default is " - ".
 
     Returns
     -------
@@ -220,7 +255,7 @@ def format_energy_range(energy_min, energy_max, unit=None):
         low, high = (_show_number(bound, digits) for bound in bounds.to_value(unit))
         if low != high:
             break
-    return f"{low} - {high} {unit}"
+    return f"{low}{dash}{high} {unit}"
 
 
 def _show_number(number, digits=3):

@@ -61,7 +61,8 @@ def log_row(logger, label, row, *, identify=None):
 
 
 def show_value(value, digits=4):
-    """Text of a value for the log, without its unit."""
+    """Text of a value for the log, with its unit, as one word."""
     if isinstance(value, u.Quantity):
-        value = float(value.value)
+        unit = value.unit.to_string("fits").replace(" ", ".")
+        return f"{show_value(float(value.value), digits)}{unit}"
     return f"{value:.{digits}g}" if isinstance(value, float) else str(value)

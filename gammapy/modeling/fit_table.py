@@ -11,6 +11,7 @@ quantities.
 import numpy as np
 import astropy.units as u
 from astropy.table import MaskedColumn, Table
+from gammapy.maps.energy_bins import energy_format
 from gammapy.utils.arguments import check_mapping, show
 
 __all__ = [
@@ -23,6 +24,9 @@ __all__ = [
 
 # A parameter is at its limit when it is closer than this fraction of its error.
 LIMIT_TOLERANCE = 1e-2
+
+#: Columns of the energies of fits.
+ENERGIES = ("e_min", "e_max", "e_ref", "energy_min", "energy_max")
 
 #: What stands for a missing entry, by the kind of its column.
 MISSING = {"f": np.nan, "i": 0, "b": False, "U": "", "S": b""}
@@ -437,9 +441,15 @@ def format_table(table):
     """Formats that show a value to a tenth of its usual error."""
     for name in table.colnames:
         if table[name].dtype.kind == "f" and table[name].info.format is None:
-            is_short = name.startswith("stat") or name.endswith("_pull")
-            table[name].info.format = ".2f" if is_short else ".4g"
+            table[name].info.format = _format_of(table[name])
     return table
+
+
+def _format_of(column):
+    if column.name in ENERGIES:
+        return energy_format(column)
+    is_short = column.name.startswith("stat") or column.name.endswith("_pull")
+    return ".2f" if is_short else ".4g"
 
 
 def fill_masked(table):

@@ -17,8 +17,10 @@ from gammapy.datasets.residuals import kernels
 from gammapy.datasets.residuals.checks import STAT_KINDS
 from gammapy.datasets.residuals.grids import parse_region
 from gammapy.diagnostics import HotSpotEstimator, HotSpots, ResidualsSummary
+from gammapy.maps.energy_bins import parse_energy_unit
 from gammapy.modeling.parameter_table import parameters_table
 from gammapy.stats.residuals import RESIDUAL_METHODS
+from gammapy.utils.arguments import parse_edges
 from gammapy.visualization import plot_spatial_residuals, plot_spectral_residuals
 from gammapy.visualization.residuals import PANELS
 from gammapy.visualization.sky.stretch import STRETCHES
@@ -124,12 +126,52 @@ class RegionType(click.ParamType):
         return region
 
 
+class EdgesType(click.ParamType):
+    """Energies, separated by commas."""
+
+    name = "energies"
+
+    def convert(self, value, param, ctx):
+        """Increasing energies of a text."""
+        try:
+            return parse_edges(
+                param.opts[0], [part.strip() for part in value.split(",")]
+            )
+        except ValueError as error:
+            self.fail(str(error))
+
+
+class EnergyUnitType(click.ParamType):
+    """Unit of energy."""
+
+    name = "unit"
+
+    def convert(self, value, param, ctx):
+        """Unit of a text."""
+        try:
+            return parse_energy_unit(param.opts[0], value)
+        except ValueError as error:
+            self.fail(str(error))
+
+
 ENERGY = QuantityType("an energy", "2 TeV")
+
+#: Names that flags had before they were those of Python and YAML.
+OLD_FLAGS = {
+    "--radius": "--correlation-radius",
+    "--no-mask-fit": "--no-apply-mask",
+    "--spots": "--hot-spots",
+    "--toys": "--n-toys",
+    "--seed": "--random-state",
+    "--jobs": "--n-jobs",
+    "--out": "--outdir",
+}
 
 
 @click.command(
     "residuals",
     cls=OneLineCommand,
+    old_flags=OLD_FLAGS,
     short_help="Residuals of datasets in sigma: maps, spectra, figures, a summary",
     context_settings={"show_default": True},
 )
@@ -137,6 +179,18 @@ ENERGY = QuantityType("an energy", "2 TeV")
 @click.argument("models", type=FILE, required=False)
 @click.option("--energy-min", type=ENERGY, help="Lowest energy, such as '2 TeV'.")
 @click.option("--energy-max", type=ENERGY, help="Highest energy, such as '20 TeV'.")
+@click.option(
+    "--energy-edges",
+    type=EdgesType(),
+    help="Edges of energy groups that get maps of their own, such as '1 TeV, 10 TeV',"
+    " instead of a range.",
+)
+@click.option(
+    "--energy-unit",
+    type=EnergyUnitType(),
+    help="Unit of the energies in files, figures and text, such as 'GeV'."
+    "  [default: that of the datasets]",
+)
 @click.option(
     "--region",
     type=RegionType(),
@@ -151,7 +205,7 @@ ENERGY = QuantityType("an energy", "2 TeV")
     " Gaussian, or with the filter matched to a point source.",
 )
 @click.option(
-    "--radius",
+    "--correlation-radius",
     type=QuantityType("an angle", "0.1 deg"),
     default="0.1 deg",
     help="Radius of the top-hat, or sigma of the Gaussian.",
@@ -175,7 +229,9 @@ ENERGY = QuantityType("an energy", "2 TeV")
     help="Stretch of the colours of counts and model; auto takes what shows most.",
 )
 @click.option(
-    "--no-crop", is_flag=True, help="Draw what is masked around the maps, too."
+    "--crop/--no-crop",
+    default=True,
+    help="Draw only the part of the maps that is not masked.",
 )
 @click.option(
     "--exclude",
@@ -191,9 +247,13 @@ ENERGY = QuantityType("an energy", "2 TeV")
     multiple=True,
     help="Dataset to look at, can be given several times.  [default: all]",
 )
-@click.option("--no-mask-fit", is_flag=True, help="Look beyond the fit range, too.")
 @click.option(
-    "--spots",
+    "--apply-mask/--no-apply-mask",
+    default=True,
+    help="Whether to stay within the fit range.",
+)
+@click.option(
+    "--hot-spots",
     "with_spots",
     is_flag=True,
     help="Search for hot spots at the radius and at 2 and 4 times the radius, and"
@@ -206,22 +266,25 @@ ENERGY = QuantityType("an energy", "2 TeV")
     help="Lowest significance of a hot spot, up or down.",
 )
 @click.option(
-    "--toys",
+    "--n-toys",
     type=click.IntRange(min=0),
     default=100,
     help="Number of simulations of noise that hot spots are compared with.",
 )
 @click.option(
-    "--seed", type=click.IntRange(min=0), default=0, help="Seed of the simulations."
+    "--random-state",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Seed of the simulations.",
 )
 @click.option(
-    "--jobs",
+    "--n-jobs",
     type=click.IntRange(min=1),
     default=1,
     help="Number of processes that share the datasets.",
 )
 @click.option(
-    "--out",
+    "--outdir",
     type=click.Path(file_okay=False, path_type=Path),
     default="residuals",
     help="Folder of the results.",
@@ -229,7 +292,7 @@ ENERGY = QuantityType("an energy", "2 TeV")
 @click.option(
     "--overwrite", is_flag=True, help="Replace the results that the folder has."
 )
-def cli_residuals(datasets, models, names, out, overwrite, **options):
+def cli_residuals(datasets, models, names, outdir, overwrite, **options):
     """Residuals of a fit: where do the counts differ from the model, and by how much?
 
     DATASETS is a file that Datasets.write made (YAML), or the FITS file of one
@@ -241,12 +304,12 @@ def cli_residuals(datasets, models, names, out, overwrite, **options):
       spatial_residuals.fits   maps, for SpatialResiduals.read; not of spectra
       spectral_residuals.ecsv  table, one row per energy bin
       parameters.ecsv          table of the model parameters
-      hot_spots.ecsv           table of hot spots, for HotSpots.read; with --spots
+      hot_spots.ecsv           table of hot spots, for HotSpots.read; with --hot-spots
       *_residuals.png          figures of both
 
     and what there is to say in a few lines is printed: mean and width of the
     significance (0 and 1 if the model holds), the worst pixel with the model component
-    that is nearest, and with --spots the table of hot spots and how often noise has
+    that is nearest, and with --hot-spots the table of hot spots and how often noise has
     such spots.
 
     \b
@@ -254,11 +317,14 @@ def cli_residuals(datasets, models, names, out, overwrite, **options):
     --------
       gammapy residuals datasets.yaml models.yaml --energy-min "2 TeV"
       gammapy residuals datasets.yaml models.yaml --exclude "HESS J1708-443" \\
-          --region source.reg --kernel gauss --radius "0.07 deg" --out without
+          --region source.reg --kernel gauss --correlation-radius "0.07 deg" \\
+          --outdir without
     """
-    check_absent([out / name for name in OUTPUTS], overwrite)
+    check_absent([outdir / name for name in OUTPUTS], overwrite)
     matplotlib.use("agg")
-    search = {name: options.pop(name) for name in ("threshold", "toys", "seed")}
+    search = {
+        name: options.pop(name) for name in ("threshold", "n_toys", "random_state")
+    }
     with_spots = options.pop("with_spots")
     datasets = select_datasets(read_datasets(datasets, models), names)
     results = compute(datasets, **options)
@@ -266,11 +332,11 @@ def cli_residuals(datasets, models, names, out, overwrite, **options):
         results.spots = find_spots(results.spatial, datasets, options, **search)
     log.info("Drawing")
     writers = results.writers()
-    write_files(out, writers)
+    write_files(outdir, writers)
     for name in set(OUTPUTS) - set(writers):
-        (out / name).unlink(missing_ok=True)
+        (outdir / name).unlink(missing_ok=True)
     click.echo(str(results.summary), nl=False)
-    click.echo(f"Written to {out}: {', '.join(writers)}")
+    click.echo(f"Written to {outdir}: {', '.join(writers)}")
 
 
 def select_datasets(datasets, names=()):
@@ -291,15 +357,23 @@ def select_datasets(datasets, names=()):
 
 
 def compute(
-    datasets, *, region, kernel, radius, method, panels, stretch, no_crop, exclude,
-    no_mask_fit, jobs, energy_min, energy_max,
+    datasets, *, region, kernel, correlation_radius, method, panels, stretch, crop,
+    exclude, apply_mask, n_jobs, energy_min, energy_max, energy_edges, energy_unit,
 ):  # fmt: skip
     """Residuals of the datasets, an `InputError` for what they cannot be made of."""
+    energies = {"energy_min": energy_min, "energy_max": energy_max}
+    groups = energies
+    if energy_edges is not None:
+        if any(bound is not None for bound in energies.values()):
+            raise InputError(
+                "Give --energy-edges or --energy-min and --energy-max, not both."
+            )
+        energies = {"energy_min": energy_edges[0], "energy_max": energy_edges[-1]}
+        groups = {"energy_edges": energy_edges}
     options = {
-        "energy_min": energy_min,
-        "energy_max": energy_max,
         "exclude": list(exclude),
-        "apply_mask": not no_mask_fit,
+        "apply_mask": apply_mask,
+        "energy_unit": energy_unit,
     }
     maps = [dataset for dataset in datasets if not dataset.counts.geom.is_region]
     if maps and len(maps) < len(datasets):
@@ -307,13 +381,16 @@ def compute(
         log.warning(f"The maps are those of {names} alone.")
     spatial = None
     with show_progress(), input_errors():
-        spectral = SpectralResiduals.from_datasets(datasets, region, **options)
+        spectral = SpectralResiduals.from_datasets(
+            datasets, region, **energies, **options
+        )
         if maps:
             spatial = SpatialResiduals.from_datasets(
                 Datasets(maps),
                 kernel=kernels.from_choice(kernel),
-                correlation_radius=radius,
-                n_jobs=jobs,
+                correlation_radius=correlation_radius,
+                n_jobs=n_jobs,
+                **groups,
                 **options,
             )
     return Results(
@@ -325,12 +402,12 @@ def compute(
             "panels": panels,
             "region": region,
             "stretch": stretch,
-            "crop": not no_crop,
+            "crop": crop,
         },
     )
 
 
-def find_spots(residuals, datasets, options, *, threshold, toys, seed):
+def find_spots(residuals, datasets, options, *, threshold, n_toys, random_state):
     """Hot spots around the scale of the maps, None without maps."""
     if residuals is None:
         log.warning("There are no maps to search for hot spots.")
@@ -339,10 +416,10 @@ def find_spots(residuals, datasets, options, *, threshold, toys, seed):
         estimator = HotSpotEstimator.from_residuals(
             residuals,
             threshold=threshold,
-            n_toys=toys,
-            random_state=seed,
-            apply_mask=not options["no_mask_fit"],
-            n_jobs=options["jobs"],
+            n_toys=n_toys,
+            random_state=random_state,
+            apply_mask=options["apply_mask"],
+            n_jobs=options["n_jobs"],
         )
         return estimator.run([datasets[name] for name in residuals.datasets_names])
 

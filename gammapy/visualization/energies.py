@@ -1,21 +1,11 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Energies as a reader likes them: tables and axes."""
+"""Energies as a reader likes them: axes."""
 
 import numpy as np
 import matplotlib.pyplot as plt
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
-from gammapy.maps.energy_bins import energy_unit
 
 __all__ = []
-
-
-def legible_table(residuals, method):
-    """Table of residuals with energies in the unit that `energy_unit` says."""
-    table = residuals.to_table(method)
-    unit = energy_unit(residuals.energy_axis)
-    for name in ("e_min", "e_max", "e_ref"):
-        table[name] = table[name].quantity.to(unit)
-    return table
 
 
 def format_energy_axis(ax, energy_min, energy_max):

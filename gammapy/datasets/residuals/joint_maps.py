@@ -4,6 +4,7 @@
 import numpy as np
 import astropy.units as u
 from gammapy.maps import Map, MapAxis
+from gammapy.maps.energy_bins import format_energy_range
 from gammapy.modeling.models.copies import copy_models
 from gammapy.utils.arguments import check_bool, check_n_jobs
 from ..core import local_datasets
@@ -34,6 +35,7 @@ def joint_maps(
     apply_mask,
     n_jobs,
     parallel_backend,
+    energy_unit=None,
 ):
     """Maps of joint datasets, and what else `SpatialResiduals` is made of.
 
@@ -47,7 +49,9 @@ def joint_maps(
     image_geom = common_image_geom(datasets, geom)
     # Of a smaller geom the borders see what is beyond them.
     cut = image_slices(geom.to_image(), image_geom) if geom else (..., ...)
-    edges = energy_groups(datasets, energy_min, energy_max, energy_edges)
+    edges = energy_groups(
+        datasets, energy_min, energy_max, energy_edges, unit=energy_unit
+    )
     kernel = find_kernel(kernel, correlation_radius)
     weights = kernel.on(image_geom, is_on_off=is_on_off)
     if is_on_off:
@@ -59,8 +63,9 @@ def joint_maps(
     joint = weights.reduce(datasets, selection, n_jobs, parallel_backend)
     if not joint.energies:
         raise ValueError(
-            f"All bins of the datasets are masked between {edges[0]:.4g} and "
-            f"{edges[-1]:.4g}, or have no finite model."
+            "All bins of the datasets are masked within "
+            f"{format_energy_range(edges[0], edges[-1], edges.unit)}, or have no "
+            "finite model."
         )
     mask = joint.mask
     weights.warn(datasets, _shown(mask, cut[1]))
@@ -79,7 +84,7 @@ def joint_maps(
     if energy_edges is None:
         # The masks may end before the axes do.
         used = u.Quantity(joint.energies)
-        edges = u.Quantity([used.min(), used.max()])
+        edges = u.Quantity([used.min(), used.max()], edges.unit)
     maps = _as_maps(sums, mask, image_geom, edges, weights.fluxes(edges))
     if "n_correlated" in maps:
         n_correlated = 1 / np.mean(1 / maps["n_correlated"].data[mask])

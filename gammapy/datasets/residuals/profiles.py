@@ -4,6 +4,7 @@
 import numpy as np
 import astropy.units as u
 from astropy.coordinates import SkyCoord
+from gammapy.maps.energy_bins import format_energy_range
 from gammapy.utils.arguments import (
     check_bool,
     check_number,
@@ -17,7 +18,7 @@ from .bands import make_band
 from .binned import BinnedResiduals
 from .cells import PixelCells, sum_cells
 from .checks import joint_stat_kind, log_without_models, parse_names
-from .energies import bins_of_range
+from .energies import bins_of_range, unit_of
 from .grids import check_wcs, common_image_geom, image_slices
 
 __all__ = []
@@ -105,11 +106,11 @@ class ProfileResiduals(BinnedResiduals):
 
     def __str__(self):
         used = self.to_table("significance")[self.mask]
-        low, high = self._energy_range
+        energies = format_energy_range(*self._energy_range, self._energy_range.unit)
         return (
             f"{self.__class__.__name__}\n\n"
             f"  datasets_names : {self.datasets_names}\n"
-            f"  energy range   : {low.value:.4g} - {high:.4g}\n"
+            f"  energy range   : {energies}\n"
             f"  bins           : {len(used)} of {len(self.mask)}\n"
             f"  counts         : {np.sum(used['counts']):.0f}\n"
             f"  npred          : {np.sum(used['npred']):.2f}\n"
@@ -127,6 +128,7 @@ def profile_sums(
     exclude=None,
     apply_mask=True,
     band=False,
+    energy_unit=None,
 ):
     """Sums of datasets in bins of an angle.
 
@@ -139,7 +141,7 @@ def profile_sums(
     places : callable
         Gives the angle of each pixel of an image geometry in deg, NaN for a pixel that
         does not count, shape (n_lat, n_lon).
-    energy_min, energy_max, exclude, apply_mask, band : optional
+    energy_min, energy_max, exclude, apply_mask, band, energy_unit : optional
         As for `SpectralResiduals.from_datasets`.
 
     Returns
@@ -189,7 +191,7 @@ def profile_sums(
         "edges": edges,
         "arrays": sums.sums,
         "solid_angle": _solid_angle(datasets, sums.used, labels, edges, places),
-        "energy_range": sums.energies,
+        "energy_range": sums.energies.to(unit_of(datasets, energy_unit)),
         "npred_models": sums.npred_models,
         "datasets_names": datasets.names,
         "exclude": exclude,

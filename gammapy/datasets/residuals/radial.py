@@ -74,6 +74,7 @@ class RadialResiduals(ProfileResiduals):
         exclude=None,
         apply_mask=True,
         band=False,
+        energy_unit=None,
     ):
         """Compute the joint residuals of datasets in rings.
 
@@ -100,6 +101,9 @@ class RadialResiduals(ProfileResiduals):
         band : bool or `~gammapy.modeling.models.DatasetModels`, optional
             Whether to compute `npred_err`, see `SpectralResiduals.from_datasets`.
             Default is False.
+        energy_unit : `~astropy.units.Unit` or str, optional
+            Unit of the energies in tables, figures and texts. Default is that of the
+            energy axis of the datasets, see `~gammapy.maps.energy_bins.energy_unit`.
 
         Returns
         -------
@@ -140,6 +144,7 @@ class RadialResiduals(ProfileResiduals):
             exclude=exclude,
             apply_mask=apply_mask,
             band=band,
+            energy_unit=energy_unit,
         )
         return cls(center=center, **sums)
 

@@ -88,6 +88,7 @@ class SliceResiduals(ProfileResiduals):
         exclude=None,
         apply_mask=True,
         band=False,
+        energy_unit=None,
     ):
         """Compute the joint residuals of datasets along a line.
 
@@ -113,7 +114,7 @@ class SliceResiduals(ProfileResiduals):
         step : `~astropy.units.Quantity` or str, optional
             Length of the bins along the line, a pixel or more; the last one may reach
             beyond the end. Default is "0.1 deg".
-        energy_min, energy_max, exclude, apply_mask, band : optional
+        energy_min, energy_max, exclude, apply_mask, band, energy_unit : optional
             As for `RadialResiduals.from_datasets`.
 
         Returns
@@ -157,6 +158,7 @@ class SliceResiduals(ProfileResiduals):
             exclude=exclude,
             apply_mask=apply_mask,
             band=band,
+            energy_unit=energy_unit,
         )
         return cls(origin=origin, angle=angle, width=width, **sums)
 

@@ -4,6 +4,7 @@
 import numpy as np
 from astropy.table import Table
 from gammapy.maps import Map
+from gammapy.maps.energy_bins import energy_format, format_energy_range, show_energy
 from gammapy.stats.residual_methods import METHODS
 from gammapy.stats.residuals import (
     check_residual_method,
@@ -93,6 +94,7 @@ class SpatialResiduals:
         apply_mask=True,
         n_jobs=None,
         parallel_backend=None,
+        energy_unit=None,
     ):
         """Compute the joint residuals of datasets.
 
@@ -162,6 +164,9 @@ class SpatialResiduals:
             `gammapy.utils.parallel.N_JOBS_DEFAULT`, which is 1.
         parallel_backend : {"multiprocessing", "ray"}, optional
             What makes the processes. Default is "multiprocessing".
+        energy_unit : `~astropy.units.Unit` or str, optional
+            Unit of the energies in tables, figures and texts. Default is that of the
+            energy axis of the datasets, see `~gammapy.maps.energy_bins.energy_unit`.
 
         Returns
         -------
@@ -203,6 +208,7 @@ class SpatialResiduals:
             apply_mask=apply_mask,
             n_jobs=n_jobs,
             parallel_backend=parallel_backend,
+            energy_unit=energy_unit,
         )
         return cls(maps, **kwargs)
 
@@ -367,6 +373,8 @@ class SpatialResiduals:
             )
         ]
         table = Table(rows=rows, names=names)
+        for name in names[:2]:
+            table[name].info.format = energy_format(edges)
         for name in names[2:6]:
             table[name].info.format = ".3f"
         table["n_trials"].info.format = ".1f"
@@ -477,11 +485,15 @@ class SpatialResiduals:
 
     def __str__(self):
         lines = [self.__class__.__name__, ""]
-        lines += [f"  {key:20} : {value}" for key, value in self.to_dict().items()]
+        edges = self.energy_axis.edges
+        shown = {"energy_edges": [show_energy(edge, edges.unit) for edge in edges]}
+        for key, value in (self.to_dict() | shown).items():
+            lines.append(f"  {key:20} : {value}")
         lines.append("")
-        for row in self.distribution():
+        groups = zip(edges[:-1], edges[1:], self.distribution(), strict=True)
+        for low, high, row in groups:
             lines.append(
-                f"  {row['e_min']:.3g} - {row['e_max']:.3g}: "
+                f"  {format_energy_range(low, high, edges.unit)}: "
                 f"significance {row['mean']:.3f} +- {row['mean_err']:.3f} (mean), "
                 f"{row['std']:.3f} +- {row['std_err']:.3f} (width)"
             )

@@ -4,6 +4,7 @@
 import numpy as np
 import astropy.units as u
 from gammapy.maps import MapAxis
+from gammapy.maps.energy_bins import energy_format, energy_unit, format_energy_range
 from gammapy.utils.arguments import check_bool, explain_options, show
 from gammapy.utils.plotter import LazyPlotter
 from ..core import local_datasets
@@ -11,7 +12,7 @@ from .bands import make_band
 from .binned import BinnedResiduals
 from .cells import EnergyCells, sum_cells
 from .checks import joint_stat_kind, log_without_models, parse_names
-from .energies import bins_of_range, common_energy_axis
+from .energies import bins_of_range, common_energy_axis, in_unit
 from .grids import parse_region
 from .sky_regions import check_region, pixels_in_region
 from .table_io import region_from_text, region_to_text
@@ -86,6 +87,7 @@ class SpectralResiduals(BinnedResiduals):
         exclude=None,
         apply_mask=True,
         band=False,
+        energy_unit=None,
     ):
         """Compute the joint residuals of datasets.
 
@@ -110,6 +112,9 @@ class SpectralResiduals(BinnedResiduals):
             the correlations between models: give those of the fit,
             ``fit_result.models``. It takes two evaluations of the model for each free
             parameter. Default is False.
+        energy_unit : `~astropy.units.Unit` or str, optional
+            Unit of the energies in tables, figures and texts. Default is that of the
+            energy axis of the datasets, see `~gammapy.maps.energy_bins.energy_unit`.
 
         Returns
         -------
@@ -149,6 +154,7 @@ class SpectralResiduals(BinnedResiduals):
             exclude=exclude,
             apply_mask=apply_mask,
             band=band,
+            energy_unit=energy_unit,
         )
 
     @classmethod
@@ -162,6 +168,7 @@ class SpectralResiduals(BinnedResiduals):
         exclude=None,
         apply_mask=True,
         band=False,
+        energy_unit=None,
     ):
         """Compute the residuals without looking at what Gammapy 2.1 allowed.
 
@@ -172,7 +179,7 @@ class SpectralResiduals(BinnedResiduals):
         joint_stat_kind(datasets)
         exclude = parse_names(datasets, exclude)
         region = parse_region(region)
-        axis = common_energy_axis(datasets)
+        axis = common_energy_axis(datasets, unit=energy_unit)
         axis_mask = bins_of_range(datasets[0], energy_min, energy_max)
         region_masks = {
             dataset.name: pixels_in_region(dataset, region) for dataset in datasets
@@ -226,6 +233,14 @@ class SpectralResiduals(BinnedResiduals):
         """Whether each dataset has one pixel, the region of a spectrum."""
         return bool(np.max(self._arrays["coverage"]) <= len(self.datasets_names))
 
+    def to_table(self, method="diff"):
+        table = super().to_table(method)
+        for name in ("e_min", "e_max", "e_ref"):
+            table[name].info.format = energy_format(self._axis.edges)
+        return table
+
+    to_table.__doc__ = BinnedResiduals.to_table.__doc__
+
     def _bin_columns(self):
         edges = self._axis.edges
         return {"e_min": edges[:-1], "e_max": edges[1:], "e_ref": self._axis.center}
@@ -234,6 +249,7 @@ class SpectralResiduals(BinnedResiduals):
         return {
             "region": region_to_text(self._region),
             "interp": str(self._axis.interp),
+            "energy_unit": str(self._axis.unit),
         }
 
     @classmethod
@@ -241,16 +257,19 @@ class SpectralResiduals(BinnedResiduals):
         low, high = table["e_min"].quantity, table["e_max"].quantity
         edges = u.Quantity([*low, high[-1]])
         axis = MapAxis.from_energy_edges(edges, interp=meta["interp"])
+        # Files of before have the unit of the datasets, which may be no legible one.
+        axis = in_unit(axis, energy_unit(axis, meta.get("energy_unit")))
         return cls(axis, arrays, region=region_from_text(meta["region"]), **kwargs)
 
     def __str__(self):
         table = self.to_table("significance")
         used = table[self.mask]
+        bounds = used["e_min"].quantity[0], used["e_max"].quantity[-1]
+        energies = format_energy_range(*bounds, self._axis.unit)
         return (
             f"{self.__class__.__name__}\n\n"
             f"  datasets_names : {self.datasets_names}\n"
-            f"  energy range   : {used['e_min'][0]:.4g} - {used['e_max'][-1]:.4g}"
-            f" {used['e_min'].unit}\n"
+            f"  energy range   : {energies}\n"
             f"  energy bins    : {len(used)} of {len(table)}\n"
             f"  counts         : {np.sum(used['counts']):.0f}\n"
             f"  npred          : {np.sum(used['npred']):.2f}\n"

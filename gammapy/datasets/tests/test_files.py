@@ -125,7 +125,7 @@ def test_command_judges_the_bins_of_the_fit(crab, tmp_path):
         *(str(tmp_path / f"{name}.yaml") for name in ("datasets", "models")),
     ]
     output = run_cli(cli, [*command, "--out", str(tmp_path / "out")]).stdout
-    pattern = r"Spectrum: (\S+) - (\S+) TeV, sum of sigma\^2 (\S+) in (\d+) bins"
+    pattern = r"Spectrum: (\S+) - (\S+) TeV, sum of ts (\S+) in (\d+) bins"
     *energies, total, printed = map(float, re.search(pattern, output).groups())
     assert printed == 32
     assert_allclose(total, expected, atol=0.06)

@@ -342,3 +342,22 @@ def test_no_spot():
     assert spots.verdict == "There is no spot of 6 sigma or more."
     assert len(spots.to_models()) == 0 and len(spots.to_regions()) == 0
     assert "no spot" in str(spots)
+
+
+def test_energies_of_spots_are_in_the_unit_of_the_datasets():
+    """Of a map in GeV they are in GeV, also where maps in another unit are searched."""
+    axis = MapAxis.from_energy_bounds("20 GeV", "2000 GeV", nbin=2)
+    geom = WcsGeom.create(npix=12, binsz=0.1, axes=[axis])
+    dataset = MapDataset.create(geom, name="one")
+    dataset.mask_safe.data[...] = True
+    dataset.background.data += 1
+    dataset.counts.data += 1
+    dataset.counts.data[:, 6, 6] = 60
+    options = {"kernel": "tophat", "correlation_radii": ["0.1 deg"], "n_toys": 0}
+    table = HotSpotEstimator(**options).run([dataset]).table
+    assert table["energy_min"].unit == table["energy_max"].unit == "GeV"
+    assert_allclose([table["energy_min"][0], table["energy_max"][0]], [20, 2000])
+    assert table["energy_max"].pformat(show_name=False)[-1].strip() == "2000"
+    maps = SpatialResiduals.from_datasets(dataset, energy_unit="TeV", kernel="tophat")
+    estimator = HotSpotEstimator.from_residuals(maps, n_toys=0)
+    assert estimator.run([dataset]).table["energy_min"].unit == "TeV"

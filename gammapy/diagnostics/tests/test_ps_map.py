@@ -337,3 +337,29 @@ def test_bad_datasets():
     )
     with pytest.raises(ValueError, match="have a measured background"):
         PSMapEstimator().run(on_off)
+
+
+@pytest.mark.parametrize(("given", "unit"), [(None, "GeV"), ("TeV", "TeV")])
+def test_energies_are_in_the_unit_of_the_datasets(given, unit):
+    """A map in GeV has no energies in TeV; edges that were asked for do not matter."""
+    axis = MapAxis.from_energy_bounds("20 GeV", "2000 GeV", nbin=4)
+    geom = WcsGeom.create(npix=6, binsz=0.1, axes=[axis])
+    dataset = MapDataset.create(geom, energy_axis_true=AXIS_TRUE, name="one")
+    dataset.mask_safe.data[...] = True
+    dataset.background.data += 1
+    dataset.counts.data[3, 2, 2] = 50
+    options = {"radius": "0.1 deg", "energy_unit": given}
+    result = PSMapEstimator(**options, energy_min="0.06 TeV").run(dataset)
+    assert result.worst_energy.unit == result.table["worst_energy"].unit == unit
+    center = axis.center[3].to(unit)
+    row = result.table[0]
+    assert_allclose(row["worst_energy"], center.value)
+    shown = {"GeV": "1120 GeV", "TeV": "1.12 TeV"}[unit]
+    assert f"most at {shown}, too many" in result.verdict
+    assert result.meta["energy_unit"] == unit
+    edges = axis.edges[1:].to_value(unit)
+    assert_allclose(result.meta["energy_edges"], edges)
+    ax = result.plot()["worst_energy"]
+    low, high = ax.images[0].get_clim()
+    assert_allclose([low, high], np.log10(edges[[0, -1]]))
+    plt.close("all")

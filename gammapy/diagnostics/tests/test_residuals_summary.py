@@ -112,7 +112,7 @@ def test_text(datasets):
     )
     sqrt_ts = summary.worst_bin.sqrt_ts
     assert lines[4] == (
-        f"Spectrum: 2 - 10 TeV, sum of sigma^2 {sqrt_ts**2:.1f} in 2 bins; "
+        f"Spectrum: 2 - 10 TeV, sum of ts {sqrt_ts**2:.1f} in 2 bins; "
         f"worst +{sqrt_ts:.1f} sigma at 2 - 5 TeV"
     )
     assert lines[5] == (

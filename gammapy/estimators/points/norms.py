@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import astropy.units as u
 from gammapy.datasets import Datasets
+from gammapy.maps.energy_bins import energy_unit, format_energy_range
 from gammapy.modeling import Fit
 from gammapy.modeling.automatic import (
     STEPS,
@@ -246,9 +247,10 @@ class NormFluxPoints:
         )
         energies = u.Quantity([edges.min(), edges.max()])
         if np.any(self.model(energies).value < 0):
+            unit = energy_unit(self.templates.datasets[0].axis)
             log.warning(
-                f"The spectrum of {self.estimator.source!r} is negative between "
-                f"{edges.min():.3g} and {edges.max():.3g}, so its flux points may mean "
+                f"The spectrum of {self.estimator.source!r} is negative within "
+                f"{format_energy_range(*energies, unit)}, so its flux points may mean "
                 "nothing."
             )
         with np.errstate(invalid="ignore", divide="ignore"):

@@ -4,6 +4,7 @@
 import logging
 import numpy as np
 import astropy.units as u
+from gammapy.maps.energy_bins import format_energy_range
 
 __all__ = []
 
@@ -91,4 +92,4 @@ def warn_of_partial_ranges(used, axis, where=""):
 
 
 def _show(low, high):
-    return f"{low.value:.3g} - {high.to_value(low.unit):.3g} {low.unit}"
+    return format_energy_range(low, high, low.unit)

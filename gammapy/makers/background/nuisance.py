@@ -10,7 +10,7 @@ import json
 import numpy as np
 import astropy.units as u
 from astropy.table import Table
-from gammapy.maps.energy_bins import bins_within
+from gammapy.maps.energy_bins import bins_within, energy_unit
 from gammapy.modeling.fit_log import show_value
 from gammapy.modeling.fit_table import stack_rows
 
@@ -123,6 +123,7 @@ def masked_sum(values, used):
 def energy_range(geom, used):
     """First and last energy at which a bin is used, NaN when none is."""
     edges = geom.axes["energy"].edges
+    edges = edges.to(energy_unit(edges))
     bins = np.nonzero(used.any(axis=(1, 2)))[0]
     if bins.size == 0:
         return np.nan * edges.unit, np.nan * edges.unit

@@ -1,8 +1,14 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 import pytest
+import numpy as np
 import astropy.units as u
 from gammapy.maps import MapAxis
-from gammapy.maps.energy_bins import energy_unit, format_energy_range, show_energy
+from gammapy.maps.energy_bins import (
+    energy_format,
+    energy_unit,
+    format_energy_range,
+    show_energy,
+)
 
 
 @pytest.mark.parametrize(
@@ -35,6 +41,22 @@ def test_energy_unit(low, high, unit):
 def test_energy_unit_that_is_none(unit):
     with pytest.raises(ValueError, match="energy_unit: expected a unit of energy such"):
         energy_unit([1, 10] * u.TeV, unit)
+
+
+@pytest.mark.parametrize(
+    ("energies", "expected"),
+    [
+        ([0.5, 1.3625841381159225, 20], ["0.5", "1.36", "20"]),
+        ([10, 28.853997588157657, 2000], ["10", "28.85", "2000"]),
+        ([1, 1.001, 1.002], ["1", "1.001", "1.002"]),
+        ([1, np.nan, 100000], ["1", "nan", "100000"]),
+        ([], []),
+    ],
+)
+def test_energy_format(energies, expected):
+    """No power of 10, and what differs looks different."""
+    text = energy_format(energies * u.GeV)
+    assert [f"{energy:{text}}" for energy in energies] == expected
 
 
 def test_show_energy():

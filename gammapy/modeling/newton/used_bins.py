@@ -2,6 +2,7 @@
 """What is inside the masks of the datasets that templates were made of."""
 
 import numpy as np
+from gammapy.maps.energy_bins import energy_unit
 
 __all__ = []
 
@@ -27,7 +28,7 @@ def used_bins(templates, norms):
     for idx, dataset in enumerate(templates.datasets):
         n_bins = planes.n_bins[planes.dataset == idx]
         energies = planes.energy[planes.dataset == idx][n_bins > 0]
-        edges = dataset.axis.edges
+        edges = dataset.axis.edges.to(energy_unit(dataset.axis))
         # Nothing is left of a dataset whose bins are all masked.
         ends = np.full(2, np.nan) * edges.unit
         if energies.size:

@@ -138,8 +138,8 @@ def names_in(path):
 
 def test_installed_command(args, files):
     options = ["--energy-min", "2 TeV", "--energy-max", "5 TeV", "--region", REGION]
-    options += ["--radius", "0.12 deg", "--panels", "significance,counts"]
-    result = run_installed([*args, *options, "--jobs", "2", "--out", "deep/out"])
+    options += ["--correlation-radius", "0.12 deg", "--panels", "significance,counts"]
+    result = run_installed([*args, *options, "--n-jobs", "2", "--outdir", "deep/out"])
 
     assert result.returncode == 0, result.stderr
     assert names_in("deep/out") == ALL_FILES
@@ -202,8 +202,18 @@ def test_worst_pixel_and_nearest_component(args):
 
 def test_hot_spots(args, files):
     """The same as the estimator finds, in the file, in the text and on the maps."""
-    options = ["--radius", "0.1 deg", "--kernel", "gauss", "--spots", "--toys", "20"]
-    result = run_cli(cli, [*args, *options, "--panels", "significance", "--seed", "3"])
+    options = [
+        "--correlation-radius",
+        "0.1 deg",
+        "--kernel",
+        "gauss",
+        "--hot-spots",
+        "--n-toys",
+        "20",
+    ]
+    result = run_cli(
+        cli, [*args, *options, "--panels", "significance", "--random-state", "3"]
+    )
     assert names_in("residuals") == ALL_FILES | {"hot_spots.ecsv"}
     datasets = Datasets.read(files / "datasets.yaml", files / "models.yaml")
     expected = HotSpotEstimator(
@@ -226,10 +236,10 @@ def test_hot_spots(args, files):
 @pytest.mark.parametrize(
     "options, expected",
     [
-        (["--no-mask-fit"], {"apply_mask": False}),
+        (["--no-apply-mask"], {"apply_mask": False}),
         (["--exclude", "near", "--exclude", "far"], {"exclude": ["near", "far"]}),
         (
-            ["--kernel", "gauss", "--radius", "0.07 deg"],
+            ["--kernel", "gauss", "--correlation-radius", "0.07 deg"],
             {"kernel": "gauss", "correlation_radius": "0.07 deg"},
         ),
         (["--kernel", "point-source"], {"kernel": "point-source"}),
@@ -284,8 +294,8 @@ def test_region_file(args):
     text = "\n".join(["# Region file format: DS9", "galactic", *circles])
     Path("two.reg").write_text(text + "\n# text(0,0) text={note}\n")
     run_cli(cli, [*args, "--region", "two.reg"])
-    run_cli(cli, [*args, "--region", f"galactic;{';'.join(circles)}", "--out", "b"])
-    run_cli(cli, [*args, "--region", f"galactic;{circles[0]}", "--out", "c"])
+    run_cli(cli, [*args, "--region", f"galactic;{';'.join(circles)}", "--outdir", "b"])
+    run_cli(cli, [*args, "--region", f"galactic;{circles[0]}", "--outdir", "c"])
 
     two, same, one = (
         Table.read(f"{folder}/spectral_residuals.ecsv")
@@ -322,7 +332,7 @@ def test_overwrite(args, files):
 def test_spectra_have_no_maps(args, files):
     # The FITS file of the dataset does as well.
     for name in ("spectra.yaml", "spectrum.fits"):
-        result = run_cli(cli, ["residuals", str(files / name), "--out", name])
+        result = run_cli(cli, ["residuals", str(files / name), "--outdir", name])
         assert names_in(name) == SPECTRUM_FILES
         assert "Maps" not in result.stdout
         assert "Worst pixel" not in result.stdout
@@ -353,7 +363,7 @@ def test_flux_points_are_left_out(args, caplog):
     assert "Datasets: spectrum\n" in result.stdout
     assert "left out: points" in caplog.text
     caplog.clear()
-    result = run_cli(cli, ["residuals", "points.yaml", "--out", "b"], exit_code=2)
+    result = run_cli(cli, ["residuals", "points.yaml", "--outdir", "b"], exit_code=2)
     assert "Error: None of the datasets has counts" in result.stderr
 
 
@@ -364,8 +374,11 @@ def test_flux_points_are_left_out(args, caplog):
         (["--energy-min", "-2 TeV"], "'-2 TeV' is not an energy"),
         (["--energy-min", "5 TeV", "--energy-max", "2 TeV"], "is not below"),
         (["--energy-min", "20 TeV"], "No energy bin of dataset 'set-0'"),
-        (["--radius", "1 TeV"], "'1 TeV' is not an angle such as '0.1 deg'"),
-        (["--radius", "0.001 deg"], "is not between the size of a pixel"),
+        (
+            ["--correlation-radius", "1 TeV"],
+            "'1 TeV' is not an angle such as '0.1 deg'",
+        ),
+        (["--correlation-radius", "0.001 deg"], "is not between the size of a pixel"),
         (["--kernel", "disk"], "'disk' is not one of 'tophat'"),
         (["--panels", "counts,model"], "'model' is not one of counts, npred"),
         (["--exclude", "nobody"], "no model named 'nobody'"),
@@ -376,7 +389,7 @@ def test_flux_points_are_left_out(args, caplog):
         (["--region", "galactic;-circle(0, 0, 0.3)"], "excludes regions"),
         (["--region", "galactic;circle(9, 9, 0.3)"], "No pixel"),
         (["--region", "galactic;circle(0.9, 0, 0.3)"], "reaches beyond the maps"),
-        (["--jobs", "0"], "'--jobs'"),
+        (["--n-jobs", "0"], "'--n-jobs'"),
         (["--colour", "red"], "No such option"),
     ],
 )
@@ -407,7 +420,7 @@ def test_models_of_other_datasets_are_named(args, caplog):
     run_cli(cli, [*args, "--dataset", "set-0"])
     assert "it is not used" not in caplog.text
     Models([FoVBackgroundModel(dataset_name="other")]).write("other.yaml")
-    run_cli(cli, [*args[:2], "other.yaml", "--out", "b"])
+    run_cli(cli, [*args[:2], "other.yaml", "--outdir", "b"])
     assert "'other-bkg' is of other, not of the datasets set-0, set-1" in caplog.text
 
 

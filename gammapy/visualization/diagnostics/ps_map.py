@@ -68,14 +68,14 @@ class EnergyPanel(MapPanel):
         return image.copy(data=np.log10(image.data), unit="")
 
     def label(self, residuals):
-        return "log10(worst energy / TeV)"
+        return f"log10(worst energy / {residuals.worst_energy.unit})"
 
     def kernel_shape(self, residuals, idx):
         return None
 
     def limits(self, residuals, idx, data, options):
-        low, high = np.log10(residuals.energy_axis.edges[[0, -1]].to_value("TeV"))
-        return low, high
+        edges = residuals.energy_axis.edges.to_value(residuals.worst_energy.unit)
+        return tuple(np.log10(edges[[0, -1]]))
 
 
 PANELS = {

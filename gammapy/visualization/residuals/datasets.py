@@ -29,7 +29,7 @@ MAP_STYLE = (
     "stretch",
     "crop",
 )
-COMMON_OPTIONS = ("exclude", "apply_mask")
+COMMON_OPTIONS = ("exclude", "apply_mask", "energy_unit")
 
 
 class DatasetsPlotter(BasePlotter):

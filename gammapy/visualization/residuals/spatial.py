@@ -199,8 +199,8 @@ def plot_spatial_residuals(
         several energy groups a list of axes by panel name. Default is a new figure.
     **options
         Options of `SpatialResiduals.from_datasets`: ``energy_min``, ``energy_max``,
-        ``energy_edges``, ``kernel``, ``correlation_radius``, ``exclude``, ``geom``,
-        ``apply_mask``.
+        ``energy_edges``, ``energy_unit``, ``kernel``, ``correlation_radius``,
+        ``exclude``, ``geom``, ``apply_mask``.
 
     Returns
     -------

@@ -2,7 +2,7 @@
 """Joint residuals against energy."""
 
 from gammapy.datasets.residuals.grids import parse_region
-from gammapy.visualization.energies import format_energy_axis, legible_table
+from gammapy.visualization.energies import format_energy_axis
 from .binned import BinnedResidualsPlotter
 from .compute import spectral_residuals
 from .points import shown_edges
@@ -33,7 +33,7 @@ class SpectralResidualsPlotter(BinnedResidualsPlotter):
     """
 
     def _table(self, residuals, method):
-        return legible_table(residuals, method)
+        return residuals.to_table(method)
 
     def _format_axis(self, ax, edges, mask):
         format_energy_axis(ax, *shown_edges(edges, mask))
@@ -73,8 +73,8 @@ def plot_spectral_residuals(
         Axes of the spectrum and of the residuals. Default is a new figure.
     **options
         Options of `SpectralResiduals.from_datasets`: ``energy_min``, ``energy_max``,
-        ``exclude``, ``apply_mask``, and ``band``, with which the uncertainty of the
-        model is shaded (not the default, for it takes a while).
+        ``exclude``, ``apply_mask``, ``energy_unit``, and ``band``, with which the
+        uncertainty of the model is shaded (not the default, for it takes a while).
 
     Returns
     -------

@@ -190,7 +190,7 @@ def test_log(datasets, caplog):
     assert len(records) == 2
     message = records[0].getMessage()
     assert message.startswith("flux_point time_min=2020-01-01T00:00:00.000 time_max=")
-    assert " e_min=1 e_max=3.162 stat=" in message
+    assert " e_min=1TeV e_max=3.162TeV stat=" in message
     assert records[0].nuisance["time_min"] == "2020-01-01T00:00:00.000"
 
 

@@ -54,7 +54,8 @@ class Panel:
 
     def full_title(self, residuals, idx):
         """Title with the range of the energy group."""
-        energies = format_energy_range(*residuals.energy_axis.edges[idx : idx + 2])
+        edges = residuals.energy_axis.edges[idx : idx + 2]
+        energies = format_energy_range(*edges, edges.unit)
         return f"{self.title}, {energies}"
 
     def draw(self, residuals, idx, ax, options):
