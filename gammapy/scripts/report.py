@@ -37,6 +37,7 @@ __all__ = ["cli_report"]
     help="File of the page; its numbers are in a JSON file beside it.",
 )
 @click.option(
+    "--n-toys",
     "--toys",
     type=click.IntRange(min=0),
     help="Number of simulations for p-values, 0 for none.  [default: 100 for hot"
@@ -73,17 +74,16 @@ __all__ = ["cli_report"]
     "  [default: all]",
 )
 @click.option("--title", default="Fit report", help="Title of the page.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, help="Random seed.")
+@click.option("--random-state", type=click.IntRange(min=0), default=0, help="Seed.")
 @click.option(
-    "--jobs",
+    "--n-jobs",
     type=click.IntRange(min=1),
     default=1,
     help="Number of processes for what is computed.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace the page if it exists.")
 def cli_report(
-    datasets, models, out, toys, history, flux_points, sections, seed, jobs, overwrite,
-    **options,
+    datasets, models, out, history, flux_points, sections, overwrite, **options,
 ):  # fmt: skip
     """One page that says whether a fit is good, with all its evidence.
 
@@ -97,7 +97,7 @@ def cli_report(
     --------
       gammapy report datasets.yaml models.yaml
       gammapy report datasets.yaml models.yaml --history history --out fit.html
-      gammapy report datasets.yaml models.yaml --toys 0 --section goodness
+      gammapy report datasets.yaml models.yaml --n-toys 0 --section goodness
     """
     check_absent([out, out.with_suffix(".json")], overwrite)
     matplotlib.use("agg")
@@ -114,10 +114,7 @@ def cli_report(
             history=None if history is None else FitHistory(history),
             flux_points=points,
             sections=list(sections) or None,
-            n_toys=toys,
-            random_state=seed,
             files=files,
-            n_jobs=jobs,
             **options,
         )
         try:
