@@ -115,6 +115,11 @@ def test_flags():
             *getattr(command, "old_flags", {}),
         )
     }
+    known |= {
+        (command.callback.__module__, flag)
+        for command in commands(cli)
+        for flag in getattr(command, "old_flags", {})
+    }
     missing = set(of_kind("flag")) - known
     assert not missing
 

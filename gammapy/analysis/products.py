@@ -3,10 +3,12 @@
 
 import logging
 from functools import partial
+from gammapy.modeling.parameter_table import parameters_table
 from gammapy.utils.atomic import write_files
 from gammapy.utils.scripts import make_path
 from gammapy.visualization import (
     plot_flux_points,
+    plot_nuisance,
     plot_observation_groups,
     plot_spatial_residuals,
     plot_spectral_residuals,
@@ -21,9 +23,12 @@ log = logging.getLogger(__name__)
 
 DATASETS_FILE = "datasets.yaml"
 MODELS_FILE = "models.yaml"
+CONFIG_FILE = "config_used.yaml"
 #: What `result_writers` may write
 RESULT_FILES = (
+    CONFIG_FILE,
     "fit_result.yaml",
+    "parameters.ecsv",
     "residuals_maps.fits",
     "residuals_maps.png",
     "residuals_distribution.ecsv",
@@ -32,6 +37,7 @@ RESULT_FILES = (
     "flux_points.ecsv",
     "flux_points.png",
     "flux_points_nuisance.ecsv",
+    "flux_points_nuisance.png",
     "light_curve.ecsv",
     "excess_map.fits",
 )
@@ -159,7 +165,7 @@ def table_writers(session, datasets_file):
     writers = {}
     if session.datasets:
         path = base.with_name(f"{base.stem}_background.ecsv")
-        writers |= _table_writer(path, background_table(session))
+        writers |= _nuisance_writers(path, background_table(session))
     exclusion = session.exclusion_result
     if exclusion is not None:
         settings = session.config.datasets.background.exclusion_maker
@@ -190,9 +196,12 @@ def result_writers(session, outdir):
     writers : dict
         By path a function that writes to a path.
     """
-    writers = {}
+    text = session.config.to_yaml()
+    writers = {outdir / CONFIG_FILE: lambda path: path.write_text(text)}
     if session.fit_result is not None:
         writers[outdir / "fit_result.yaml"] = session.fit_result.write
+        table = parameters_table(session.fit_result.models)
+        writers |= _table_writer(outdir / "parameters.ecsv", table)
     return (
         writers | _residuals_writers(session, outdir) | _flux_writers(session, outdir)
     )
@@ -232,7 +241,7 @@ def _flux_writers(session, outdir):
         draw = partial(_draw_flux_points, flux_points)
         writers[outdir / "flux_points.png"] = _figure_writer(draw)
         path = outdir / "flux_points_nuisance.ecsv"
-        writers |= _table_writer(path, flux_points.data.nuisance)
+        writers |= _nuisance_writers(path, flux_points.data.nuisance)
     light_curve = getattr(session, "light_curve", None)
     if light_curve is not None:
         write = partial(light_curve.write, format="lightcurve")
@@ -253,6 +262,16 @@ def _table_writer(path, table):
     if table is None:
         return {}
     return {path: partial(table.write, format="ascii.ecsv")}
+
+
+def _nuisance_writers(path, table):
+    """Writers of a nuisance table and, when it has any parameter, of its picture."""
+    writers = _table_writer(path, table)
+    names = [] if table is None else table.colnames
+    if any(f"{name}_err" in names for name in names):
+        path = path.with_suffix(".png")
+        writers[path] = _figure_writer(lambda: plot_nuisance(table)[0])
+    return writers
 
 
 def _figure_writer(draw):

@@ -10,6 +10,7 @@ from gammapy.estimators import FluxPointsEstimator
 from gammapy.maps import Map, RegionGeom
 from gammapy.maps.energy_bins import (
     bins_within,
+    energy_format,
     energy_unit,
     find_edges,
     format_energy_range,
@@ -237,5 +238,14 @@ def compute_flux_points(session, config, **options):
     )
     points = estimator.run(datasets=session.datasets)
     dataset = FluxPointsDataset(data=points, models=session.models[settings.source])
-    log.info(f"\n{dataset.data.to_table(sed_type='dnde')[FLUX_COLUMNS]}")
+    log.info(f"\n{flux_text(dataset.data)}")
     return dataset
+
+
+def flux_text(flux_points):
+    """Flux points as text, with three digits."""
+    table = flux_points.to_table(sed_type="dnde")[FLUX_COLUMNS]
+    for name in FLUX_COLUMNS:
+        table[name].info.format = ".3g"
+    table["e_ref"].info.format = energy_format(table["e_ref"])
+    return "\n".join(table.pformat(max_lines=-1, max_width=-1))

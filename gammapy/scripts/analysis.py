@@ -5,12 +5,14 @@ from gammapy.analysis.products import (
     datasets_writers,
     result_writers,
     table_writers,
-    write,
 )
 from gammapy.analysis.session import fit_history
 from gammapy.analysis.template import write_template
+from gammapy.analysis.written import files_text
+from gammapy.modeling.parameter_table import parameters_text
+from gammapy.utils.atomic import write_files
 from gammapy.utils.scripts import make_path
-from .common import check_absent, input_errors
+from .common import check_absent, input_errors, show_progress
 
 TEMPLATE_HELP = "File to write."
 CONFIG_HELP = "Configuration file."
@@ -47,7 +49,11 @@ def cli_make_config(filename, overwrite):
     " and flux-points. Results go to general.outdir of the configuration.",
 )
 def cli_run_analysis(filename, out, overwrite, steps):
-    """Reduce data as a configuration file says, and go on to the results."""
+    """Reduce data as a configuration file says, and go on to the results.
+
+    Bars show how far each step is. At the end the fitted parameters are printed, and
+    all files that were written. One of them, config_used.yaml, has all settings.
+    """
     with input_errors(f"Cannot read {filename}", (OSError, TypeError, ValueError)):
         config = AnalysisConfig.read(filename)
     out, outdir = make_path(out), make_path(config.general.outdir)
@@ -60,16 +66,35 @@ def cli_run_analysis(filename, out, overwrite, steps):
     if "fit" in steps:
         check_step(config, overwrite)
     session = Analysis(config)
-    session.get_observations()
-    session.get_datasets()
-    writers = {out: session.datasets.write} | table_writers(session, out)
-    write(writers, overwrite=overwrite)
-    for step in steps:
-        getattr(session, STEPS[step])()
-    if steps:
-        # The datasets once more, for the fit has set their models and masks.
-        writers = datasets_writers(session, out, models_file)
-        write(writers | result_writers(session, outdir))
+    options = {"others": True, "desc": "Files"}
+    with show_progress():
+        session.get_observations()
+        session.get_datasets()
+        writers = {out: session.datasets.write} | table_writers(session, out)
+        paths = write_files(writers, overwrite=overwrite, **options)
+        for step in steps:
+            getattr(session, STEPS[step])()
+        if steps:
+            # The datasets once more, for the fit has set their models and masks.
+            writers = datasets_writers(session, out, models_file)
+            paths += write_files(writers | result_writers(session, outdir), **options)
+    if "fit" in steps:
+        click.echo(fit_text(session.fit_result))
+    history = history_folder(config) if "fit" in steps else None
+    files = {"datasets_file": out, "models_file": models_file, "history": history}
+    click.echo(files_text(paths, **files))
+
+
+def fit_text(result):
+    """Whether a fit is a success, its statistic and its parameters."""
+    state = "" if result.success else f"The fit failed: {result.message}\n"
+    return f"{state}{parameters_text(result.models)}\nstat = {result.total_stat:.2f}"
+
+
+def history_folder(config):
+    """Folder of the step of the history that was made last, None without a history."""
+    history = fit_history(config)
+    return None if history is None else history[-1].folder
 
 
 def check_step(config, overwrite):

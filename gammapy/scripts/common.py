@@ -2,7 +2,8 @@
 """What the commands for judging a fit share: input, errors in one line, output."""
 
 import logging
-from contextlib import contextmanager
+import sys
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 import click
@@ -16,6 +17,7 @@ from gammapy.datasets import (
     SpectrumDataset,
     SpectrumDatasetOnOff,
 )
+from gammapy.modeling import fit_progress
 from gammapy.modeling.models import Models
 from gammapy.utils import atomic, pbar
 from gammapy.utils.aliases import rename_flags
@@ -26,6 +28,9 @@ __all__ = []
 log = logging.getLogger(__name__)
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+#: Seconds between two states of a bar in a file.
+INTERVAL = 10
 
 YAML_SUFFIXES = (".yaml", ".yml")
 
@@ -87,13 +92,31 @@ def input_errors(what="", kinds=(ValueError, TypeError)):
 
 @contextmanager
 def show_progress():
-    """Show the progress bars of Gammapy."""
-    before = pbar.SHOW_PROGRESS_BAR
-    pbar.SHOW_PROGRESS_BAR = True
+    """Show the progress bars of Gammapy, with the lines of the log above them.
+
+    In a file there are few states of each bar.
+    """
+    before = pbar.SHOW_PROGRESS_BAR, pbar.INTERVAL, fit_progress.DELAY
+    is_terminal = sys.stderr.isatty()
+    pbar.SHOW_PROGRESS_BAR, fit_progress.DELAY = True, 0
+    pbar.INTERVAL = None if is_terminal else INTERVAL
     try:
-        yield
+        with _log_above_bars() if is_terminal else nullcontext():
+            yield
     finally:
-        pbar.SHOW_PROGRESS_BAR = before
+        pbar.SHOW_PROGRESS_BAR, pbar.INTERVAL, fit_progress.DELAY = before
+
+
+def _log_above_bars():
+    """Context in which lines of the log on the terminal do not go into a bar."""
+    handlers = logging.root.handlers
+    if not any(getattr(item, "stream", None) is sys.stderr for item in handlers):
+        return nullcontext()
+    try:
+        from tqdm.contrib.logging import logging_redirect_tqdm
+    except ImportError:  # there are no bars either
+        return nullcontext()
+    return logging_redirect_tqdm()
 
 
 def is_yaml(path):

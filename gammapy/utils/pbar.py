@@ -1,5 +1,9 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 
+#: Seconds between two states of a bar, None for those of tqdm. A command whose output
+#: goes to a file sets it, for a file keeps all states.
+INTERVAL = None
+
 #: Bars that count right now; one of them is shown.
 _running = []
 
@@ -30,6 +34,8 @@ class ProgressBar(tqdm):
     def __init__(self, iterable=None, *, disable=None, **kwargs):
         if disable is None:
             disable = not SHOW_PROGRESS_BAR
+        if INTERVAL is not None:
+            kwargs.setdefault("mininterval", INTERVAL)
         super().__init__(iterable, disable=disable or is_counting(), **kwargs)
         if iterable is None and not self.disable:
             _running.append(self)

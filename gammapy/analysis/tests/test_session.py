@@ -200,7 +200,7 @@ def test_from_runs_to_files(which, tmp_path):
     # none is replaced, and none of those that are missing is made
     (out / "datasets.yaml").unlink()
     (out / "flux_points.ecsv").write_text("mine")
-    with pytest.raises(OSError, match="and 12 more exist; overwrite=True"):
+    with pytest.raises(OSError, match="and 16 more exist; overwrite=True"):
         session.write(overwrite=False)
     assert not (out / "datasets.yaml").exists()
     assert (out / "flux_points.ecsv").read_text() == "mine"
@@ -655,4 +655,5 @@ def test_picture_before_reduction(tmp_path):
     session.config.general.steps = steps
     session.run(overwrite=[True])
     names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == [f"datasets_{name}" for name in ("exclusion.fits", *GROUPS)]
+    tables = [f"datasets_{name}" for name in ("exclusion.fits", *GROUPS)]
+    assert names == ["config_used.yaml", *tables]
