@@ -34,6 +34,7 @@ from gammapy.diagnostics import FitHistory
 from gammapy.estimators import FluxPointsEstimator
 from gammapy.modeling import Fit
 from gammapy.modeling.models import Models
+from gammapy.report import FitReport
 from gammapy.visualization import (
     plot_flux_points,
     plot_nuisance,
@@ -242,6 +243,24 @@ def run_flux_points(analysis, datasets, out):
 
         axes = plot_flux_points(flux_points, datasets.models[analysis.target])
         save(axes, folder / "flux_points.png")
+    return flux_points
+
+
+def write_report(analysis, datasets, flux_points, history):
+    """One page on the last step, and its path."""
+    step = history[-1]
+    report = FitReport(
+        datasets,
+        step.result,
+        history=history,
+        goodness=step.goodness,
+        flux_points=flux_points,
+        region=analysis.region,
+        parameter=f"{analysis.target}.amplitude",
+        title=f"{analysis.target}: {step.name}",
+    )
+    path, _data = report.write(history.folder / "report.html", overwrite=True)
+    print(f"\n{report.verdict}\nThe report is {path}")
 
 
 # --- the verdict -----------------------------------------------------------
@@ -394,13 +413,17 @@ def main(argv=None):
         scene = j1702_scene.FINE if args.fine else scene
         analysis = simulated_field(scene, args.seed)
 
-    with tqdm(total=len(analysis.steps) + 2, unit="step") as progress:
-        datasets = run_iterations(analysis, FitHistory(args.out), progress)
+    history = FitHistory(args.out)
+    with tqdm(total=len(analysis.steps) + 3, unit="step") as progress:
+        datasets = run_iterations(analysis, history, progress)
         progress.set_description("Profile")
         run_profile(analysis, datasets, args.out)
         progress.update()
         progress.set_description("Flux points")
-        run_flux_points(analysis, datasets, args.out)
+        flux_points = run_flux_points(analysis, datasets, args.out)
+        progress.update()
+        progress.set_description("Report")
+        write_report(analysis, datasets, flux_points, history)
         progress.update()
 
     good = True

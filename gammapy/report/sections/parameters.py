@@ -40,9 +40,15 @@ class ParametersSection(ReportSection):
         )
         self._fit(page, context)
         notes = list(self._notes(page, context))
-        page.blocks.append(
-            table_block(table, caption="Those of backgrounds are below.")
-        )
+        is_frozen = np.array(table["state"]) == "frozen"
+        caption = "Free parameters of sources; those of backgrounds are below."
+        page.blocks.append(table_block(table[~is_frozen], caption=caption))
+        if is_frozen.any():
+            columns = ("name", "value", "unit")
+            frozen = table_block(
+                table[is_frozen], columns, caption="Frozen parameters."
+            )
+            page.blocks.append(frozen)
         pairs = correlated_pairs(context)
         page.data["correlated"] = pairs
         notes += [

@@ -2,7 +2,6 @@
 """Section with the spectrum of each component's region."""
 
 import numpy as np
-from scipy.stats import chi2
 import astropy.units as u
 from regions import CircleSkyRegion
 from gammapy.datasets import SpectralResiduals
@@ -33,7 +32,7 @@ class SpectraSection(ReportSection):
         for name, region in regions.items():
             residuals = SpectralResiduals.from_datasets(context.datasets, region)
             n_bins = int(np.sum(residuals.mask))
-            p_value = float(chi2.sf(residuals.sum_ts, n_bins))
+            p_value = residuals.p_value
             rows.append((name, residuals.sum_ts, n_bins, p_value))
             figures.append(self._figure(name, residuals, p_value))
             page.data["spectra"][name] = {
@@ -48,23 +47,26 @@ class SpectraSection(ReportSection):
         self._judge(page, rows, context.p_threshold)
 
     def _judge(self, page, rows, threshold):
+        rows = [row for row in rows if np.isfinite(row[-1])]
         if not rows:
             page.summary = "There is no spectrum."
             return
-        name, sum_ts, n_bins, p_value = min(rows, key=lambda row: row[-1])
+        name, sum_ts, n_bins, p_value = min(
+            rows, key=lambda row: np.nan_to_num(row[-1], nan=2)
+        )
         # The worst of several (Sidak 1967, JASA 62, 626).
         after = -np.expm1(len(rows) * np.log1p(-min(p_value, 1 - 1e-16)))
         page.summary = (
-            f"The worst of {len(rows)} spectra is that of {name}, where the sum of "
-            f"sigma^2 is {sum_ts:.1f} in {n_bins} bins (p = {after:.2g} after trials, "
-            "not counting what the fit took away)."
+            f"The worst of {len(rows)} spectra is that of {name}, with a sum of ts of "
+            f"{sum_ts:.1f} in {n_bins} bins (p = {after:.2g} after trials, not "
+            "counting what the fit took away)."
         )
         page.find(Level.LOOK if after < threshold else Level.GOOD, page.summary)
 
     def _figure(self, name, residuals, p_value):
         axes = residuals.plotter.plot(residuals, method="significance")
         text = (
-            f"Counts and model against energy, {name}; sum of sigma^2 "
+            f"Counts and model against energy, {name}; sum of ts "
             f"{residuals.sum_ts:.1f} in {np.sum(residuals.mask)} bins, "
             f"p = {p_value:.2g}."
         )
