@@ -13,7 +13,7 @@ from gammapy.visualization import (
     plot_spatial_residuals,
     plot_spectral_residuals,
 )
-from gammapy.visualization.figures import save_figure
+from gammapy.visualization.figures import figure_of, save_figure
 from .background import background_table
 from .session import check_datasets
 
@@ -31,6 +31,7 @@ RESULT_FILES = (
     "parameters.ecsv",
     "residuals_maps.fits",
     "residuals_maps.png",
+    "residuals_maps_by_dataset.png",
     "residuals_distribution.ecsv",
     "residuals_spectrum.ecsv",
     "residuals_spectrum.png",
@@ -213,9 +214,12 @@ def _residuals_writers(session, outdir):
     spatial, spectral = session.spatial_residuals, session.spectral_residuals
 
     def draw_maps():
-        axes = plot_spatial_residuals(spatial, **settings.map_style)
-        first = next(iter(axes.values()))
-        return first[0] if isinstance(first, list) else first
+        return plot_spatial_residuals(spatial, **settings.map_style)
+
+    def draw_each():
+        options = settings.spatial_options | settings.map_style
+        options |= {"by": settings.by, "panels": settings.panels_by_dataset}
+        return plot_spatial_residuals(session.datasets, **options)
 
     def draw_spectrum():
         return plot_spectral_residuals(spectral, method=settings.method)[0]
@@ -225,6 +229,9 @@ def _residuals_writers(session, outdir):
         path = outdir / "residuals_distribution.ecsv"
         writers |= _table_writer(path, spatial.distribution())
         writers[outdir / "residuals_maps.png"] = _figure_writer(draw_maps)
+        if settings.by is not None:
+            path = outdir / "residuals_maps_by_dataset.png"
+            writers[path] = _figure_writer(draw_each)
     if spectral is not None:
         path = outdir / "residuals_spectrum.ecsv"
         writers |= _table_writer(path, spectral.to_table(settings.method))
@@ -276,4 +283,4 @@ def _nuisance_writers(path, table):
 
 def _figure_writer(draw):
     """Writer of the figure of the axes that a function draws."""
-    return lambda path: save_figure(draw().figure, path)
+    return lambda path: save_figure(figure_of(draw()), path)

@@ -20,6 +20,7 @@ from gammapy.stats.residual_methods import METHODS
 from gammapy.utils.arguments import parse_edges
 from gammapy.utils.scripts import make_path
 from gammapy.utils.types import AngleType, EnergyType, PathType
+from gammapy.visualization.residuals.each import BY
 from gammapy.visualization.residuals.panels import PANELS
 from gammapy.visualization.sky.stretch import STRETCHES
 from .validation import BINS, NOT_BINS, SectionConfig, added
@@ -198,6 +199,7 @@ Method = Literal[*METHODS]
 Panel = Literal[*PANELS]
 Kernel = Literal[*kernels.choices()]
 Stretch = Literal[*STRETCHES]
+By = Literal[*BY]
 
 
 class ResidualsConfig(SectionConfig):
@@ -220,6 +222,8 @@ class ResidualsConfig(SectionConfig):
         Region to sum for the residuals against energy, outlined on the maps.
     panels : list of str
         Maps to draw: "counts", "npred", "excess", "distribution" or a method.
+    by : str
+        "dataset" draws the maps of each dataset side by side, too.
     stretch : str
         Stretch of the colours of counts: "auto", "linear", "sqrt", "asinh" or "log".
     crop : bool
@@ -248,6 +252,7 @@ class ResidualsConfig(SectionConfig):
     correlation_radius: AngleType = added("0.1 deg")
     region: RegionType | None = added()
     panels: list[Panel] = added(["counts", "npred", "significance", "distribution"])
+    by: By | None = added()
     stretch: Stretch = added("auto")
     crop: bool = added(True)
     method: Method = added("significance")
@@ -264,6 +269,12 @@ class ResidualsConfig(SectionConfig):
         parse_energy_range(self.energy_min, self.energy_max)
         if self.energy_edges is not None:
             parse_edges("energy_edges", self.energy_edges)
+            if self.by is not None and len(self.energy_edges) > 2:
+                raise PydanticCustomError(
+                    "groups_by_dataset",
+                    "by: dataset draws one energy group: give energy_min and "
+                    "energy_max instead of energy_edges",
+                )
         return self
 
     @property
@@ -292,6 +303,11 @@ class ResidualsConfig(SectionConfig):
             "kernel": kernels.from_choice(self.kernel),
             "correlation_radius": self.correlation_radius,
         }
+
+    @property
+    def panels_by_dataset(self):
+        """Panels that were asked for, None for those that suit many datasets."""
+        return self.panels if "panels" in self.model_fields_set else None
 
     @property
     def map_style(self):

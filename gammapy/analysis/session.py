@@ -17,6 +17,7 @@ from gammapy.maps.energy_bins import (
 )
 from gammapy.modeling.models import Models
 from gammapy.modeling.models.backgrounds import is_background
+from gammapy.visualization.residuals.each import panels_of_datasets
 from .geometry import energy_axis
 from .validation import merge_options
 
@@ -189,6 +190,9 @@ def compute_residuals(session, config):
         find_edges(axis, u.Quantity(settings.energy_edges), dataset.name)
     spatial = None
     if not isinstance(session.datasets[0].counts.geom, RegionGeom):
+        if settings.by is not None:
+            # Too many maps are an error now, not when results are written.
+            panels_of_datasets(settings.panels_by_dataset, len(session.datasets))
         spatial = SpatialResiduals.from_datasets(
             session.datasets,
             n_jobs=config.general.n_jobs,

@@ -22,7 +22,9 @@ from gammapy.modeling.parameter_table import parameters_table
 from gammapy.stats.residuals import RESIDUAL_METHODS
 from gammapy.utils.arguments import parse_edges
 from gammapy.visualization import plot_spatial_residuals, plot_spectral_residuals
+from gammapy.visualization.figures import figure_of
 from gammapy.visualization.residuals import PANELS
+from gammapy.visualization.residuals.each import BY, each_residuals
 from gammapy.visualization.sky.stretch import STRETCHES
 from .common import (
     FILE,
@@ -44,10 +46,19 @@ WITHOUT_AREA = (LineSkyRegion, TextSkyRegion)
 
 # All that the command may write; what it does not is no longer of the same fit.
 MAPS, MAPS_FIGURE = "spatial_residuals.fits", "spatial_residuals.png"
+EACH_FIGURE = "spatial_residuals_by_dataset.png"
 SPECTRUM, SPECTRUM_FIGURE = "spectral_residuals.ecsv", "spectral_residuals.png"
 PARAMETERS = "parameters.ecsv"
 SPOTS = "hot_spots.ecsv"
-OUTPUTS = (MAPS, MAPS_FIGURE, SPECTRUM, SPECTRUM_FIGURE, PARAMETERS, SPOTS)
+OUTPUTS = (
+    MAPS,
+    MAPS_FIGURE,
+    EACH_FIGURE,
+    SPECTRUM,
+    SPECTRUM_FIGURE,
+    PARAMETERS,
+    SPOTS,
+)
 
 
 class QuantityType(click.ParamType):
@@ -219,8 +230,13 @@ OLD_FLAGS = {
 @click.option(
     "--panels",
     type=PanelsType(),
-    default="counts,npred,significance,distribution",
+    show_default="counts,npred,significance,distribution",
     help=f"Panels of the maps, of: {', '.join(PANELS)}.",
+)
+@click.option(
+    "--by",
+    type=click.Choice(BY),
+    help="Draw each dataset by itself, too, side by side with the same colours.",
 )
 @click.option(
     "--stretch",
@@ -306,6 +322,7 @@ def cli_residuals(datasets, models, names, outdir, overwrite, **options):
       parameters.ecsv          table of the model parameters
       hot_spots.ecsv           table of hot spots, for HotSpots.read; with --hot-spots
       *_residuals.png          figures of both
+      spatial_residuals_by_dataset.png  maps of each dataset; with --by dataset
 
     and what there is to say in a few lines is printed: mean and width of the
     significance (0 and 1 if the model holds), the worst pixel with the model component
@@ -357,7 +374,7 @@ def select_datasets(datasets, names=()):
 
 
 def compute(
-    datasets, *, region, kernel, correlation_radius, method, panels, stretch, crop,
+    datasets, *, region, kernel, correlation_radius, method, panels, by, stretch, crop,
     exclude, apply_mask, n_jobs, energy_min, energy_max, energy_edges, energy_unit,
 ):  # fmt: skip
     """Residuals of the datasets, an `InputError` for what they cannot be made of."""
@@ -379,23 +396,25 @@ def compute(
     if maps and len(maps) < len(datasets):
         names = ", ".join(dataset.name for dataset in maps)
         log.warning(f"The maps are those of {names} alone.")
-    spatial = None
+    spatial = each = None
     with show_progress(), input_errors():
         spectral = SpectralResiduals.from_datasets(
             datasets, region, **energies, **options
         )
         if maps:
-            spatial = SpatialResiduals.from_datasets(
-                Datasets(maps),
-                kernel=kernels.from_choice(kernel),
-                correlation_radius=correlation_radius,
-                n_jobs=n_jobs,
-                **groups,
-                **options,
-            )
+            maps = Datasets(maps)
+            options |= groups | {
+                "kernel": kernels.from_choice(kernel),
+                "correlation_radius": correlation_radius,
+                "n_jobs": n_jobs,
+            }
+            spatial = SpatialResiduals.from_datasets(maps, **options)
+            if by is not None:
+                each = each_residuals(maps, panels, options)
     return Results(
         models=datasets.models,
         spatial=spatial,
+        each=each,
         spectral=spectral,
         method=method,
         map_style={
@@ -433,20 +452,23 @@ class Results:
     spectral: SpectralResiduals
     method: str
     map_style: dict
+    each: dict | None = None
     spots: HotSpots | None = None
 
     def writers(self):
         """By file name a function that writes to a path; all is drawn already."""
         writers = {}
         if self.spatial is not None:
-            axes = plot_spatial_residuals(
-                self.spatial, spots=self.spots, **self.map_style
-            )
+            style = self.map_style | {"spots": self.spots}
+            axes = plot_spatial_residuals(self.spatial, **style)
             writers[MAPS] = self.spatial.write
-            writers[MAPS_FIGURE] = figure_writer(next(iter(axes.values())).figure)
+            writers[MAPS_FIGURE] = figure_writer(figure_of(axes))
+        if self.each is not None:
+            axes = plot_spatial_residuals(self.each, by="dataset", **style)
+            writers[EACH_FIGURE] = figure_writer(figure_of(axes))
         axes = plot_spectral_residuals(self.spectral, method=self.method)
         writers[SPECTRUM] = self.spectral.to_table(self.method).write
-        writers[SPECTRUM_FIGURE] = figure_writer(axes[0].figure)
+        writers[SPECTRUM_FIGURE] = figure_writer(figure_of(axes))
         if self.models:
             writers[PARAMETERS] = parameters_table(self.models).write
         if self.spots is not None:

@@ -37,7 +37,7 @@ def counts_limits(values, vmin, vmax):
     low = 0.0 if vmin is None else vmin
     if vmax is not None:
         return low, vmax
-    finite = np.concatenate([value[np.isfinite(value)] for value in values])
+    finite = values[np.isfinite(values)]
     highest = np.max(finite, initial=low)
     bright = np.percentile(finite, BRIGHT_PERCENTILE) if finite.size else low
     if bright > max(low, 0):

@@ -259,8 +259,9 @@ def drawn(monkeypatch):
     found = {}
 
     def draw(*args, **kwargs):
-        found.update(plot_spatial_residuals(*args, **kwargs))
-        return found
+        axes = plot_spatial_residuals(*args, **kwargs)
+        found.update(axes)
+        return axes
 
     monkeypatch.setattr("gammapy.scripts.residuals.plot_spatial_residuals", draw)
     return found
@@ -275,6 +276,18 @@ def test_style_of_maps(args, drawn):
     ax = drawn["counts"]
     assert "scale" not in ax.images[0].colorbar.ax.get_ylabel()
     assert np.ptp(ax.get_xlim()) <= np.ptp(limits)
+    options = ["--by", "dataset", "--panels", "significance", "--overwrite"]
+    run_cli(cli, [*args, *options])
+    assert names_in("residuals") == ALL_FILES | {"spatial_residuals_by_dataset.png"}
+    assert list(drawn["significance"]) == ["set-0", "set-1"]
+    run_cli(cli, [*args, "--overwrite"])
+    assert names_in("residuals") == ALL_FILES
+    # The figure of several energy groups, which has a column for each.
+    edges = ["--energy-edges", "1 TeV,2 TeV,10 TeV", "--panels", "counts"]
+    run_cli(cli, [*args, *edges, "--overwrite"])
+    assert len(drawn["counts"]) == 2
+    line = run_bad([*args, *edges, "--by", "dataset", "--overwrite"])
+    assert "by='dataset' draws one energy group, and energy_edges make 2" in line
     line = run_bad([*args, "--stretch", "root", "--overwrite"])
     assert "'root' is not one of 'auto', 'linear', 'sqrt', 'asinh', 'log'" in line
 

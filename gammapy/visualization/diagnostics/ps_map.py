@@ -4,7 +4,7 @@
 import numpy as np
 from gammapy.datasets.residuals.grids import parse_region
 from gammapy.visualization.plotter import BasePlotter
-from gammapy.visualization.residuals.layout import axes_grid
+from gammapy.visualization.residuals.layout import axes_grid, group_names
 from gammapy.visualization.residuals.panels import check_panels
 from gammapy.visualization.residuals.panels.base import (
     DrawOptions,
@@ -162,7 +162,7 @@ class PSMapPlotter(BasePlotter):
             view=view,
         )
         with self._rc_context():
-            grid = axes_grid(ps_map, selected, axes, view)
+            grid = axes_grid(selected, axes, view, group_names(ps_map))
             maps = []
             for panel in selected:
                 (ax,) = grid[panel.name]

@@ -2,9 +2,11 @@
 """Figures of panels: where each map is, and how large."""
 
 from collections.abc import Mapping
+from itertools import pairwise
 import numpy as np
 import matplotlib.pyplot as plt
 from gammapy.datasets.utils import get_axes
+from gammapy.maps.energy_bins import format_energy_range
 from gammapy.visualization.axes import check_plain_axes, check_wcs_axes
 from gammapy.visualization.sky.view import MAX_RATIO
 
@@ -14,21 +16,42 @@ __all__ = []
 PANEL_SIZE = 4.0
 LONG_SIDE = 7.5
 LEFT, RIGHT, BOTTOM, TOP = 0.85, 0.95, 0.6, 0.4
+# Datasets side by side.
+MAX_COLUMNS = 4
 
 
-def axes_grid(residuals, panels, axes, view):
-    """Lists of axes by the name of the panel, one per energy group.
+def axes_grid(
+    panels,
+    axes,
+    view,
+    columns,
+    *,
+    what="energy groups",
+    cells=None,
+    scale=1.0,
+    title=TOP,
+):
+    """Lists of axes by the name of the panel, one per column.
 
     Parameters
     ----------
-    residuals : `~gammapy.datasets.SpatialResiduals`
-        Residuals.
     panels : list of `Panel`
         What is drawn.
     axes : dict, list or None
         Axes by the name of the panel, or in the order of the panels; None for new ones.
     view : `~gammapy.visualization.sky.view.View`
         Part of the maps that is drawn.
+    columns : list of str
+        What each panel is drawn of, by name.
+    what : str, optional
+        What that is. Default is "energy groups".
+    cells : list of list of tuple, optional
+        Row and column of each panel and what it is drawn of. Default is those of
+        `cells_of_groups`.
+    scale : float, optional
+        Size of new maps, in that of the maps of one energy group. Default is 1.
+    title : float, optional
+        Room for titles in inches.
 
     Returns
     -------
@@ -36,15 +59,15 @@ def axes_grid(residuals, panels, axes, view):
         The axes.
     """
     if axes is None:
-        return _new_axes(residuals, panels, view)
-    grid = _axes_by_panel(panels, axes)
-    n_groups = residuals.energy_axis.nbin
+        cells = cells_of_groups(panels, len(columns), view) if cells is None else cells
+        size = np.array(_map_size(view.ratio)) * scale
+        return _new_axes(panels, view, cells, size, title)
+    grid = _axes_by_panel(panels, axes, columns)
     for panel in panels:
         row = grid[panel.name]
-        if len(row) != n_groups:
+        if len(row) != len(columns):
             raise ValueError(
-                f"Panel {panel.name!r} has {len(row)} axes for {n_groups} energy "
-                "groups."
+                f"Panel {panel.name!r} has {len(row)} axes for {len(columns)} {what}."
             )
         check = check_wcs_axes if panel.is_map else check_plain_axes
         for ax in row:
@@ -52,7 +75,14 @@ def axes_grid(residuals, panels, axes, view):
     return grid
 
 
-def _axes_by_panel(panels, axes):
+def group_names(residuals):
+    """Energy groups as text."""
+    return [
+        format_energy_range(*edges) for edges in pairwise(residuals.energy_axis.edges)
+    ]
+
+
+def _axes_by_panel(panels, axes, columns):
     """Lists of the given axes by the name of their panel."""
     names = [panel.name for panel in panels]
     if not isinstance(axes, Mapping):
@@ -63,16 +93,25 @@ def _axes_by_panel(panels, axes):
     missing = [name for name in names if name not in axes]
     if missing:
         raise ValueError(f"There are no axes for the panels {missing}.")
-    return {name: list(np.ravel(axes[name])) for name in names}
+    return {name: _in_order(name, axes[name], columns) for name in names}
 
 
-def _new_axes(residuals, panels, view):
+def _in_order(name, axes, columns):
+    """List of the axes of a panel, which are given as one, a list or by column."""
+    if not isinstance(axes, Mapping):
+        return list(np.ravel(axes))
+    missing = [column for column in columns if column not in axes]
+    if missing:
+        raise ValueError(f"Panel {name!r} has no axes for {missing}.")
+    return [axes[column] for column in columns]
+
+
+def _new_axes(panels, view, cells, map_size, title):
     """Figure in which maps have their size in inches, and room for all labels."""
-    cells = _cells(panels, residuals.energy_axis.nbin, view.ratio)
-    sizes = [panel.size(_map_size(view.ratio)) for panel in panels]
+    sizes = [panel.size(map_size) for panel in panels]
     widths, heights = _row_and_column_sizes(cells, sizes)
 
-    gap_x, gap_y = LEFT + RIGHT, BOTTOM + TOP
+    gap_x, gap_y = LEFT + RIGHT, BOTTOM + title
     size = np.array(
         [sum(widths) + gap_x * len(widths), sum(heights) + gap_y * len(heights)]
     )
@@ -83,7 +122,7 @@ def _new_axes(residuals, panels, view):
         grid[panel.name] = []
         for i, j in row:
             left = LEFT + sum(widths[:j]) + gap_x * j
-            top = size[1] - TOP - sum(heights[:i]) - gap_y * i
+            top = size[1] - title - sum(heights[:i]) - gap_y * i
             corner = np.array([left, top - (heights[i] + panel_size[1]) / 2])
             rectangle = [*(corner / size), *(np.array(panel_size) / size)]
             grid[panel.name].append(figure.add_axes(rectangle, **options))
@@ -100,7 +139,7 @@ def _map_size(ratio):
     )
 
 
-def _cells(panels, n_groups, ratio):
+def cells_of_groups(panels, n_groups, view):
     """Row and column of each panel and energy group.
 
     There is a column per energy group. A single group has two panels side by side,
@@ -108,8 +147,32 @@ def _cells(panels, n_groups, ratio):
     """
     if n_groups > 1:
         return [[(i, j) for j in range(n_groups)] for i in range(len(panels))]
+    ratio = view.ratio
     n_columns = 1 if ratio > 2 else len(panels) if ratio < 0.5 else min(2, len(panels))
     return [[divmod(i, n_columns)] for i in range(len(panels))]
+
+
+def cells_of_datasets(panels, n_datasets, view):
+    """Row and column of each panel and dataset.
+
+    There is a column per dataset and a row per panel, and below them those of the next
+    datasets. A single panel has all datasets in a grid as wide as it is tall.
+    """
+    n_panels = len(panels)
+    most = MAX_COLUMNS if view.ratio <= 2 else MAX_COLUMNS // 2
+    if n_panels == 1:
+        n_columns = int(np.ceil(np.sqrt(n_datasets / max(view.ratio, 0.5))))
+        most += 2
+    else:
+        n_columns = n_datasets
+    n_columns = min(max(n_columns, 1), most)
+    return [
+        [
+            (panel + n_panels * (idx // n_columns), idx % n_columns)
+            for idx in range(n_datasets)
+        ]
+        for panel in range(n_panels)
+    ]
 
 
 def _row_and_column_sizes(cells, sizes):

@@ -1,21 +1,20 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Maps of joint residuals. What they show is computed in `gammapy.datasets`."""
 
+from dataclasses import replace
 import matplotlib.pyplot as plt
 from gammapy.datasets import SpatialResiduals
-from gammapy.datasets.residuals.grids import parse_region
-from gammapy.utils.arguments import check_type
+from gammapy.utils.arguments import check_choice, check_type
 from gammapy.visualization.axes import check_plain_axes
 from gammapy.visualization.plotter import BasePlotter
 from gammapy.visualization.sky.models import select_components
 from gammapy.visualization.sky.names import check_models_style, name_all
-from gammapy.visualization.sky.spots import check_spots
 from .compute import spatial_residuals
-from .layout import axes_grid
+from .each import BY, draw_each, each_residuals
+from .layout import axes_grid, group_names
 from .panels import check_panels
-from .panels.base import DrawOptions
 from .panels.distribution import plot_distribution
-from .style import check_map_style, view_of
+from .style import draw_options, view_of
 
 __all__ = [
     "SpatialResidualsPlotter",
@@ -67,9 +66,10 @@ class SpatialResidualsPlotter(BasePlotter):
         ----------
         residuals : `~gammapy.datasets.SpatialResiduals`
             Residuals.
-        panels, models, models_style, region, vmin, vmax, vsig, stretch : optional
-            As in `~gammapy.visualization.plot_spatial_residuals`, and so are crop,
-            spots and axes.
+        panels, models, models_style, region, vmin, vmax, vsig : optional
+            As in `~gammapy.visualization.plot_spatial_residuals`.
+        stretch, crop, spots, axes : optional
+            As in `~gammapy.visualization.plot_spatial_residuals`.
 
         Returns
         -------
@@ -79,23 +79,24 @@ class SpatialResidualsPlotter(BasePlotter):
         """
         panels = check_panels(panels)
         check_models_style("models_style", models_style)
-        check_map_style(vmin, vmax, vsig, stretch, crop)
-        if spots is not None:
-            check_spots(spots)
-        view = view_of(residuals, crop)
-        options = DrawOptions(
-            components=select_components(residuals.models, models),
-            region=parse_region(region),
+        options = draw_options(
+            region=region,
             vmin=vmin,
             vmax=vmax,
             vsig=vsig,
-            spots=spots,
-            left_out=tuple(residuals.exclude),
             stretch=stretch,
+            crop=crop,
+            spots=spots,
+        )
+        view = view_of(residuals, crop)
+        options = replace(
+            options,
+            components=select_components(residuals.models, models),
+            left_out=tuple(residuals.exclude),
             view=view,
         )
         with self._rc_context():
-            grid = axes_grid(residuals, panels, axes, view)
+            grid = axes_grid(panels, axes, view, group_names(residuals))
             maps = []
             for panel in panels:
                 for idx, ax in enumerate(grid[panel.name]):
@@ -104,6 +105,48 @@ class SpatialResidualsPlotter(BasePlotter):
             name_all(maps, models_style, is_new=axes is None)
         is_single = residuals.energy_axis.nbin == 1
         return {name: row[0] if is_single else row for name, row in grid.items()}
+
+    def plot_each(
+        self,
+        residuals,
+        *,
+        panels=None,
+        models=True,
+        models_style="auto",
+        crop=True,
+        axes=None,
+        **style,
+    ):
+        """Draw the maps of several datasets side by side, with shared colours.
+
+        Parameters
+        ----------
+        residuals : dict of `~gammapy.datasets.SpatialResiduals`
+            Residuals by the name of the dataset, on one geometry.
+        panels, models, models_style, crop, axes : optional
+            As in `~gammapy.visualization.plot_spatial_residuals` with
+            ``by="dataset"``.
+        **style
+            Other options of that function about how maps are drawn: ``region``,
+            ``vmin``, ``vmax``, ``vsig``, ``stretch``, ``spots``.
+
+        Returns
+        -------
+        axes : dict of dict of `~matplotlib.axes.Axes`
+            Axes by the name of the dataset, by panel name.
+        """
+        check_models_style("models_style", models_style)
+        options = draw_options(crop=crop, **style)
+        with self._rc_context():
+            return draw_each(
+                residuals,
+                panels=panels,
+                axes=axes,
+                models=models,
+                models_style=models_style,
+                crop=crop,
+                options=options,
+            )
 
     def plot_distribution(self, residuals, ax=None, mask=None):
         """Draw the distribution of the significance.
@@ -143,7 +186,8 @@ class SpatialResidualsPlotter(BasePlotter):
 def plot_spatial_residuals(
     datasets,
     *,
-    panels=("counts", "npred", "significance", "distribution"),
+    by=None,
+    panels=None,
     models=True,
     models_style="auto",
     region=None,
@@ -161,11 +205,19 @@ def plot_spatial_residuals(
     Parameters
     ----------
     datasets : `~gammapy.datasets.Datasets` or `~gammapy.datasets.SpatialResiduals`
-        Datasets, one dataset, or residuals that were computed before.
+        Datasets, one dataset, or residuals that were computed before; with
+        ``by="dataset"`` a dict of residuals on one geometry, by the name of the
+        dataset.
+    by : {None, "dataset"}, optional
+        "dataset" draws the residuals of each dataset by itself, side by side: a column
+        for each (up to 4, then further rows), the same part of the sky, and the same
+        colours in all maps of a panel. None draws the joint residuals. Default is None.
     panels : list of str, optional
         What to draw: "counts", "npred", "excess", "distribution" (of the
         significance) and any residual method: "diff", "diff/model",
-        "diff/sqrt(model)", "significance".
+        "diff/sqrt(model)", "significance". Default is counts, npred, significance and
+        distribution; by dataset counts, npred and significance, and significance alone
+        of more than 4 datasets. There is room for 60 maps.
     models : bool, list of str or `~gammapy.modeling.models.Models`, optional
         Components to draw on the maps: True all, False none, or names.
         Default is True. Fitted ones have solid lines, frozen ones pale dotted lines,
@@ -196,7 +248,8 @@ def plot_spatial_residuals(
         Default is None.
     axes : dict of `~matplotlib.axes.Axes`, optional
         Axes by panel name, `~astropy.visualization.wcsaxes.WCSAxes` for maps. With
-        several energy groups a list of axes by panel name. Default is a new figure.
+        several energy groups, or datasets, a list of axes by panel name (of datasets
+        also a dict by their names). Default is a new figure.
     **options
         Options of `SpatialResiduals.from_datasets`: ``energy_min``, ``energy_max``,
         ``energy_edges``, ``energy_unit``, ``kernel``, ``correlation_radius``,
@@ -206,12 +259,13 @@ def plot_spatial_residuals(
     -------
     axes : dict of `~matplotlib.axes.Axes`
         Axes by panel name; lists of axes, one per energy group, when there are
-        several.
+        several; dicts by the name of the dataset with ``by="dataset"``.
 
     Raises
     ------
     ValueError
-        If a panel or option is not valid, or axes are missing.
+        If a panel or option is not valid, or axes are missing, or there are too many
+        maps, or several energy groups of each dataset.
     TypeError
         If axes are of the wrong kind. Nothing is drawn when there is an error.
 
@@ -226,28 +280,37 @@ def plot_spatial_residuals(
     >>> axes = plot_spatial_residuals(datasets, energy_max="0.1 TeV")
     >>> list(axes)
     ['counts', 'npred', 'significance', 'distribution']
+
+    All datasets side by side:
+
+    >>> axes = plot_spatial_residuals(datasets, by="dataset", panels=["significance"])
+    >>> list(axes["significance"])
+    ['Fermi-LAT']
     """
-    check_panels(panels)
+    if by is not None:
+        check_choice("by", by, BY)
+    if panels is not None:
+        check_panels(panels)
     check_models_style("models_style", models_style)
-    check_map_style(vmin, vmax, vsig, stretch, crop)
-    parse_region(region)
-    if spots is not None:
-        check_spots(spots)
+    style = {
+        "region": region,
+        "vmin": vmin,
+        "vmax": vmax,
+        "vsig": vsig,
+        "stretch": stretch,
+        "crop": crop,
+        "spots": spots,
+    }
+    draw_options(**style)
+    style |= {"models": models, "models_style": models_style, "axes": axes}
+    if by == "dataset":
+        residuals = each_residuals(datasets, panels, options)
+        plotter = next(iter(residuals.values())).plotter
+        return plotter.plot_each(residuals, panels=panels, **style)
     residuals = spatial_residuals(datasets, options)
-    return residuals.plotter.plot(
-        residuals,
-        panels=panels,
-        models=models,
-        models_style=models_style,
-        region=region,
-        vmin=vmin,
-        vmax=vmax,
-        vsig=vsig,
-        stretch=stretch,
-        crop=crop,
-        spots=spots,
-        axes=axes,
-    )
+    if panels is not None:
+        style["panels"] = panels
+    return residuals.plotter.plot(residuals, **style)
 
 
 def plot_residuals_distribution(residuals, ax=None, mask=None):

@@ -2,10 +2,13 @@
 """How maps of residuals are drawn: checks of options, and the part that is shown."""
 
 import numpy as np
-from gammapy.utils.arguments import check_bool
+from gammapy.datasets.residuals.grids import parse_region
+from gammapy.utils.arguments import check_bool, check_choice
 from gammapy.visualization.limits import check_map_limits
-from gammapy.visualization.sky.stretch import check_stretch
+from gammapy.visualization.sky.spots import check_spots
+from gammapy.visualization.sky.stretch import STRETCHES
 from gammapy.visualization.sky.view import View
+from .panels.base import DrawOptions
 
 __all__ = []
 
@@ -13,8 +16,44 @@ __all__ = []
 def check_map_style(vmin, vmax, vsig, stretch, crop):
     """Raise an error that names the option of maps that is not one."""
     check_map_limits(vmin, vmax, vsig)
-    check_stretch(stretch)
+    check_choice("stretch", stretch, STRETCHES)
     check_bool("crop", crop)
+
+
+def draw_options(
+    *, region=None, vmin=None, vmax=None, vsig=5, stretch="auto", crop=True, spots=None
+):
+    """Options that all maps of a figure have in common.
+
+    Parameters
+    ----------
+    region, vmin, vmax, vsig, stretch, crop, spots : optional
+        As in `~gammapy.visualization.plot_spatial_residuals`.
+
+    Returns
+    -------
+    options : `~gammapy.visualization.residuals.panels.base.DrawOptions`
+        Options without components and view.
+
+    Raises
+    ------
+    ValueError
+        If one of them is not valid.
+    TypeError
+        If one is of the wrong kind.
+    """
+    check_map_style(vmin, vmax, vsig, stretch, crop)
+    if spots is not None:
+        check_spots(spots)
+    return DrawOptions(
+        components=[],
+        region=parse_region(region),
+        vmin=vmin,
+        vmax=vmax,
+        vsig=vsig,
+        spots=spots,
+        stretch=stretch,
+    )
 
 
 def view_of(residuals, crop):
@@ -32,7 +71,13 @@ def view_of(residuals, crop):
     view : `~gammapy.visualization.sky.view.View`
         View.
     """
-    image = residuals.counts.geom.to_image()
+    return common_view([residuals], crop)
+
+
+def common_view(several, crop):
+    """As `view_of`, of several residuals on one geometry: what any of them shows."""
+    image = several[0].counts.geom.to_image()
     if not crop:
         return View.whole(image)
-    return View.of_mask(image, np.isfinite(residuals.counts.data).any(axis=0))
+    shown = [np.isfinite(each.counts.data).any(axis=0) for each in several]
+    return View.of_mask(image, np.any(shown, axis=0))

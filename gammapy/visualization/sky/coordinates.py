@@ -66,6 +66,8 @@ def format_sky_axes(ax, frame):
         draw_graticule(ax, AXIS_NAMES[frame], in_hours=frame == "icrs")
         return
     for idx, (coord, side) in enumerate(zip(ax.coords, "bl", strict=True)):
+        # Of axes that were drawn on before, or formats are changed to suit the spacing.
+        coord.set_ticks(number=N_LABELS_MIN)
         coord.set_axislabel(AXIS_NAMES[frame][idx])
         coord.set_ticks_position(side)
         coord.set_ticklabel_position(side)

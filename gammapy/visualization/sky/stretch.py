@@ -7,7 +7,6 @@ from astropy.visualization import (
     LogStretch,
     SqrtStretch,
 )
-from gammapy.utils.arguments import did_you_mean, listed, show
 
 __all__ = []
 
@@ -27,15 +26,6 @@ TICK_DISTANCE = 0.12
 # Digits of ticks; those that come first are preferred.
 TICK_DIGITS = (1, 5, 2, 3)
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-
-
-def check_stretch(name):
-    """Raise a ValueError for a stretch that there is not."""
-    if not isinstance(name, str) or name not in STRETCHES:
-        hint = did_you_mean(name, STRETCHES) if isinstance(name, str) else ""
-        raise ValueError(
-            f"stretch: got {show(name)}{hint}; choose from {listed(STRETCHES)}."
-        )
 
 
 def find_stretch(name, values, vmin, vmax):

@@ -34,6 +34,15 @@ class DrawOptions:
     view: object = None
 
 
+@dataclass(frozen=True)
+class Colours:
+    """Where the colours of maps end, and how values become colours between."""
+
+    limits: tuple
+    name: str = "linear"
+    stretch: object = None
+
+
 class Panel:
     """A panel draws one thing about one energy group of `SpatialResiduals`.
 
@@ -58,11 +67,19 @@ class Panel:
         energies = format_energy_range(*edges, edges.unit)
         return f"{self.title}, {energies}"
 
-    def draw(self, residuals, idx, ax, options):
+    def colours(self, items, options):
+        """Colours that items share, pairs of residuals and energy group.
+
+        None for a panel without colours.
+        """
+        return None
+
+    def draw(self, residuals, idx, ax, options, colours=None):
         """Draw an energy group on axes; the options are `DrawOptions`.
 
-        Returns a list of the `~gammapy.visualization.sky.components.DrawnMap` whose
-        components need their names.
+        Without ``colours`` a map has its own. Returns a list of the
+        `~gammapy.visualization.sky.components.DrawnMap` whose components need their
+        names.
         """
         raise NotImplementedError
 
@@ -87,30 +104,39 @@ class MapPanel(Panel):
         """Text at the colour bar."""
         raise NotImplementedError
 
+    def values(self, residuals, idx):
+        """All values that colours are made for, an array."""
+        return np.ravel(self.image(residuals, idx).data)
+
     def limits(self, residuals, idx, data, options):
-        """Both limits of the colours."""
+        """Both limits of the colours of values, of which some are of the residuals."""
         raise NotImplementedError
 
-    def stretch(self, residuals, idx, limits, options):
+    def stretch(self, values, limits, options):
         """Name and stretch of the colours, None for linear ones."""
         return "linear", None
+
+    def colours(self, items, options):
+        values = np.concatenate([self.values(*item) for item in items])
+        limits = self.limits(*items[0], values, options)
+        return Colours(limits, *self.stretch(values, limits, options))
 
     def size(self, map_size):
         width, height = map_size
         return width + BAR_PAD + BAR_WIDTH, height
 
-    def draw(self, residuals, idx, ax, options):
+    def draw(self, residuals, idx, ax, options, colours=None):
         image = self.image(residuals, idx)
-        limits = self.limits(residuals, idx, image.data, options)
-        name, stretch = self.stretch(residuals, idx, limits, options)
-        power, unit = power_and_unit(image.unit, limits)
+        if colours is None:
+            colours = self.colours([(residuals, idx)], options)
+        power, unit = power_and_unit(image.unit, colours.limits)
         plot_image(
             image,
             ax,
             cmap=self.cmap,
-            limits=limits,
-            label=scale_label(self.label(residuals) + unit, name),
-            stretch=stretch,
+            limits=colours.limits,
+            label=scale_label(self.label(residuals) + unit, colours.name),
+            stretch=colours.stretch,
             view=options.view,
             power=power,
         )

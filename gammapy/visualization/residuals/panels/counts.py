@@ -28,18 +28,15 @@ class CountsPanel(MapPanel):
     def label(self, residuals):
         return self.quantity + label_of(residuals)
 
+    def values(self, residuals, idx):
+        both = residuals.counts.data[idx], residuals.npred.data[idx]
+        return np.ravel(both)
+
     def limits(self, residuals, idx, data, options):
-        both = _counts_and_npred(residuals, idx)
-        return counts_limits(both, options.vmin, options.vmax)
+        return counts_limits(data, options.vmin, options.vmax)
 
-    def stretch(self, residuals, idx, limits, options):
-        both = np.concatenate(_counts_and_npred(residuals, idx))
-        return find_stretch(options.stretch, both, *limits)
-
-
-def _counts_and_npred(residuals, idx):
-    """Values of both maps, which share their colours."""
-    return [residuals.counts.data[idx], residuals.npred.data[idx]]
+    def stretch(self, values, limits, options):
+        return find_stretch(options.stretch, values, *limits)
 
 
 COUNTS = CountsPanel("counts", "Counts", "Counts")

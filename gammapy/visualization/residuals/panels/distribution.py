@@ -21,7 +21,7 @@ class DistributionPanel(Panel):
         width, height = map_size
         return max(width, MIN_WIDTH), np.clip(height, MIN_HEIGHT, MAX_HEIGHT)
 
-    def draw(self, residuals, idx, ax, options):
+    def draw(self, residuals, idx, ax, options, colours=None):
         plot_distribution(residuals, ax, idx)
         return []
 
