@@ -15,6 +15,8 @@ FONTSIZE = 7
 MAX_EXTREMES = 40
 # Values beside their marker need no line to it, all others have one.
 LEADER_FROM = 10  # points
+# Digits that a line crosses are worse than a way to them.
+COST_CURVE = 7
 
 
 @dataclass(frozen=True)
@@ -104,4 +106,5 @@ def write_extremes(extremes, ax):
         }
         for extreme in extremes[:MAX_EXTREMES]
     ]
-    place_labels(labels, ax, fontsize=FONTSIZE, leader_from=LEADER_FROM, must=True)
+    options = {"leader_from": LEADER_FROM, "cost_curve": COST_CURVE, "must": True}
+    place_labels(labels, ax, fontsize=FONTSIZE, **options)

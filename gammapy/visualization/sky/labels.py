@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Put labels beside points without covering anything."""
 
+from dataclasses import dataclass
 import numpy as np
 from matplotlib.contour import ContourSet
 from matplotlib.lines import Line2D
@@ -25,7 +26,15 @@ COST_ACROSS = 3
 COST_COVERED = 100
 
 
-def place_labels(labels, ax, *, fontsize, leader_from=LEADER_FROM, must=False):
+def place_labels(
+    labels,
+    ax,
+    *,
+    fontsize,
+    leader_from=LEADER_FROM,
+    cost_curve=COST_CURVE,
+    must=False,
+):
     """Write labels beside points of the axes.
 
     No label covers another one, another text of the axes, or a marker of a position,
@@ -44,6 +53,8 @@ def place_labels(labels, ax, *, fontsize, leader_from=LEADER_FROM, must=False):
     leader_from : float, optional
         Labels that are as far from their point, in points, have a line to it. Default
         is 20.
+    cost_curve : float, optional
+        What it costs to cross a curve, in units of 10 points of distance. Default is 3.
     must : bool, optional
         Whether a label that finds no free place covers something, as little as it
         can. Default is False.
@@ -57,6 +68,7 @@ def place_labels(labels, ax, *, fontsize, leader_from=LEADER_FROM, must=False):
     if not labels:
         return missing
     scene = Scene(ax)
+    costs = _Costs(cost_curve, COST_COVERED if must else np.inf)
     for label in labels:
         # WCSAxes know only once drawn what lies inside them.
         style = label | {"fontsize": fontsize, "annotation_clip": False, "zorder": 6}
@@ -65,7 +77,7 @@ def place_labels(labels, ax, *, fontsize, leader_from=LEADER_FROM, must=False):
         size = trial.get_window_extent().size
         trial.remove()
         point = ax.transData.transform(label["xy"])
-        place = scene.find(point, size, leader_from, must)
+        place = scene.find(point, size, leader_from, costs)
         if place is None:
             missing.append(label)
             continue
@@ -86,6 +98,14 @@ def settle_axes(ax):
     """Give the axes the place that they will have when drawn."""
     locator = ax.get_axes_locator()
     ax.apply_aspect(locator(ax, None) if locator else None)
+
+
+@dataclass(frozen=True)
+class _Costs:
+    """What it costs to cross a curve, and to cover a text or marker."""
+
+    curve: float
+    covered: float
 
 
 class Scene:
@@ -164,7 +184,7 @@ class Scene:
         lines = [*self.curves, *self.leaders]
         return sum(line.intersects_bbox(box, filled=False) for line in lines)
 
-    def find(self, point, size, leader_from, must):
+    def find(self, point, size, leader_from, costs):
         """Cheapest place and take it; None when none is free."""
         best, lowest = None, np.inf
         for distance in DISTANCES:
@@ -175,8 +195,7 @@ class Scene:
             for rank, angle in enumerate(ANGLES):
                 box, offset, alignment = self._candidate(point, size, distance, angle)
                 leader = _leader(point, box) if has_leader else None
-                cost = distance / 10 + 0.02 * rank
-                cost += self._cost(box, leader, COST_COVERED if must else np.inf)
+                cost = distance / 10 + 0.02 * rank + self._cost(box, leader, costs)
                 if cost < lowest:
                     best, lowest = (box, leader, offset, alignment), cost
         if best is None:
@@ -200,7 +219,7 @@ class Scene:
         }
         return Bbox([corner, corner + size]), tuple(distance * direction), alignment
 
-    def _cost(self, box, leader, cost_covered):
+    def _cost(self, box, leader, costs):
         """How bad a place is, infinite where it must not be."""
         if not self.is_inside(box):
             return np.inf
@@ -208,28 +227,26 @@ class Scene:
         n_covered = self.n_covered(padded) + sum(
             other.intersects_bbox(padded, filled=False) for other in self.leaders
         )
-        if n_covered and np.isinf(cost_covered):
-            return np.inf
-        cost = n_covered * cost_covered if n_covered else 0
-        cost += COST_CURVE * sum(
+        cost = n_covered * costs.covered if n_covered else 0
+        if np.isinf(cost):
+            return cost
+        cost += costs.curve * sum(
             curve.intersects_bbox(box, filled=False) for curve in self.curves
         )
-        return cost + (0 if leader is None else self._leader_cost(leader, cost_covered))
+        return cost + (0 if leader is None else self._leader_cost(leader, costs))
 
-    def _leader_cost(self, leader, cost_covered):
+    def _leader_cost(self, leader, costs):
         def crossed(boxes):
             return sum(leader.intersects_bbox(box, filled=False) for box in boxes)
 
         n_placed = crossed(self.placed)
-        if n_placed and np.isinf(cost_covered):
-            return np.inf
         # It begins at a marker.
         n_markers = max(crossed(self.markers) - 1, 0)
         n_leaders = sum(
             leader.intersects_path(other, filled=False) for other in self.leaders
         )
         cost = COST_LEADER + COST_ACROSS * (crossed(self.texts) + n_markers + n_leaders)
-        return cost + (n_placed * cost_covered if n_placed else 0)
+        return cost + (n_placed * costs.covered if n_placed else 0)
 
 
 def _text_box(text):

@@ -10,6 +10,7 @@ import astropy.units as u
 from astropy.coordinates import SkyCoord
 import matplotlib.pyplot as plt
 from matplotlib.contour import ContourSet
+from matplotlib.path import Path
 from matplotlib.text import Text
 from gammapy.datasets import MapDataset, SpatialResiduals
 from gammapy.maps import Map, MapAxis, WcsGeom
@@ -203,6 +204,22 @@ def test_names_keep_clear_of_values():
     assert len(names) == 3
     assert values(ax) == {(30, 40): "40.0", (45, 44): f"{image[44, 45]:.1f}"}
     assert_apart(text_boxes(ax))
+
+
+def test_no_line_through_a_value():
+    """The value of a spot on the outline of a component is beside the outline."""
+    image = blobs((9, 40, 40, 1.0))
+    spatial = gm.GaussianSpatialModel(
+        lon_0="0.2 deg", lat_0="0.05 deg", sigma="0.25 deg", frame="galactic"
+    )
+    model = gm.SkyModel(gm.PowerLawSpectralModel(), spatial, name="source")
+    ax = drawn(residuals_of(image, [model]))
+    (outline,) = [line for line in ax.lines if line.get_gid() == "outline:source"]
+    (text,) = [text for text in ax.texts if text.get_gid() == "extreme"]
+    ax.figure.canvas.draw()
+    path = Path(ax.transData.transform(outline.get_xydata()))
+    assert not path.intersects_bbox(Text.get_window_extent(text), filled=False)
+    assert_matched(ax)
 
 
 def test_no_colours_no_values():
