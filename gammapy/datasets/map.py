@@ -68,6 +68,7 @@ class MapDataset:
         energy_min=None,
         energy_max=None,
         models=False,
+        models_style="auto",
         **kwargs,
     ):
         """Parameters
@@ -81,6 +82,9 @@ class MapDataset:
         models : bool, list of str or `~gammapy.modeling.models.Models`, optional
             Components of the model to draw: True all, False none, or names.
             Default is False.
+        models_style : {"auto", "names", "markers"}, optional
+            What stands beside them, see `~gammapy.visualization.plot_models`. Default
+            is "auto".
         **kwargs : dict, optional
             Arguments of `~gammapy.maps.WcsNDMap.plot`. Without ``vmin`` and ``vmax``
             the colours end at 5 sigma, or for "diff" and "diff/model" where the data
@@ -95,7 +99,9 @@ class MapDataset:
         Notes
         -----
         Counts, model and masks are summed over energy first, then smoothed as in
-        `MapDataset.residuals`.
+        `MapDataset.residuals`. A corner of the map shows the kernel with its size. In
+        maps in sigma each connected area beyond the colours has a dot at its extreme,
+        with the value.
 
         Examples
         --------
@@ -117,6 +123,7 @@ class MapDataset:
             energy_min=energy_min,
             energy_max=energy_max,
             models=models,
+            models_style=models_style,
             **kwargs,
         )
 
@@ -200,6 +207,7 @@ class MapDataset:
         energy_min=None,
         energy_max=None,
         models=False,
+        models_style="auto",
         method=None,
     ):
         """Parameters
@@ -208,6 +216,9 @@ class MapDataset:
             Energy range. Default is all energies.
         models : bool, list of str or `~gammapy.modeling.models.Models`, optional
             Components of the model to draw on the map. Default is False.
+        models_style : {"auto", "names", "markers"}, optional
+            What stands beside them, see `~gammapy.visualization.plot_models`. Default
+            is "auto".
         method : {"diff", "diff/model", "diff/sqrt(model)", "significance"}, optional
             Residual method of both panels. Default is None, the one of each panel.
 
@@ -242,6 +253,7 @@ class MapDataset:
             energy_min=energy_min,
             energy_max=energy_max,
             models=models,
+            models_style=models_style,
         )
 
     @classmethod

@@ -15,6 +15,7 @@ from gammapy.utils.arguments import (
     check_options,
     parse_quantity,
 )
+from .kernels.base import KernelShape
 from .kernels.plane import PlaneKernel
 from .weighted import convolve_sums, sqrt_ts_of_parts
 
@@ -22,6 +23,12 @@ __all__ = []
 
 KERNELS = ("gauss", "disk", "box")
 UNIFORM_KERNELS = ("disk", "box")
+#: Texts that say how large a kernel is.
+SIZE_LABELS = {
+    "gauss": r"$\sigma$ = {size}",
+    "disk": "radius {size}",
+    "box": "width {size}",
+}
 MODES = ("reflect", "constant", "nearest", "mirror", "wrap")
 MODES += ("grid-mirror", "grid-constant", "grid-wrap")
 
@@ -245,6 +252,30 @@ def parse_width(name, width, geom):
     if not 0 <= width.value < np.inf:
         raise ValueError(f"{name}: expected an angle of 0 or more, got {width}.")
     return (width / geom.pixel_scales.mean()).to_value("")
+
+
+def smoothing_shape(kernel, width, geom):
+    """How the kernel of a smoothing is drawn.
+
+    Parameters
+    ----------
+    kernel : {"gauss", "disk", "box"}
+        Kernel.
+    width : float
+        Standard deviation, radius or side, in pixels.
+    geom : `~gammapy.maps.WcsGeom`
+        Geometry that gives the size of a pixel.
+
+    Returns
+    -------
+    shape : `~gammapy.datasets.residuals.kernels.base.KernelShape`
+        Circle or square; of a kernel without width one pixel.
+    """
+    is_square = kernel == "box" or width == 0
+    radius = (max(width, 1) / 2 if is_square else width) * u.pix
+    size = f"{max(width, is_square) * geom.pixel_scales.mean().to_value('deg'):.3g} deg"
+    text = SIZE_LABELS["box" if is_square else kernel].format(size=size)
+    return KernelShape(radius, text, is_square=is_square)
 
 
 def _make_filters(kernel, width, **kwargs):

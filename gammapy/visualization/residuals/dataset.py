@@ -6,30 +6,24 @@ that draws it on axes: so nothing is drawn when something is wrong.
 """
 
 from dataclasses import dataclass
-from functools import partial
 import numpy as np
 from astropy.table import Table
 import matplotlib.pyplot as plt
 from gammapy.datasets import SpectralResiduals
-from gammapy.datasets.residuals.dataset_maps import residual_image
 from gammapy.datasets.residuals.grids import parse_region
 from gammapy.datasets.residuals.sky_regions import region_mask
-from gammapy.datasets.residuals.smoothing import parse_width
 from gammapy.maps import Map, RegionGeom
 from gammapy.maps.energy_bins import energy_unit
-from gammapy.stats.residual_methods import METHODS
 from gammapy.stats.residuals import check_residual_method
 from gammapy.utils.arguments import check_mapping
 from gammapy.visualization.axes import (
     check_plain_axes,
-    check_wcs_axes,
     closing_new_figures,
     one_converter,
 )
-from gammapy.visualization.limits import check_limits, residual_limits
 from gammapy.visualization.plotter import BasePlotter
 from gammapy.visualization.sky.image import plot_region
-from gammapy.visualization.sky.models import plot_models, select_components
+from .dataset_map import prepare_image
 from .layout import two_panels
 from .points import plot_error_bars, show_used_energies
 from .titles import spectrum_title
@@ -71,6 +65,7 @@ class MapDatasetPlotter(BasePlotter):
         energy_min=None,
         energy_max=None,
         models=False,
+        models_style="auto",
         **kwargs,
     ):
         """Draw the map of the residuals, summed over energy and smoothed.
@@ -81,7 +76,7 @@ class MapDatasetPlotter(BasePlotter):
             Dataset.
         ax, method, smooth_kernel, smooth_radius : optional
             As in `~gammapy.datasets.MapDataset.plot_residuals_spatial`.
-        energy_min, energy_max, models : optional
+        energy_min, energy_max, models, models_style : optional
             As in `~gammapy.datasets.MapDataset.plot_residuals_spatial`.
         **kwargs : dict, optional
             Arguments of `~gammapy.maps.WcsNDMap.plot`.
@@ -91,7 +86,7 @@ class MapDatasetPlotter(BasePlotter):
         ax : `~astropy.visualization.wcsaxes.WCSAxes`
             The axes.
         """
-        draw = _prepare_image(
+        draw = prepare_image(
             dataset,
             method=method,
             smooth_kernel=smooth_kernel,
@@ -99,6 +94,7 @@ class MapDatasetPlotter(BasePlotter):
             energy_min=energy_min,
             energy_max=energy_max,
             models=models,
+            models_style=models_style,
             **kwargs,
         )
         with self._rc_context():
@@ -165,7 +161,8 @@ class MapDatasetPlotter(BasePlotter):
         ax_spatial, ax_spectral, kwargs_spatial, kwargs_spectral : optional
             As in `~gammapy.datasets.MapDataset.plot_residuals`.
         **shared : dict, optional
-            Arguments of both panels; of these "models" is for the map alone.
+            Arguments of both panels; of these "models" and "models_style" are for the
+            map alone.
 
         Returns
         -------
@@ -174,13 +171,14 @@ class MapDatasetPlotter(BasePlotter):
         """
         shared = {name: value for name, value in shared.items() if value is not None}
         kwargs_spatial = shared | check_mapping("kwargs_spatial", kwargs_spatial)
-        shared.pop("models", None)
+        for name in ("models", "models_style"):
+            shared.pop(name, None)
         kwargs_spectral = shared | check_mapping("kwargs_spectral", kwargs_spectral)
 
         if ax_spectral is not None:
             check_plain_axes(ax_spectral)
         region = parse_region(kwargs_spectral.get("region"))
-        draw_image = _prepare_image(dataset, **kwargs_spatial)
+        draw_image = prepare_image(dataset, **kwargs_spatial)
         draw_points = _prepare_points(dataset, **kwargs_spectral)
         with self._rc_context(), closing_new_figures():
             axes = two_panels(ax_spatial, ax_spectral, dataset.counts.geom)
@@ -259,41 +257,6 @@ class SpectrumDatasetPlotter(MapDatasetPlotter):
         }
         with self._rc_context():
             return draw_masks(masks_in_region(dataset), ax, styles)
-
-
-def _prepare_image(
-    dataset,
-    *,
-    method="diff",
-    smooth_kernel="gauss",
-    smooth_radius="0.1 deg",
-    energy_min=None,
-    energy_max=None,
-    models=False,
-    **kwargs,
-):
-    """Function of the axes, or None for new ones, that draws the map."""
-    if dataset._geom.is_region:
-        raise ValueError(
-            f"Dataset {dataset.name!r} is a spectrum of a region: there is no map of "
-            "its residuals. Use plot_residuals_spectral."
-        )
-    if dataset._geom.is_hpx:
-        raise ValueError(
-            f"Dataset {dataset.name!r} is on a HpxGeom: its residuals cannot be drawn "
-            "as a map. Make the dataset on a WcsGeom, or use residuals(...).plot()."
-        )
-    components = select_components(dataset.models, models)
-    check_limits(kwargs.get("vmin"), kwargs.get("vmax"))
-    width = parse_width("smooth_radius", smooth_radius, dataset._geom)
-    image = residual_image(
-        dataset,
-        method,
-        energy_min=energy_min,
-        energy_max=energy_max,
-        smooth={"width": width, "kernel": smooth_kernel},
-    )
-    return partial(_draw_image, image, method, components, kwargs)
 
 
 def _prepare_points(
@@ -428,21 +391,3 @@ def draw_masks(masks, ax, styles):
         entries = dict(zip(labels, handles, strict=True))
         ax.legend(entries.values(), entries.keys())
     return ax
-
-
-def _draw_image(image, method, components, kwargs, ax=None):
-    """Draw a map of residuals with the components of the model."""
-    kwargs = {"add_cbar": True, "cmap": "coolwarm"} | kwargs
-    kwargs |= residual_limits(image.data, method, kwargs)
-    bar = {"label": METHODS[method].label}
-    kwargs["kwargs_colorbar"] = bar | (kwargs.get("kwargs_colorbar") or {})
-    # Map.plot adds entries to it.
-    kwargs["axes_loc"] = dict(kwargs.get("axes_loc") or {})
-    if ax is not None:
-        kwargs.setdefault("fig", ax.figure)
-    if ax is not None and components:
-        check_wcs_axes(ax)
-    with closing_new_figures():
-        ax = image.plot(ax, **kwargs)
-        # Plain axes will do for the map alone, as they did in 2.1.
-        return plot_models(components, ax) if components else ax

@@ -2,6 +2,7 @@
 """The kernel of a map, in one of its corners."""
 
 import numpy as np
+import astropy.units as u
 from matplotlib.offsetbox import AuxTransformBox, HPacker
 from matplotlib.patches import Ellipse, Rectangle
 from .corners import add_to_corner, corner_text
@@ -26,11 +27,18 @@ def plot_kernel(shape, geom, ax):
     if shape is None:
         return
     outline = AuxTransformBox(ax.transData)
-    if shape.radius is None:
-        outline.add_artist(Rectangle((-0.5, -0.5), 1, 1, **STYLE))
+    width, height = _size_in_pixels(2 * shape.radius, geom)
+    if shape.is_square:
+        corner = -width / 2, -height / 2
+        outline.add_artist(Rectangle(corner, width, height, **STYLE))
     else:
-        scales = geom.pixel_scales.to_value("deg")
-        width, height = 2 * shape.radius.to_value("deg") / np.array(scales)
         outline.add_artist(Ellipse((0, 0), width, height, **STYLE))
     content = [outline, corner_text(shape.text)]
     add_to_corner(HPacker(children=content, align="center", pad=0, sep=4), ax, "kernel")
+
+
+def _size_in_pixels(size, geom):
+    """Width and height of something that is as wide as it is high."""
+    if size.unit == u.pix:
+        return size.value, size.value
+    return tuple(size.to_value("deg") / np.array(geom.pixel_scales.to_value("deg")))

@@ -111,7 +111,7 @@ def _label(item, text, kind, map_):
     }
 
 
-def name_all(maps, style, *, is_new):
+def name_all(maps, style, *, is_new=False):
     """Name the components on all maps of a result, with a legend where it needs one.
 
     Parameters
@@ -120,8 +120,8 @@ def name_all(maps, style, *, is_new):
         Maps.
     style : {"auto", "names", "markers"}
         As in `~gammapy.visualization.plot_models`.
-    is_new : bool
-        Whether the figure was made for these maps, and may grow.
+    is_new : bool, optional
+        Whether the figure was made for these maps, and may grow. Default is False.
     """
     if name_components(maps, style) == "names":
         return

@@ -162,3 +162,42 @@ def test_galactic_centre():
     _outline, size, text = drawn(ax)
     assert_allclose(size, 12, rtol=0.02)
     assert text == "radius 0.3 deg"
+
+
+@pytest.mark.parametrize(
+    "kernel, width, size, text",
+    [
+        ("gauss", "0.06 deg", 6, r"$\sigma$ = 0.06 deg"),
+        ("disk", "0.1 deg", 10, "radius 0.1 deg"),
+        ("box", 5, 5, "width 0.1 deg"),
+        ("gauss", 0, 1, "width 0.02 deg"),
+    ],
+)
+def test_maps_of_one_dataset(kernel, width, size, text):
+    """What is smoothed with, and the extreme of what has the last colour."""
+    dataset = make_dataset()
+    dataset.counts.data[0, 20, 30] = 400
+    options = {"smooth_kernel": kernel, "smooth_radius": width}
+    for method in ("significance", "diff/sqrt(model)", "diff"):
+        ax = dataset.plot_residuals_spatial(
+            plt.figure().add_subplot(), method, **options
+        )
+        ax.figure.canvas.draw()
+        outline, found, written = drawn(ax)
+        assert_allclose(found, size, atol=0.2)
+        assert written == text
+        assert isinstance(outline, Ellipse) == (kernel != "box" and size > 1)
+        extremes = {item.xy: item.get_text() for item in ax.texts if item.get_gid()}
+        if method == "diff":
+            assert not extremes
+        elif width == 0:
+            image = np.ma.getdata(ax.images[0].get_array())
+            # Cash of 400 counts where 2 are expected, and (400 - 2) / sqrt(2).
+            value = np.sqrt(2 * (400 * np.log(200) - 398))
+            value = value if method == "significance" else 398 / np.sqrt(2)
+            assert_allclose(image[20, 30], value)
+            assert extremes == {
+                (30, 20): f"{value:.1f}" if value < 100 else f"{value:.0f}"
+            }
+        else:
+            assert len(extremes) >= 1

@@ -2,6 +2,7 @@
 """Kernels of joint maps: a new one is a class in a file here, and its entry below."""
 
 import numpy as np
+import astropy.units as u
 from .base import KernelShape
 from .gauss import Gauss
 from .map import MapKernel
@@ -141,8 +142,8 @@ def shape_of(residuals, idx):
         return None
     scales = residuals.counts.geom.pixel_scales.to_value("deg")
     sizes = sorted({f"{scale:.3g}" for scale in scales}, key=float)
-    text = f"{' x '.join(sizes)} deg"
-    return KernelShape(None, kernel.size_label.format(size=text))
+    text = kernel.size_label.format(size=f"{' x '.join(sizes)} deg")
+    return KernelShape(0.5 * u.pix, text, is_square=True)
 
 
 def check_on_off(weights):

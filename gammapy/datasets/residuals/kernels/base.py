@@ -14,10 +14,14 @@ __all__ = []
 
 @dataclass(frozen=True)
 class KernelShape:
-    """What is drawn of a kernel: a circle with this radius, or a pixel without one."""
+    """What is drawn of a kernel, and the text beside it.
 
-    radius: u.Quantity | None
+    A circle, or a square of twice the ``radius``, an angle or a number of pixels.
+    """
+
+    radius: u.Quantity
     text: str
+    is_square: bool = False
 
 
 class Kernel:
