@@ -136,7 +136,9 @@ def shape_of(residuals, idx):
         size = radii[idx]
         if np.isnan(size):
             return None
-        text = f"{size.value:.3g} {size.unit}"
+        # What was given is shown as it is, what was computed with two digits.
+        digits = 6 if kernel.has_radius else 2
+        text = f"{size.value:.{digits}g} {size.unit}"
         return KernelShape(size, kernel.size_label.format(size=text))
     if kernel.name is not None:
         return None
