@@ -21,10 +21,19 @@ from .residuals import RegionType
 
 __all__ = ["cli_report"]
 
+#: Names that flags had before they were those of Python.
+OLD_FLAGS = {
+    "--toys": "--n-toys",
+    "--seed": "--random-state",
+    "--jobs": "--n-jobs",
+    "--section": "--sections",
+}
+
 
 @click.command(
     "report",
     cls=OneLineCommand,
+    old_flags=OLD_FLAGS,
     short_help="One page that says whether a fit is good, with all evidence",
     context_settings={"show_default": True},
 )
@@ -38,7 +47,6 @@ __all__ = ["cli_report"]
 )
 @click.option(
     "--n-toys",
-    "--toys",
     type=click.IntRange(min=0),
     help="Number of simulations for p-values, 0 for none.  [default: 100 for hot"
     " spots, and for goodness of fit as many as it needs]",
@@ -65,8 +73,7 @@ __all__ = ["cli_report"]
     " the amplitude of the first source]",
 )
 @click.option(
-    "--section",
-    "sections",
+    "--sections",
     metavar="NAME",
     multiple=True,
     type=click.Choice(list(SECTIONS)),
@@ -74,7 +81,9 @@ __all__ = ["cli_report"]
     "  [default: all]",
 )
 @click.option("--title", default="Fit report", help="Title of the page.")
-@click.option("--random-state", type=click.IntRange(min=0), default=0, help="Seed.")
+@click.option(
+    "--random-state", type=click.IntRange(min=0), default=0, help="Random seed."
+)
 @click.option(
     "--n-jobs",
     type=click.IntRange(min=1),
@@ -83,8 +92,8 @@ __all__ = ["cli_report"]
 )
 @click.option("--overwrite", is_flag=True, help="Replace the page if it exists.")
 def cli_report(
-    datasets, models, out, history, flux_points, sections, overwrite, **options,
-):  # fmt: skip
+    datasets, models, out, history, flux_points, sections, overwrite, **options
+):
     """One page that says whether a fit is good, with all its evidence.
 
     DATASETS is a file that Datasets.write made (YAML), or the FITS file of one
@@ -97,7 +106,7 @@ def cli_report(
     --------
       gammapy report datasets.yaml models.yaml
       gammapy report datasets.yaml models.yaml --history history --out fit.html
-      gammapy report datasets.yaml models.yaml --n-toys 0 --section goodness
+      gammapy report datasets.yaml models.yaml --n-toys 0 --sections goodness
     """
     check_absent([out, out.with_suffix(".json")], overwrite)
     matplotlib.use("agg")

@@ -12,8 +12,9 @@ from gammapy.datasets import SpatialResiduals, SpectralResiduals
 from gammapy.diagnostics import FitHistory, HotSpotEstimator, ScoreTestEstimator
 from gammapy.makers import ExclusionMaskMaker, FoVBackgroundMaker
 from gammapy.modeling import Fit
+from gammapy.report import FitReport
+from gammapy.scripts import report, residuals
 from gammapy.scripts.main import add_subcommands, cli
-from gammapy.scripts.residuals import OLD_FLAGS
 from gammapy.utils.deprecation import GammapyDeprecationWarning
 from gammapy.visualization import (
     plot_nuisance,
@@ -37,11 +38,14 @@ COMMANDS = {
     ),
     "nuisance": (plot_nuisance, Analysis.write),
     "history": (FitHistory.add, Analysis.write),
+    "report": (FitReport, Analysis.write),
 }
+OLD_FLAGS = {"residuals": residuals.OLD_FLAGS, "report": report.OLD_FLAGS}
 #: Flags that have no option in Python, and why.
 WITHOUT_OPTION = {
     "residuals": {"dataset": "datasets are selected by their names"},
     "nuisance": {"plot": "the file of a figure"},
+    "report": {"out": "the file of the page"},
     "history": {
         "compare": "a method",
         "step": "steps are selected by their names",
@@ -105,7 +109,8 @@ def sections_of(cls):
 
 
 def test_old_names_are_gone(commands):
-    old = {name.lstrip("-").replace("-", "_") for name in OLD_FLAGS}
+    renamed = residuals.OLD_FLAGS
+    old = {name.lstrip("-").replace("-", "_") for name in renamed} - {"out"}
     for name in COMMANDS:
         assert not old & flags(commands[name])
     # "radius" is that of a circle.
@@ -119,17 +124,20 @@ def test_old_names_are_gone(commands):
     assert not (old - {"radius"}) & keys
 
 
-@pytest.mark.parametrize(("old", "new"), OLD_FLAGS.items())
-def test_old_flags_warn(commands, old, new):
-    command = commands["residuals"]
-    is_flag = old in ("--no-mask-fit", "--spots")
-    value = {"--radius": "0.2 deg"}.get(old, "3")
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [(name, *pair) for name, renamed in OLD_FLAGS.items() for pair in renamed.items()],
+)
+def test_old_flags_warn(commands, name, old, new):
+    command = commands[name]
+    values = {"--radius": ["0.2 deg"], "--section": ["goodness"]}
+    values |= {"--no-mask-fit": [], "--spots": []}
     given = {
-        flag: [__file__, flag] + ([] if is_flag else [value]) for flag in (old, new)
+        flag: [__file__, __file__, flag, *values.get(old, ["3"])] for flag in (old, new)
     }
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        expected = command.make_context("residuals", given[new]).params
+        expected = command.make_context(name, given[new]).params
     match = f"The flag '{old}' is deprecated since 2.2: use '{new}'"
     with pytest.warns(GammapyDeprecationWarning, match=match):
-        assert command.make_context("residuals", given[old]).params == expected
+        assert command.make_context(name, given[old]).params == expected

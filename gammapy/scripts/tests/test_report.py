@@ -30,7 +30,7 @@ def folder(tmp_path_factory):
 
 def run(folder, *options, exit_code=0):
     paths = [str(folder / "datasets.yaml"), str(folder / "models.yaml")]
-    args = ["report", *paths, "--toys", "0", *(str(option) for option in options)]
+    args = ["report", *paths, "--n-toys", "0", *(str(option) for option in options)]
     return run_cli(cli, args, exit_code=exit_code).output
 
 
@@ -54,7 +54,7 @@ def test_page(folder):
     # What is there stays, unless told otherwise.
     text = run(folder, "--out", out, exit_code=2)
     assert "page.html" in text and "--overwrite" in text
-    run(folder, "--out", out, "--overwrite", "--section", "parameters")
+    run(folder, "--out", out, "--overwrite", "--sections", "parameters")
     data = json.loads(out.with_suffix(".json").read_text())
     assert list(data["sections"]) == ["parameters"]
 
@@ -63,11 +63,11 @@ def test_page(folder):
     ("options", "words"),
     [
         (("--out", "page.pdf"), ("page.pdf", ".html")),
-        (("--section", "map"), ("map", "maps")),
+        (("--sections", "map"), ("map", "maps")),
         (("--parameter", "src.indez"), ("indez",)),
         (("--region", "here"), ("here",)),
         (("--history", "nowhere"), ("nowhere",)),
-        (("--toys", "-1"), ("--toys",)),
+        (("--n-toys", "-1"), ("--n-toys",)),
     ],
 )
 def test_bad_input(folder, tmp_path, monkeypatch, options, words):
