@@ -5,6 +5,7 @@ import logging
 from functools import partial
 from gammapy.modeling.parameter_table import parameters_table
 from gammapy.utils.atomic import write_files
+from gammapy.utils.ecsv import write_plain
 from gammapy.utils.scripts import make_path
 from gammapy.visualization import (
     plot_flux_points,
@@ -268,7 +269,7 @@ def _table_writer(path, table):
     """Writer of a table, none when there is no table."""
     if table is None:
         return {}
-    return {path: partial(table.write, format="ascii.ecsv")}
+    return {path: partial(write_plain, table)}
 
 
 def _nuisance_writers(path, table):

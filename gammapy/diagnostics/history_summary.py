@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from gammapy.datasets import SpatialResiduals, SpectralResiduals
 from gammapy.maps import WcsGeom
 from gammapy.utils.arguments import check_list, show
+from gammapy.utils.ecsv import write_plain
 from .goodness import GoodnessOfFitEstimator
 from .goodness_result import GoodnessOfFit
 from .history_record import finite
@@ -128,7 +129,7 @@ def _add_residuals(residuals, summary):
 
 
 def _table_writer(table):
-    return lambda path: table.write(path, format="ascii.ecsv")
+    return lambda path: write_plain(table, path)
 
 
 def _hot_spots(datasets, given, notes):

@@ -6,6 +6,7 @@ import numpy as np
 import astropy.units as u
 from astropy.io import fits
 from astropy.table import Table
+from gammapy.datasets.residuals.image_hdus import image_hdus
 from gammapy.datasets.residuals.io import (
     models_from_yaml,
     models_to_yaml,
@@ -167,7 +168,7 @@ class PSMap(DiagnosticResult):
         """
         hdulist = fits.HDUList([fits.PrimaryHDU()])
         for name, map_ in self._maps.items():
-            hdulist.extend(map_.to_hdulist(hdu=name)[1:])
+            hdulist.extend(image_hdus(name, map_))
         table = self.table
         for name in table.colnames:
             table[name].info.format = None
@@ -181,7 +182,7 @@ class PSMap(DiagnosticResult):
             "models": models_to_yaml(self._models),
         }
         # A header has no room for a text of any length, and a column has.
-        text = Table({"meta": [json.dumps(data).encode()]})
+        text = Table({"META": [json.dumps(data).encode()]})
         hdulist.append(fits.BinTableHDU(text, name=META))
         write_hdulist(hdulist, filename, overwrite)
 

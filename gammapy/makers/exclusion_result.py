@@ -2,8 +2,10 @@
 """What `gammapy.makers.ExclusionMaskMaker` finds, and its file."""
 
 from dataclasses import dataclass
+import numpy as np
 from astropy.io import fits
 from astropy.table import Table
+from gammapy.datasets.residuals.image_hdus import describe_image, image_hdus
 from gammapy.datasets.residuals.io import write_hdulist
 from gammapy.maps import WcsNDMap
 
@@ -65,7 +67,9 @@ class ExclusionMaskResult:
             If the file exists and is not to be replaced.
         """
         hdulist = self.mask.to_hdulist()
-        hdulist += self.sqrt_ts.to_hdulist(hdu="SQRT_TS")[1:]
+        hdulist[0].data = self.mask.data.astype(np.uint8)
+        describe_image(hdulist[0].header, self.mask)
+        hdulist += image_hdus("sqrt_ts", self.sqrt_ts)
         hdulist.append(fits.BinTableHDU(self.rounds, name="ROUNDS"))
         write_hdulist(hdulist, filename, overwrite)
 

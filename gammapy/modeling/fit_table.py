@@ -289,7 +289,7 @@ def best_fit_values(models):
     Returns
     -------
     best_fit : dict
-        Value and error, floats, by the unique name of the parameter.
+        List of value and error, floats, by the unique name of the parameter.
 
     Examples
     --------
@@ -298,11 +298,12 @@ def best_fit_values(models):
     >>> models = Models([FoVBackgroundModel(dataset_name="run")])
     >>> models.parameters["norm"].value, models.parameters["norm"].error = 1.1, 0.02
     >>> best_fit_values(models)
-    {'run-bkg.spectral.norm': (1.1, 0.02)}
+    {'run-bkg.spectral.norm': [1.1, 0.02]}
     """
     names = unique_parameter_names(models)
+    # Lists, for files: only Python knows tuples.
     return {
-        names[id(par)]: (float(par.value), float(par.error))
+        names[id(par)]: [float(par.value), float(par.error)]
         for par in models.parameters.unique_parameters.free_parameters
     }
 

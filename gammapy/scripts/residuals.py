@@ -4,7 +4,7 @@
 import logging
 import warnings
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from operator import or_
 from pathlib import Path
 import click
@@ -21,6 +21,7 @@ from gammapy.maps.energy_bins import parse_energy_unit
 from gammapy.modeling.parameter_table import parameters_table
 from gammapy.stats.residuals import RESIDUAL_METHODS
 from gammapy.utils.arguments import parse_edges
+from gammapy.utils.ecsv import write_plain
 from gammapy.visualization import plot_spatial_residuals, plot_spectral_residuals
 from gammapy.visualization.figures import figure_of
 from gammapy.visualization.residuals import PANELS
@@ -467,10 +468,11 @@ class Results:
             axes = plot_spatial_residuals(self.each, by="dataset", **style)
             writers[EACH_FIGURE] = figure_writer(figure_of(axes))
         axes = plot_spectral_residuals(self.spectral, method=self.method)
-        writers[SPECTRUM] = self.spectral.to_table(self.method).write
+        table = self.spectral.to_table(self.method)
+        writers[SPECTRUM] = partial(write_plain, table)
         writers[SPECTRUM_FIGURE] = figure_writer(figure_of(axes))
         if self.models:
-            writers[PARAMETERS] = parameters_table(self.models).write
+            writers[PARAMETERS] = partial(write_plain, parameters_table(self.models))
         if self.spots is not None:
             writers[SPOTS] = self.spots.write
         return writers

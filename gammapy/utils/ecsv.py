@@ -1,7 +1,11 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Results in ECSV files: a table, whose header says what it is, in which format."""
 
+import io
 import logging
+import warnings
+from pathlib import Path
+import astropy.units as u
 from astropy.table import Table
 from .arguments import check_bool, show
 from .atomic import as_path, write_files
@@ -43,10 +47,72 @@ def write_ecsv(table, filename, *, key, kind, number, meta, overwrite=False):
     overwrite = check_bool("overwrite", overwrite)
     table.meta = {key: kind, FORMAT: number, **meta}
     write_files(
-        {path: lambda staged: table.write(staged, format="ascii.ecsv")},
+        {path: lambda staged: write_plain(table, staged)},
         overwrite=overwrite,
         make_folders=False,
     )
+
+
+def write_plain(table, filename):
+    """Write a table to an ECSV file that any reader understands.
+
+    Units are those of the FITS standard, which are VOUnits, too: TOPCAT does not know
+    "1 / (TeV s cm2)". The metadata are numbers, texts, lists and dicts: tuples are
+    those of Python.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Table, not changed.
+    filename : `pathlib.Path` or str
+        File; one that exists is replaced.
+
+    Examples
+    --------
+    >>> import astropy.units as u
+    >>> from astropy.table import Table
+    >>> from gammapy.utils.ecsv import write_plain
+    >>> write_plain(Table({"flux": [1.5] * u.Unit("cm-2 s-1")}), "flux.ecsv")
+    >>> with open("flux.ecsv") as file:
+    ...     print(file.readlines()[3].strip())
+    # - {name: flux, unit: cm**-2.s**-1, datatype: float64}
+    """
+    plain = table.copy(copy_data=False)
+    plain.meta = _plain(table.meta)
+    text = io.StringIO()
+    plain.write(text, format="ascii.ecsv")
+    lines = text.getvalue().splitlines(keepends=True)
+    for unit in {str(table[name].unit) for name in table.colnames}:
+        lines = [_with_unit(line, unit) for line in lines]
+    Path(filename).write_text("".join(lines), encoding="utf-8")
+
+
+def _with_unit(line, unit):
+    """Line of a header with a unit as it is in files."""
+    if not line.startswith("# - {name: "):
+        return line
+    old, new = (f", unit: {text}, datatype: " for text in (unit, _in_files(unit)))
+    return line.replace(old, new)
+
+
+def _in_files(unit):
+    """Unit as both standards have it, or as it is when they do not know it."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            return u.Unit(unit).to_string("vounit")
+    # Which error it is depends on the unit; also of those that are no longer in use.
+    except Exception:
+        return unit
+
+
+def _plain(value):
+    """Metadata without what only Python knows."""
+    if isinstance(value, dict):
+        return type(value)((key, _plain(part)) for key, part in value.items())
+    if isinstance(value, (list, tuple)):
+        return [_plain(part) for part in value]
+    return value
 
 
 def read_ecsv(filename, parse, *, key, kind, number):

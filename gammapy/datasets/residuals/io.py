@@ -21,6 +21,7 @@ from gammapy.utils.arguments import (
 )
 from gammapy.utils.atomic import as_path, write_files
 from .grids import describe_difference
+from .image_hdus import COUNTS, image_hdus
 from .kernels import KERNELS
 
 __all__ = []
@@ -28,6 +29,7 @@ __all__ = []
 log = logging.getLogger(__name__)
 
 META = "RESIDUALS"
+COUNT_UNITS = [u.Unit(unit) for unit in COUNTS.values()]
 FORMAT = 3
 #: Format before which significances of weighted sums had another definition.
 FORMAT_WEIGHTED = 2
@@ -61,11 +63,11 @@ def write_spatial_residuals(residuals, filename, overwrite=False):
     """Write to a FITS file, see `SpatialResiduals.write`."""
     hdulist = fits.HDUList([fits.PrimaryHDU()])
     for name, map_ in residuals._maps.items():
-        hdulist.extend(map_.to_hdulist(hdu=name)[1:])
+        hdulist.extend(image_hdus(name, map_))
     meta = residuals._meta | {"models": models_to_yaml(residuals.models)}
     meta |= {"format": FORMAT, "maps": list(residuals._maps)}
     # A header has no room for a text of any length, and a column has.
-    table = Table({"meta": [json.dumps(meta).encode()]})
+    table = Table({"META": [json.dumps(meta).encode()]})
     hdulist.append(fits.BinTableHDU(table, name=META))
     write_hdulist(hdulist, filename, overwrite)
 
@@ -216,6 +218,9 @@ def read_map(hdulist, name):
     except Exception as error:
         raise ValueError(f"it has no map {name}: {error}") from error
     map_.data = map_.data.astype(map_.data.dtype.newbyteorder("="))
+    if map_.unit in COUNT_UNITS:
+        # Counts have a unit in files only.
+        map_.unit = u.dimensionless_unscaled
     return map_
 
 

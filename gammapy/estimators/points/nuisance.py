@@ -121,7 +121,7 @@ def join_best_fit(table, nuisance):
 
 def _from_text(text):
     """Best fit of a file: value and error by name."""
-    return {name: tuple(pair) for name, pair in json.loads(text).items()}
+    return {name: list(pair) for name, pair in json.loads(text).items()}
 
 
 def _one_value_per_row(table):
@@ -172,7 +172,7 @@ def _common_best_fit(best_fits):
     pairs = {}
     for best_fit in best_fits:
         for name, pair in (best_fit or {}).items():
-            pairs.setdefault(name, []).append(tuple(pair))
+            pairs.setdefault(name, []).append(list(pair))
     return {
         name: found[0]
         for name, found in pairs.items()
