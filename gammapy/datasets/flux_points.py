@@ -1,4 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
+from gammapy.utils.one_converter import one_converter
+
 #: Residuals that flux points have, for they have no counts.
 METHODS = ("diff", "diff/model")
 
@@ -26,6 +28,37 @@ class FluxPointsDataset:
         if method != "diff/sqrt(model)":
             _check_method(method)
         return self._upstream_FluxPointsDataset_residuals(method)
+
+    def plot_fit(
+        self,
+        ax_spectrum=None,
+        ax_residuals=None,
+        # arguments of one panel
+        kwargs_spectrum=None,
+        kwargs_residuals=None,
+    ):
+        """Notes
+        -----
+        `~gammapy.visualization.plot_flux_points` draws the residuals in units of the
+        errors, too.
+        """
+        with one_converter():
+            return self._upstream_FluxPointsDataset_plot_fit(
+                ax_spectrum, ax_residuals, kwargs_spectrum, kwargs_residuals
+            )
+
+    def plot_spectrum(
+        self,
+        ax=None,
+        # arguments of points and of the model
+        kwargs_fp=None,
+        kwargs_model=None,
+        axis_name="energy",
+    ):
+        with one_converter():
+            return self._upstream_FluxPointsDataset_plot_spectrum(
+                ax, kwargs_fp, kwargs_model, axis_name
+            )
 
     def plot_residuals(self, ax=None, method="diff", **kwargs):
         """Raises

@@ -1,7 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Checks of axes, and figures that do not outlive an error."""
 
-import warnings
 from contextlib import contextmanager
 from astropy.visualization.wcsaxes import WCSAxes
 import matplotlib.pyplot as plt
@@ -25,19 +24,6 @@ def check_plain_axes(ax):
     if not isinstance(ax, Axes) or isinstance(ax, WCSAxes):
         what = ax.__class__.__name__ if isinstance(ax, Axes) else show(ax)
         raise TypeError(f"axes: expected plain Axes, got {what}.")
-
-
-@contextmanager
-def one_converter():
-    """Quantities drawn by several functions on the same axes, without a warning.
-
-    Each use of `~astropy.visualization.quantity_support` has a class of its own, and
-    Matplotlib warns that they may be incompatible.
-    """
-    with warnings.catch_warnings():
-        message = "This axis already has a converter set"
-        warnings.filterwarnings("ignore", message=message, category=UserWarning)
-        yield
 
 
 @contextmanager

@@ -88,7 +88,7 @@ class BinnedResidualsPlotter(BasePlotter):
             edges = bin_edges(table)
             plot_masked_ranges(edges, residuals.mask, ax_counts)
             self._format_axis(ax_counts, edges, residuals.mask)
-            ax_counts.set_title(self._title(residuals), fontsize="medium")
+            self._set_title(residuals, ax_counts)
             plot_legend(ax_counts)
             ax_counts.figure.align_ylabels(list(axes))
         return ax_counts, ax_residuals
@@ -113,8 +113,13 @@ class BinnedResidualsPlotter(BasePlotter):
         table = self._table(residuals, method)
         with self._rc_context():
             ax = plt.gca() if ax is None else ax
-            ax.set_title(self._title(residuals), fontsize="medium")
+            self._set_title(residuals, ax)
             return self._plot_residuals(residuals, table, ax)
+
+    def _set_title(self, residuals, ax):
+        """Set the title, unless the axes have one."""
+        if not ax.get_title():
+            ax.set_title(self._title(residuals), fontsize="medium")
 
     def _plot_residuals(self, residuals, table, ax):
         """Draw residuals, the masked ranges and both axes with their labels."""

@@ -16,10 +16,10 @@ from gammapy.maps import Map, RegionGeom
 from gammapy.maps.energy_bins import energy_unit
 from gammapy.stats.residuals import check_residual_method
 from gammapy.utils.arguments import check_mapping
+from gammapy.utils.one_converter import one_converter
 from gammapy.visualization.axes import (
     check_plain_axes,
     closing_new_figures,
-    one_converter,
 )
 from gammapy.visualization.plotter import BasePlotter
 from gammapy.visualization.sky.image import plot_region

@@ -12,6 +12,8 @@ from regions import (
 
 __all__ = []
 
+#: Least p-value that is written as a number.
+P_MIN = 1e-300
 #: Names of the coordinates of a frame; others are those of ICRS.
 COORDINATES = {"galactic": "l, b"}
 
@@ -53,8 +55,13 @@ def sum_text(residuals):
     bins = f"{n_bins} bin" + "s" * (n_bins != 1)
     return (
         f"{_stat_name(residuals)}, sum of ts {residuals.sum_ts:.1f} in {bins}, "
-        f"p = {residuals.p_value:.2g}"
+        f"{_p_value_text(residuals.p_value)}"
     )
+
+
+def _p_value_text(p_value):
+    """A p-value; numbers of a computer end at 1e-308."""
+    return f"p = {p_value:.2g}" if not p_value < P_MIN else f"p < {P_MIN:g}"
 
 
 def _stat_name(residuals):

@@ -249,6 +249,14 @@ def test_no_flux_points(table):
         plot_flux_points(table)
 
 
+def test_methods_of_the_dataset_do_not_warn(table, model):
+    dataset = FluxPointsDataset(data=read(table), models=[model])
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*converter")
+        dataset.plot_fit()
+        dataset.plot_spectrum(ax=plt.figure().subplots())
+
+
 @requires_data()
 def test_light_curve():
     path = "$GAMMAPY_DATA/estimators/pks2155_hess_lc/pks2155_hess_lc.fits"

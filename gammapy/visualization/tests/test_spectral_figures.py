@@ -114,6 +114,19 @@ def test_title(dataset):
     assert top.get_window_extent().y1 < top.figure.bbox.y1 - 30
 
 
+def test_title_that_is_there_stays(dataset):
+    axes = plt.figure().subplots(2)
+    axes[0].set_title("mine")
+    plot_spectral_residuals(dataset, axes=axes)
+    assert axes[0].get_title() == "mine"
+
+
+def test_title_of_a_tiny_p_value(dataset):
+    dataset.counts.data *= 100
+    top, _ = plot_spectral_residuals(dataset)
+    assert top.get_title().endswith("in 2 bins, p < 1e-300")
+
+
 def test_title_of_the_points_alone(dataset):
     _, ax = Datasets([dataset]).plot_residuals()
     assert "sum of ts 4.1 in 2 bins" in ax.get_title()
