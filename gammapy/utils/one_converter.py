@@ -14,6 +14,11 @@ def one_converter():
     Each use of `~astropy.visualization.quantity_support` has a class of its own, and
     Matplotlib from 3.10 on warns that they may be incompatible.
 
+    Yields
+    ------
+    None
+        In the context there is no such warning.
+
     Examples
     --------
     >>> import astropy.units as u

@@ -7,6 +7,9 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 __all__ = []
 
+#: Inches of a decade from which on there is room for numbers between its ends.
+SHORTEST_DECADE = 1.1
+
 
 def format_energy_axis(ax, energy_min, energy_max):
     """Logarithmic energy axis with plain numbers, more of them when it is short."""
@@ -19,6 +22,10 @@ def format_energy_axis(ax, energy_min, energy_max):
         ax.xaxis.set_minor_formatter(NullFormatter())
         return
     digits = (2, 3, 5, 7) if ratio < 10 else (2, 5) if ratio < 1e3 else ()
+    width = ax.get_window_extent().width / ax.figure.dpi
+    if ratio >= 10 and width < SHORTEST_DECADE * np.log10(ratio):
+        # The numbers would run into each other.
+        digits = (3,) if ratio < 100 else ()
 
     def label_minor(x, _):
         digit = round(x / 10 ** np.floor(np.log10(x) + 1e-9))

@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 from matplotlib.ticker import LogFormatterSciNotation, LogLocator
 from gammapy.datasets import FluxPointsDataset
 from gammapy.estimators import FluxPoints
+from gammapy.maps import energy_bins
 from gammapy.modeling.models import SkyModel, SpectralModel
 from gammapy.utils.arguments import check_choice, show
 from .axes import check_plain_axes
@@ -35,19 +36,19 @@ HEIGHTS = (2.6, 1)
 class FluxPointsPlotter(BasePlotter):
     """Draws `~gammapy.estimators.FluxPoints` with their model.
 
-    Parameters
-    ----------
-    rc_params : dict, optional
-        Matplotlib settings that hold while it draws. Default is None.
+        Parameters
+        ----------
+        rc_params : dict, optional
+            Matplotlib settings that hold while it draws. Default is None.
 
-    Examples
-    --------
-    >>> from gammapy.estimators import FluxPoints
-    >>> path = "$GAMMAPY_DATA/estimators/crab_hess_fp/crab_hess_fp.fits"
-    >>> flux_points = FluxPoints.read(path)
-    >>> ax_flux, ax_residuals = flux_points.plotter.plot(flux_points)
-    >>> ax_flux.get_xlabel()
-    'Energy [TeV]'
+        Examples
+        --------
+        >>> from gammapy.estimators import FluxPoints
+        >>> path = "$GAMMAPY_DATA/estimators/crab_hess_fp/crab_hess_fp.fits"
+        >>> flux_points = FluxPoints.read(path)
+        >>> ax_flux, ax_residuals = flux_points.plotter.plot(flux_points)
+        >>> ax_flux.get_xlabel()
+        'Energy [TeV]'
     """
 
     def plot(
@@ -68,7 +69,7 @@ class FluxPointsPlotter(BasePlotter):
         check_choice("sed_type", sed_type, UNITS)
         _check_flux_points(flux_points)
         spectrum, name = _parse_model(model)
-        unit = _parse_unit(energy_unit, flux_points.energy_axis.unit)
+        unit = energy_bins.energy_unit(flux_points.energy_axis, energy_unit)
         points = SedPoints.of(flux_points, sed_type, unit)
         curve = residuals = None
         if spectrum is not None:
@@ -123,7 +124,8 @@ def plot_flux_points(
     sed_type : {"e2dnde", "dnde"}, optional
         What is drawn, in erg s-1 cm-2 or TeV-1 s-1 cm-2. Default is "e2dnde".
     energy_unit : str or `~astropy.units.Unit`, optional
-        Unit of the energies. Default is that of the flux points.
+        Unit of the energies. Default is that of their axis, TeV or GeV where the
+        numbers would be too large.
     axes : tuple of `~matplotlib.axes.Axes`, optional
         Axes of fluxes and residuals; of fluxes alone without a model. Default is a new
         figure.
@@ -189,18 +191,6 @@ def _parse_model(model):
     raise TypeError(
         f"model: expected a SkyModel or a SpectralModel, got {show(model)}."
     )
-
-
-def _parse_unit(unit, default):
-    """Unit of the energies."""
-    try:
-        unit = u.Unit(default if unit is None else unit)
-        unit.to("TeV")
-    except (TypeError, ValueError):
-        raise ValueError(
-            f"energy_unit: expected a unit of energy such as 'TeV', got {show(unit)}."
-        ) from None
-    return unit
 
 
 def _check_axes(axes, n_panels):

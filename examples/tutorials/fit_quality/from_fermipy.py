@@ -33,6 +33,7 @@ from gammapy.modeling.models import (
     SkyModel,
 )
 from gammapy.visualization import (
+    plot_flux_points,
     plot_nuisance,
     plot_residuals_distribution,
     plot_spatial_residuals,
@@ -157,13 +158,14 @@ estimator = FluxPointsEstimator(
     energy_edges=energy_edges,
     source=source.name,
     reoptimize=True,
-    selection_optional=[],
+    selection_optional=["ul"],
     debug=True,
 )
 flux_points = estimator.run(datasets)
 table = flux_points.to_table(sed_type="dnde", formatted=True)
 table["e_ref", "dnde", "dnde_err"].pprint_all()
 
+plot_flux_points(flux_points, source)
 norms = [f"{name}-bkg.spectral.norm" for name in datasets.names]
 plot_nuisance(flux_points.nuisance, norms, best_fit=datasets.models)
 plt.show()

@@ -2,6 +2,7 @@
 """Titles, ranges, units and ticks of figures against energy."""
 
 import warnings
+from itertools import pairwise
 import pytest
 import numpy as np
 from numpy.testing import assert_allclose
@@ -154,6 +155,23 @@ def test_labels_on_one_line_with_other_ticks():
         format_energy_axis(ax, 0.3, 30)
         ax.figure.canvas.draw()
         assert np.ptp(list(tick_labels(ax.xaxis).values())) < 1.5
+
+
+@pytest.mark.parametrize("limits", [(0.01, 2), (1, 40), (0.3, 200)])
+def test_labels_on_narrow_axes(limits):
+    """They do not run into each other."""
+    _, ax = plt.subplots(figsize=(2, 2))
+    format_energy_axis(ax, *limits)
+    ax.figure.canvas.draw()
+    ticks = [*ax.xaxis.get_major_ticks(), *ax.xaxis.get_minor_ticks()]
+    boxes = [
+        tick.label1.get_window_extent()
+        for tick in ticks
+        if tick.label1.get_text() and limits[0] <= tick.get_loc() <= limits[1]
+    ]
+    boxes.sort(key=lambda box: box.x0)
+    assert len(boxes) >= 2
+    assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
 
 
 def test_plot_fit(dataset):
