@@ -59,6 +59,9 @@ class Row:
         NaN, that of the TS.
     model : dict or None
         New source. Default is None.
+    is_rough : bool
+        Whether the statistic jumps, as where hard edges pass pixels, so that no
+        expectation is exact. Default is False.
     """
 
     name: str
@@ -71,9 +74,12 @@ class Row:
     changed: list = field(default_factory=list)
     p_local: float = np.nan
     model: dict | None = None
+    is_rough: bool = False
 
     def is_flagged(self, max_difference):
-        """Whether the step gains something else than expected."""
+        """Whether the step gains something else than expected, or may well do so."""
+        if self.is_rough:
+            return True
         difference = abs(self.ts - self.ts_step)
         return not difference <= max(max_difference * self.ts, SMALL)
 

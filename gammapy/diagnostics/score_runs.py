@@ -109,6 +109,9 @@ class Runs:
             check_model(statistic)
         else:
             statistic = CountsStatistic(copies.datasets, parameters, copies.pixel)
+        self._is_hard = np.zeros(len(parameters), dtype=bool)
+        if has_shapes:
+            self._is_hard |= statistic.is_hard
         self._free = self._numbers(free)
         low, high = np.transpose([range_of(par) for par in parameters])
         self._stepper = Stepper(statistic, low, high)
@@ -159,6 +162,7 @@ class Runs:
             ts=max(gain - self._fall, 0.0),
             ts_step=gained - self._fall,
             changed=changed,
+            is_rough=bool(self._is_hard[tested].any()),
         )
 
     def notes(self):

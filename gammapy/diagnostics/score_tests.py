@@ -29,8 +29,9 @@ class ScoreTests(DiagnosticResult):
     - ``p_local``: probability of such a TS when there is nothing to free, from
       ``ts_step`` where the test is flagged;
     - ``p_value``: the same after the number of tests;
-    - ``flag``: whether ``ts`` and ``ts_step`` differ by more than 10 percent: the
-      statistic is no parabola as far as that, a fit must tell.
+    - ``flag``: whether ``ts`` and ``ts_step`` differ by more than 10 percent, or the
+      shape has edges harder than the pixels: the statistic is no parabola as far as
+      that, a fit must tell.
 
     Parameters
     ----------

@@ -36,19 +36,19 @@ HEIGHTS = (2.6, 1)
 class FluxPointsPlotter(BasePlotter):
     """Draws `~gammapy.estimators.FluxPoints` with their model.
 
-        Parameters
-        ----------
-        rc_params : dict, optional
-            Matplotlib settings that hold while it draws. Default is None.
+    Parameters
+    ----------
+    rc_params : dict, optional
+        Matplotlib settings that hold while it draws. Default is None.
 
-        Examples
-        --------
-        >>> from gammapy.estimators import FluxPoints
-        >>> path = "$GAMMAPY_DATA/estimators/crab_hess_fp/crab_hess_fp.fits"
-        >>> flux_points = FluxPoints.read(path)
-        >>> ax_flux, ax_residuals = flux_points.plotter.plot(flux_points)
-        >>> ax_flux.get_xlabel()
-        'Energy [TeV]'
+    Examples
+    --------
+    >>> from gammapy.estimators import FluxPoints
+    >>> path = "$GAMMAPY_DATA/estimators/crab_hess_fp/crab_hess_fp.fits"
+    >>> flux_points = FluxPoints.read(path)
+    >>> ax_flux, ax_residuals = flux_points.plotter.plot(flux_points)
+    >>> ax_flux.get_xlabel()
+    'Energy [TeV]'
     """
 
     def plot(
