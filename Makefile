@@ -23,7 +23,8 @@ demo: merge ## run the HESS J1702-420 analysis and print where the results are
 
 docs: merge ## build the documentation and print where it is; warnings are errors
 	@$(TEST_ENV) $(PY) dev/check_docs.py
-	@rm -rf build/docs
+	@rm -rf build/docs build/extra
+	@$(TEST_ENV) $(PY) docs/make_reports.py build/extra/reports
 	@$(TEST_ENV) $(PY) -m sphinx -q -W --keep-going -b html -d build/doctrees docs build/docs
 	@$(PY) dev/check_site.py
 	@for page in $(PAGES); do $(TEST_ENV) $(PY) $$page --check || exit 1; done

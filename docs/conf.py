@@ -45,6 +45,8 @@ html_theme = "pydata_sphinx_theme"
 html_title = project
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+# Reports, which are pages of their own: see make_reports.py.
+html_extra_path = ["../build/extra"]
 html_show_sourcelink = False
 html_copy_source = False
 html_sidebars = {"index": [], "changes": []}

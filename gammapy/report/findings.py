@@ -65,6 +65,9 @@ class Finding:
         One sentence or more, made of the evidence.
     section : str
         Name of the section that has the evidence.
+    is_proposal : bool, optional
+        Whether it says what to do, which the verdict on a fit that is not good adds.
+        Default is False.
 
     Examples
     --------
@@ -76,6 +79,7 @@ class Finding:
     level: str
     text: str
     section: str
+    is_proposal: bool = False
 
     def to_dict(self):
         """Plain data."""
@@ -101,7 +105,7 @@ def sort_findings(findings):
 
 
 def verdict_of(findings):
-    """One sentence or more: the headline of the worst level, and what is at it.
+    """One sentence or more: the headline of the worst level, what is at it, what to do.
 
     Parameters
     ----------
@@ -120,7 +124,11 @@ def verdict_of(findings):
     'Look here: An index is at its bound.'
     """
     level = Level.worst(finding.level for finding in findings)
-    texts = [finding.text for finding in findings if finding.level == level]
+    texts = [
+        finding.text
+        for finding in findings
+        if finding.level == level or finding.is_proposal
+    ]
     headline = HEADLINES[level]
     if level == Level.GOOD or not texts:
         return f"{headline}."

@@ -40,7 +40,7 @@ class Page:
     blocks: list = field(default_factory=list)
     data: dict = field(default_factory=dict)
 
-    def find(self, level, text):
+    def find(self, level, text, *, is_proposal=False):
         """Add a finding.
 
         Parameters
@@ -49,8 +49,10 @@ class Page:
             One of `~gammapy.report.findings.Level`.
         text : str
             What was found.
+        is_proposal : bool, optional
+            Whether it says what to do. Default is False.
         """
-        self.findings.append(Finding(level, text, self.name))
+        self.findings.append(Finding(level, text, self.name, is_proposal))
 
     def to_dict(self):
         """Plain data."""

@@ -24,7 +24,9 @@ class ScoreTestsSection(ReportSection):
         tests = context.score_tests
         page.summary = tests.verdict
         page.data["score_tests"] = tests.to_dict()
-        page.find(Level.LOOK if tests.n_significant else Level.GOOD, tests.verdict)
+        has_proposal = tests.n_significant > 0
+        level = Level.LOOK if has_proposal else Level.GOOD
+        page.find(level, tests.verdict, is_proposal=has_proposal)
         if len(tests.table):
             text = (
                 "TS is what a fit is expected to gain, before it is made. A flag marks "

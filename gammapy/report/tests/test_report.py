@@ -99,6 +99,8 @@ def test_bad_fit(bad):
     assert report.level == "not good"
     assert report.verdict.startswith("Not a good fit (p = ")
     assert "sigma" in report.verdict and "deg (icrs)" in report.verdict
+    # What is wrong, and what to do.
+    assert "new source spot-1 would gain TS = " in report.verdict
     levels = {finding["section"]: finding["level"] for finding in report.findings}
     assert levels["goodness"] == levels["hot-spots"] == "not good"
     assert levels["score-tests"] == "look here"
@@ -177,6 +179,8 @@ def test_verdict_of_findings():
     ]
     assert verdict_of(found) == "Not a good fit (p = 0). B."
     assert verdict_of(found[:1]) == "Look here: A."
+    found.append(Finding("look here", "Free it.", "score-tests", is_proposal=True))
+    assert verdict_of(found) == "Not a good fit (p = 0). B. Free it."
 
 
 # --- odd datasets -------------------------------------------------------------------
