@@ -102,7 +102,8 @@ def write_extremes(extremes, ax):
             "xy": (extreme.x, extreme.y),
             "gid": "extreme",
             "color": "black",
-            "path_effects": halo(width=2),
+            # The areas are dark.
+            "path_effects": halo(width=2, alpha=0.85),
         }
         for extreme in extremes[:MAX_EXTREMES]
     ]

@@ -18,6 +18,8 @@ DISTANCES = (7, 14, 22, 32, 44, 58, 74, 92)  # points
 LEADER_FROM = 20  # points; farther labels have a line to their point
 LEADER_RIM = 1.6  # points
 MARKER_SIZE = 8  # points
+# What the identifiers of lines begin with that labels should not cross.
+OUTLINES = ("outline:", "position-error:", "spot:")
 # What a label may do when there is no better place, in units of 10 points of distance.
 COST_CURVE = 3
 COST_LEADER = 1.5
@@ -274,7 +276,7 @@ def _is_marker(artist):
 
 def _is_curve(artist):
     gid = str(artist.get_gid())
-    is_outline = gid.startswith(("outline:", "position-error:")) or gid == "region"
+    is_outline = gid.startswith(OUTLINES) or gid == "region"
     return is_outline and isinstance(artist, Line2D)
 
 

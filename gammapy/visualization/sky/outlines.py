@@ -163,9 +163,9 @@ def add_line(x, y, ax, gid, **style):
     return line
 
 
-def halo(color="white", width=2.5):
+def halo(color="white", width=2.5, alpha=0.7):
     """A rim keeps lines and letters legible on any colour."""
-    return [patheffects.withStroke(linewidth=width, foreground=color, alpha=0.7)]
+    return [patheffects.withStroke(linewidth=width, foreground=color, alpha=alpha)]
 
 
 def rim_of(color):

@@ -22,6 +22,8 @@ __all__ = ["HotSpotsPlotter", "plot_spots"]
 
 # Legible on the colours from blue over white to red.
 COLOR = "darkgreen"
+# A number belongs to its circle, which may go through its rim.
+COST_CURVE = 0.5
 
 
 class HotSpotsPlotter(BasePlotter):
@@ -80,7 +82,7 @@ class HotSpotsPlotter(BasePlotter):
                 _plot_circle(row, circle, ax, color, rim)
                 if is_inside(position, ax):
                     labels.append(_label(row, position, ax, color, rim))
-            place_labels(labels, ax, fontsize=fontsize)
+            place_labels(labels, ax, fontsize=fontsize, cost_curve=COST_CURVE)
         return ax
 
 
