@@ -22,6 +22,7 @@ from gammapy.utils.scripts import make_path
 from gammapy.utils.types import AngleType, EnergyType, PathType
 from gammapy.visualization.residuals.each import BY
 from gammapy.visualization.residuals.panels import PANELS
+from gammapy.visualization.sky.names import MODELS_STYLES
 from gammapy.visualization.sky.stretch import STRETCHES
 from .validation import BINS, NOT_BINS, SectionConfig, added
 
@@ -200,6 +201,7 @@ Panel = Literal[*PANELS]
 Kernel = Literal[*kernels.choices()]
 Stretch = Literal[*STRETCHES]
 By = Literal[*BY]
+ModelsStyle = Literal[*MODELS_STYLES]
 
 
 class ResidualsConfig(SectionConfig):
@@ -224,6 +226,8 @@ class ResidualsConfig(SectionConfig):
         Maps to draw: "counts", "npred", "excess", "distribution" or a method.
     by : str
         "dataset" draws the maps of each dataset side by side, too.
+    models_style : str
+        What stands beside the components on maps: "auto", "names" or "markers".
     stretch : str
         Stretch of the colours of counts: "auto", "linear", "sqrt", "asinh" or "log".
     crop : bool
@@ -253,6 +257,7 @@ class ResidualsConfig(SectionConfig):
     region: RegionType | None = added()
     panels: list[Panel] = added(["counts", "npred", "significance", "distribution"])
     by: By | None = added()
+    models_style: ModelsStyle = added("auto")
     stretch: Stretch = added("auto")
     crop: bool = added(True)
     method: Method = added("significance")
@@ -315,6 +320,7 @@ class ResidualsConfig(SectionConfig):
         return {
             "panels": self.panels,
             "region": self.region,
+            "models_style": self.models_style,
             "stretch": self.stretch,
             "crop": self.crop,
         }

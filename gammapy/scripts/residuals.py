@@ -26,6 +26,7 @@ from gammapy.visualization import plot_spatial_residuals, plot_spectral_residual
 from gammapy.visualization.figures import figure_of
 from gammapy.visualization.residuals import PANELS
 from gammapy.visualization.residuals.each import BY, each_residuals
+from gammapy.visualization.sky.names import MODELS_STYLES
 from gammapy.visualization.sky.stretch import STRETCHES
 from .common import (
     FILE,
@@ -240,6 +241,13 @@ OLD_FLAGS = {
     help="Draw each dataset by itself, too, side by side with the same colours.",
 )
 @click.option(
+    "--models-style",
+    type=click.Choice(MODELS_STYLES),
+    default="auto",
+    help="Names beside the components on the maps, or markers with numbers and a"
+    " legend; auto writes names where all of them fit.",
+)
+@click.option(
     "--stretch",
     type=click.Choice(STRETCHES),
     default="auto",
@@ -375,8 +383,9 @@ def select_datasets(datasets, names=()):
 
 
 def compute(
-    datasets, *, region, kernel, correlation_radius, method, panels, by, stretch, crop,
-    exclude, apply_mask, n_jobs, energy_min, energy_max, energy_edges, energy_unit,
+    datasets, *, region, kernel, correlation_radius, method, panels, by, models_style,
+    stretch, crop, exclude, apply_mask, n_jobs, energy_min, energy_max, energy_edges,
+    energy_unit,
 ):  # fmt: skip
     """Residuals of the datasets, an `InputError` for what they cannot be made of."""
     energies = {"energy_min": energy_min, "energy_max": energy_max}
@@ -421,6 +430,7 @@ def compute(
         map_style={
             "panels": panels,
             "region": region,
+            "models_style": models_style,
             "stretch": stretch,
             "crop": crop,
         },

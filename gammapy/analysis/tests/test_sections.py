@@ -31,6 +31,7 @@ residuals:
     correlation_radius: 0.2 deg
     region: icrs;circle(228.53, -59.16, 0.3)
     panels: [counts, diff/model]
+    models_style: markers
     stretch: sqrt
     crop: false
     method: diff
@@ -243,6 +244,11 @@ def test_options_of_exclusion_maker(cls):
             "residuals: {panels: [count]}",
             "residuals.panels.0",
             "'counts', 'npred', ",
+        ),
+        (
+            "residuals: {models_style: marker}",
+            "residuals.models_style",
+            "'auto', 'names' or 'markers'",
         ),
         (
             "residuals: {stretch: root}",

@@ -292,6 +292,15 @@ def test_style_of_maps(args, drawn):
     assert "'root' is not one of 'auto', 'linear', 'sqrt', 'asinh', 'log'" in line
 
 
+def test_numbers_of_components(args, drawn):
+    run_cli(cli, [*args, "--models-style", "markers", "--panels", "counts"])
+    ax = drawn["counts"]
+    gids = [str(text.get_gid()).split(":")[0] for text in ax.texts]
+    assert "number" in gids and "name" not in gids
+    (legend,) = ax.figure.legends
+    assert legend.get_texts()[0].get_text().startswith("1  ")
+
+
 def test_method_and_dataset(args, files):
     run_cli(cli, [*args, "--method", "diff/model", "--dataset", "set-1"])
     dataset = Datasets.read(files / "datasets.yaml", files / "models.yaml")["set-1"]
