@@ -6,6 +6,7 @@ from gammapy.estimators import (
     LightCurveEstimator,
 )
 from gammapy.utils.types import PathType
+from .report import ReportConfig
 from .sections import (
     ExclusionMakerConfig,
     ModelsType,
@@ -127,6 +128,8 @@ class AnalysisConfig:
     ----------
     residuals : `ResidualsConfig`
         Residuals of the fit: maps and spectrum.
+    report : `~gammapy.analysis.report.ReportConfig`
+        Report of the fit: one page with a verdict.
 
     Examples
     --------
@@ -141,6 +144,7 @@ class AnalysisConfig:
     """
 
     residuals: ResidualsConfig = added(ResidualsConfig())
+    report: ReportConfig = added(ReportConfig())
 
     @classmethod
     def from_yaml(cls, config_str):

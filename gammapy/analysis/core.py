@@ -8,6 +8,7 @@ from .reduction import (
     prepare_reduction,
     reduce_groups,
 )
+from .report import compute_report
 from .session import compute_flux_points, compute_residuals, run_fit
 
 
@@ -16,7 +17,7 @@ class Analysis:
     -----
     Attributes hold what the steps made: ``observations``, ``observation_groups``,
     ``exclusion_result``, ``datasets``, ``fit_result``, ``spatial_residuals``,
-    ``spectral_residuals``, ``flux_points``.
+    ``spectral_residuals``, ``report``, ``flux_points``.
 
     Examples
     --------
@@ -56,6 +57,7 @@ class Analysis:
     exclusion_result = None
     spatial_residuals = None
     spectral_residuals = None
+    report = None
 
     def get_observation_groups(self):
         """Group the observations in the bins of ``datasets.stack.by``.
@@ -135,6 +137,17 @@ class Analysis:
         self.spatial_residuals, self.spectral_residuals = compute_residuals(
             self, self.config
         )
+
+    def get_report(self):
+        """Report of the fit, see the section ``report``.
+
+        Returns
+        -------
+        report : `~gammapy.report.FitReport`
+            Report, also the attribute ``report``; `Analysis.write` writes the page.
+        """
+        self.report = compute_report(self, self.config)
+        return self.report
 
     def get_flux_points(self):
         self.flux_points = compute_flux_points(

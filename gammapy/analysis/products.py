@@ -16,6 +16,7 @@ from gammapy.visualization import (
 )
 from gammapy.visualization.figures import figure_of, save_figure
 from .background import background_table
+from .report import NUMBERS, PAGE, report_writers
 from .session import check_datasets
 
 __all__ = []
@@ -42,6 +43,8 @@ RESULT_FILES = (
     "flux_points_nuisance.png",
     "light_curve.ecsv",
     "excess_map.fits",
+    PAGE,
+    NUMBERS,
 )
 
 
@@ -204,9 +207,8 @@ def result_writers(session, outdir):
         writers[outdir / "fit_result.yaml"] = session.fit_result.write
         table = parameters_table(session.fit_result.models)
         writers |= _table_writer(outdir / "parameters.ecsv", table)
-    return (
-        writers | _residuals_writers(session, outdir) | _flux_writers(session, outdir)
-    )
+    writers |= _residuals_writers(session, outdir) | _flux_writers(session, outdir)
+    return writers | report_writers(session, outdir)
 
 
 def _residuals_writers(session, outdir):

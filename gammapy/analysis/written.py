@@ -18,6 +18,7 @@ CONTENTS = {
     "parameters.ecsv": "fitted and frozen parameters with all digits",
     "residuals_maps.fits": "residual maps, for SpatialResiduals.read and ds9",
     "residuals_maps.png": "residual maps, as a picture",
+    "residuals_maps_by_dataset.png": "residual maps of each dataset, as a picture",
     "residuals_distribution.ecsv": "mean and width of the significance",
     "residuals_spectrum.ecsv": "residuals against energy",
     "residuals_spectrum.png": "the same, as a picture",
@@ -26,6 +27,8 @@ CONTENTS = {
     "flux_points_nuisance.ecsv": "other parameters in the fit of each flux point",
     "flux_points_nuisance.png": "the same, as a picture",
     "light_curve.ecsv": "light curve",
+    "report.html": "report of the fit: verdict and evidence, for a browser",
+    "report.json": "numbers of the report",
     "excess_map.fits": "excess map",
     "_covariance.dat": "covariance of the parameters",
 }

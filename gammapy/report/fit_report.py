@@ -3,7 +3,7 @@
 
 import json
 import logging
-from functools import cached_property
+from functools import cached_property, partial
 from html import escape
 from pathlib import Path
 from gammapy.datasets import Datasets
@@ -287,17 +287,29 @@ class FitReport:
                 f"filename: got {show(filename)}; it must end with .html, as in "
                 f"{path.stem + '.html'!r}."
             )
+        return write_files(self.writers(path), overwrite=overwrite)
+
+    def writers(self, path):
+        """Functions that write the page and its numbers, for files with others.
+
+        Parameters
+        ----------
+        path : `~pathlib.Path`
+            File of the page.
+
+        Returns
+        -------
+        writers : dict
+            By path a function that writes to a path, see
+            `~gammapy.utils.atomic.write_files`.
+        """
         html = self.to_html()
         data = json.dumps(self.to_dict(), indent=1, allow_nan=False)
-        return write_files(
-            {
-                path: lambda target: target.write_text(html, encoding="utf-8"),
-                path.with_suffix(".json"): lambda target: target.write_text(
-                    data + "\n", encoding="utf-8"
-                ),
-            },
-            overwrite=overwrite,
-        )
+        texts = {path: html, path.with_suffix(".json"): f"{data}\n"}
+        return {
+            target: partial(Path.write_text, data=text, encoding="utf-8")
+            for target, text in texts.items()
+        }
 
     def __str__(self):
         lines = [type(self).__name__, "", f"  {self.verdict}", ""]

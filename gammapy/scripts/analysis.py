@@ -23,6 +23,7 @@ STEPS = {
     "flux-points": "get_flux_points",
     "excess-map": "get_excess_map",
     "light-curve": "get_light_curve",
+    "report": "get_report",
 }
 
 

@@ -1,5 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 from pydantic import field_validator, model_serializer, model_validator
+from gammapy.analysis.report import ReportConfig
 from gammapy.analysis.sections import (
     ExclusionMakerConfig,
     ModelsType,
@@ -33,6 +34,7 @@ class WorkflowStepEnum:
     observation_groups = "observation-groups"
     exclusion_mask = "exclusion-mask"
     residuals = "residuals"
+    report = "report"
     write = "write"
 
 
@@ -99,6 +101,7 @@ class GeneralConfig:
 
 class WorkflowConfig:
     residuals: ResidualsConfig = added(ResidualsConfig())
+    report: ReportConfig = added(ReportConfig())
 
     @classmethod
     def from_yaml(cls, config_str):

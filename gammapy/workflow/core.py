@@ -8,6 +8,7 @@ class Workflow:
     exclusion_result = None
     spatial_residuals = None
     spectral_residuals = None
+    report = None
 
     def run(self, steps=None, overwrite=None, **kwargs):
         """Run steps.
@@ -54,6 +55,17 @@ class Workflow:
     def get_residuals(self):
         """Residuals of the fit, see `Analysis.get_residuals`."""
         self.run(steps=["residuals"])
+
+    def get_report(self):
+        """Report of the fit, see `Analysis.get_report`.
+
+        Returns
+        -------
+        report : `~gammapy.report.FitReport`
+            Report, also the attribute ``report``.
+        """
+        self.run(steps=["report"])
+        return self.report
 
     def write_datasets(self, overwrite=True, write_covariance=True):
         """Notes

@@ -11,6 +11,7 @@ from gammapy.analysis.reduction import (
     prepare_reduction,
     reduce_groups,
 )
+from gammapy.analysis.report import compute_report
 from gammapy.analysis.session import compute_flux_points, compute_residuals, run_fit
 
 
@@ -83,6 +84,17 @@ class ResidualsWorkflowStep(WorkflowStepBase):
         results = compute_residuals(self.inputs, self.config)
         for name, result in zip(self.outputs_names, results, strict=True):
             self.outputs[name].data = result
+
+
+class ReportWorkflowStep(WorkflowStepBase):
+    """Make the report of the fit, see the section ``report``."""
+
+    tag = "report"
+    outputs_names = ["report"]
+    _products_as_workfllow_attributes = True
+
+    def _run(self):
+        self.outputs["report"].data = compute_report(self.inputs, self.config)
 
 
 class WriteWorkflowStep(WorkflowStepBase):

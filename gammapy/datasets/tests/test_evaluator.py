@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 import pytest
 import numpy as np
+from numpy.testing import assert_allclose
 import astropy.units as u
 from gammapy.datasets import MapDataset
 from gammapy.irf import EDispKernelMap, PSFMap
@@ -85,3 +86,24 @@ def test_template(dataset):
     )
     dataset.models = [template]
     assert dataset.npred().data.sum() == dataset.counts.data.sum()
+
+
+def test_source_that_comes_back(dataset):
+    """One that left the map was gone for good, whatever its parameters became."""
+    before, npred = dataset.stat_sum(), dataset.npred().data.copy()
+    lat = dataset.models["source"].spatial_model.lat_0
+    value = lat.value
+    lat.value = 40
+    assert dataset.npred().data.sum() == 0
+    lat.value = value
+    assert_allclose(dataset.npred().data, npred)
+    assert dataset.stat_sum() == pytest.approx(before, rel=1e-12)
+
+
+def test_source_off_the_map_is_looked_up_once(dataset, monkeypatch):
+    dataset.models["source"].spatial_model.lat_0.value = 40
+    dataset.npred()
+    monkeypatch.setattr(PSFMap, "get_psf_kernel", None)
+    # Its spectrum does not matter.
+    dataset.models["source"].spectral_model.index.value = 3
+    assert dataset.npred().data.sum() == 0
