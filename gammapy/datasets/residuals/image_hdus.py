@@ -18,7 +18,7 @@ COUNTS = {
 N_GROUPS = 999
 
 
-def image_hdus(name, map_):
+def image_hdus(name, map_, units=COUNTS):
     """Image of a map with unit, axes and energies in its header, with its bands.
 
     The header has the unit of the values as ``BUNIT``, the energies of image i of a
@@ -31,6 +31,8 @@ def image_hdus(name, map_):
         Name of the map, that of the extension in upper case.
     map_ : `~gammapy.maps.WcsNDMap`
         Map.
+    units : dict, optional
+        Units of maps that have none, by name. Default is those of counts.
 
     Returns
     -------
@@ -40,7 +42,7 @@ def image_hdus(name, map_):
     image, *bands = map_.to_hdulist(hdu=name)[1:]
     if map_.is_mask:
         image.data = map_.data.astype(np.uint8)
-    describe_image(image.header, map_, unit=COUNTS.get(name, ""))
+    describe_image(image.header, map_, unit=units.get(name, ""))
     return [image, *bands]
 
 

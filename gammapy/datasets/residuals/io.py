@@ -22,7 +22,7 @@ from gammapy.utils.arguments import (
 from gammapy.utils.atomic import as_path, write_files
 from .grids import describe_difference
 from .image_hdus import COUNTS, image_hdus
-from .kernels import KERNELS
+from .kernels import KERNELS, is_in_amplitudes
 
 __all__ = []
 
@@ -62,10 +62,13 @@ LATER_ENTRIES = ("kernel_radius",)
 def write_spatial_residuals(residuals, filename, overwrite=False):
     """Write to a FITS file, see `SpatialResiduals.write`."""
     hdulist = fits.HDUList([fits.PrimaryHDU()])
+    # What was read from an old file stays what it is.
+    is_old = is_in_amplitudes(residuals)
     for name, map_ in residuals._maps.items():
-        hdulist.extend(image_hdus(name, map_))
+        hdulist.extend(image_hdus(name, map_, units={} if is_old else COUNTS))
     meta = residuals._meta | {"models": models_to_yaml(residuals.models)}
-    meta |= {"format": FORMAT, "maps": list(residuals._maps)}
+    number = FORMAT_FLUX - 1 if is_old else FORMAT
+    meta |= {"format": number, "maps": list(residuals._maps)}
     # A header has no room for a text of any length, and a column has.
     table = Table({"META": [json.dumps(meta).encode()]})
     hdulist.append(fits.BinTableHDU(table, name=META))

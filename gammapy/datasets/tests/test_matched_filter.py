@@ -326,10 +326,10 @@ def test_reads_back(tmp_path, datasets):
     assert other.to_dict()["unit"] == "cm-2 s-1"
     assert_array_equal(other.counts.data, residuals.counts.data)
     with fits.open(tmp_path / "residuals.fits") as hdulist:
-        units = {name: hdulist[name].header["BUNIT"] for name in MAPS}
+        units = {name: hdulist[name].header.get("BUNIT") for name in MAPS}
     assert u.Unit(units["counts"]) == u.Unit(units["npred"]) == u.Unit("cm-2 s-1")
     assert u.Unit(units["variance"]) == u.Unit("cm-4 s-2")
-    assert units["sqrt_ts"] == units["coverage"] == ""
+    assert units["sqrt_ts"] is units["coverage"] is None
 
 
 @pytest.mark.parametrize("kernel", ["point-source", "gauss"])
@@ -347,12 +347,24 @@ def test_files_in_amplitudes_stay_what_they_are(tmp_path, datasets, kernel, capl
         hdulist["RESIDUALS"] = fits.BinTableHDU(column, name="RESIDUALS")
     with caplog.at_level("WARNING"):
         old = SpatialResiduals.read(filename)
-    assert old.unit == "" and old.to_dict()["unit"] == "counts"
+    unit = {"point-source": "amplitude of the source"}.get(kernel, "counts")
+    assert old.unit == "" and old.to_dict()["unit"] == unit
     assert_array_equal(old.counts.data, before)
     in_amplitudes = "units of the amplitude of the source" in caplog.text
     assert in_amplitudes == (kernel == "point-source")
     behind = {"point-source": " [amplitude of a point source]"}
     assert label_of(old) == behind.get(kernel, label_of(old))
+
+    # They are the same when they are written again.
+    old.write(filename, overwrite=True)
+    with fits.open(filename) as hdulist:
+        written = hdulist["counts"].header.get("BUNIT")
+    assert written == {"point-source": None}.get(kernel, "count")
+    caplog.clear()
+    with caplog.at_level("WARNING"):
+        again = SpatialResiduals.read(filename)
+    assert again.to_dict() == old.to_dict()
+    assert ("units of the amplitude of the source" in caplog.text) == in_amplitudes
 
 
 @requires_data()

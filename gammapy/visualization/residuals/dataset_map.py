@@ -3,12 +3,15 @@
 
 from functools import partial
 import numpy as np
+from astropy.visualization.wcsaxes import WCSAxes
+import matplotlib.pyplot as plt
 from gammapy.datasets.residuals.dataset_maps import residual_image
 from gammapy.datasets.residuals.smoothing import parse_width, smoothing_shape
 from gammapy.stats.residual_methods import METHODS
 from gammapy.visualization.axes import check_wcs_axes, closing_new_figures
 from gammapy.visualization.limits import check_limits, residual_limits
 from gammapy.visualization.sky.components import DrawnMap, draw_components
+from gammapy.visualization.sky.coordinates import format_sky_axes
 from gammapy.visualization.sky.extremes import (
     find_extremes,
     mark_extremes,
@@ -75,6 +78,8 @@ def _draw_image(image, method, style, kwargs, ax=None):
         check_wcs_axes(ax)
     with closing_new_figures():
         ax = image.plot(ax, **kwargs)
+        if isinstance(ax, WCSAxes):
+            _name_coordinates(image, ax)
         components = draw_components(style["components"], ax, color="black")
         extremes = []
         if METHODS[method].is_in_sigma:
@@ -85,3 +90,18 @@ def _draw_image(image, method, style, kwargs, ax=None):
         write_extremes(extremes, ax)
         name_all([DrawnMap(ax, components, "black")], style["models_style"])
         return ax
+
+
+def _name_coordinates(image, ax):
+    """Name and label coordinates as on other maps of residuals."""
+    if image.geom.is_allsky:
+        # `Map.plot` writes the frame into the map, and hides frame and longitudes.
+        for text in ax.texts:
+            if text.get_text() == f"{image.geom.frame} coords":
+                text.remove()
+        ax.coords.frame.set_linewidth(plt.rcParams["axes.linewidth"])
+        for coord in ax.coords:
+            coord.set_ticks_visible(True)
+            coord.set_ticklabel(color=plt.rcParams["xtick.color"], alpha=1)
+            coord.set_ticks(color=plt.rcParams["xtick.color"], alpha=1)
+    format_sky_axes(ax, image.geom.frame)

@@ -3,6 +3,7 @@
 
 import numpy as np
 import astropy.units as u
+import matplotlib.pyplot as plt
 from matplotlib.patches import Polygon
 from .outlines import halo
 
@@ -43,12 +44,27 @@ def draw_graticule(ax, names, *, in_hours=False):
         coord.set_ticklabel_visible(False)
         # Else names are only there with labels on the frame.
         coord.set_axislabel_visibility_rule("always")
-    for coord, name, side, pad in zip(ax.coords, names, "bl", (1, PAD), strict=True):
-        coord.set_axislabel_position(side)
-        coord.set_axislabel(name, minpad=pad)
+    _name_axes(ax, names)
     _draw_edge(ax)
     _label_meridians(ax, STEPS_LON[is_small], in_hours)
     _label_parallels(ax, STEPS_LAT[is_small])
+
+
+def _name_axes(ax, names):
+    """Names of the coordinates below and on the left of the axes."""
+    is_rectangle = {"b", "l"} <= set(ax.coords.frame)
+    for coord, name, side, pad in zip(ax.coords, names, "bl", (1, PAD), strict=True):
+        coord.set_axislabel(name, minpad=pad)
+        coord.set_axislabel_position(side)
+    if not is_rectangle:
+        # An ellipse has no sides that names could be at.
+        style = {"xycoords": "axes fraction", "textcoords": "offset points"}
+        size = plt.rcParams["font.size"]
+        style |= {"fontsize": plt.rcParams["axes.labelsize"], "gid": "axis"}
+        below, left = (0, -0.5 * size), (-PAD * size, 0)
+        ax.annotate(names[0], (0.5, 0), below, ha="center", va="top", **style)
+        options = {"ha": "right", "va": "center", "rotation": 90}
+        ax.annotate(names[1], (0, 0.5), left, **options, **style)
 
 
 def _center_lon(ax):

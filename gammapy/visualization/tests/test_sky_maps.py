@@ -219,7 +219,8 @@ def test_options_of_joint_residuals():
 
 def drawn_labels(ax):
     """Tick labels that are drawn: longitudes and latitudes, as text."""
-    there = list(TextRecorder(ax.figure).texts.values()) or [[], []]
+    # The map is drawn before any colour bar with axes of its kind.
+    there = list(TextRecorder(ax.figure).texts.values())[:2] or [[], []]
     for kind, texts in zip(("lon", "lat"), there, strict=True):
         mine = [text for text in ax.texts if text.get_gid() == f"tick:{kind}"]
         texts += [text.get_text() for text in mine]
@@ -294,6 +295,24 @@ def test_all_sky_in_an_ellipse(proj, lon_0):
     # They are there though no label is on the frame: the box of all is larger by them.
     width = ax.get_tightbbox(TextRecorder(ax.figure)).x0
     assert width < min(text.get_window_extent().x0 for text in ax.texts) - 5
+
+
+@pytest.mark.parametrize("proj", ["CAR", "AIT"])
+def test_all_sky_of_one_dataset(proj):
+    """The methods of a dataset name and label the coordinates as well."""
+    dataset = make_dataset(4.0, npix=None, binsz=4, proj=proj)
+    ax = dataset.plot_residuals_spatial(smooth_radius="4 deg")
+    lon, lat = drawn_labels(ax)
+    assert len(lon) >= 5 and len(lat) >= 5
+    names = [coord.get_axislabel() for coord in ax.coords]
+    assert names == ["Galactic Longitude", "Galactic Latitude"]
+    assert not any("coords" in text.get_text() for text in ax.texts)
+    # The axes of such a map are an ellipse, whose names are texts.
+    written = [text.get_text() for text in ax.texts if text.get_gid() == "axis"]
+    assert written == (names if proj == "AIT" else [])
+    dataset = make_dataset(4.0, npix=None, width=(6, 3), binsz=0.1)
+    labels = drawn_labels(dataset.plot_residuals_spatial())
+    assert all(len(texts) >= 3 for texts in labels)
 
 
 @requires_data()

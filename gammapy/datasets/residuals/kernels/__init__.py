@@ -108,8 +108,15 @@ def label_of(residuals):
     return KERNELS[residuals.kernel].label.format(radius=residuals.correlation_radius)
 
 
+def is_in_amplitudes(residuals):
+    """Whether sums are in units of the amplitude of a source, as those of old files."""
+    return residuals.unit == "" and KERNELS[residuals.kernel].has_bin_weights
+
+
 def unit_of(residuals):
     """Unit of the sums of `~gammapy.datasets.SpatialResiduals` as text."""
+    if is_in_amplitudes(residuals):
+        return "amplitude of the source"
     if residuals.unit == "":
         return "counts"
     return " ".join(sorted(residuals.unit.to_string("fits").split()))
