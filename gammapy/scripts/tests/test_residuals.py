@@ -255,38 +255,34 @@ def test_options(args, files, options, expected):
 
 @pytest.fixture()
 def drawn(monkeypatch):
-    """Axes of the maps that the command drew."""
+    """Axes of the maps that the command drew, of all datasets and of each."""
     found = {}
 
     def draw(*args, **kwargs):
-        axes = plot_spatial_residuals(*args, **kwargs)
-        found.update(axes)
-        return axes
+        found[kwargs.get("by")] = plot_spatial_residuals(*args, **kwargs)
+        return found[kwargs.get("by")]
 
     monkeypatch.setattr("gammapy.scripts.residuals.plot_spatial_residuals", draw)
     return found
 
 
 def test_style_of_maps(args, drawn):
-    run_cli(cli, [*args, "--stretch", "log", "--no-crop", "--panels", "counts"])
-    (ax,) = drawn.values()
-    assert "(log scale)" in ax.images[0].colorbar.ax.get_ylabel()
-    limits = ax.get_xlim()
-    run_cli(cli, [*args, "--stretch", "linear", "--overwrite"])
-    ax = drawn["counts"]
-    assert "scale" not in ax.images[0].colorbar.ax.get_ylabel()
-    assert np.ptp(ax.get_xlim()) <= np.ptp(limits)
-    options = ["--by", "dataset", "--panels", "significance", "--overwrite"]
-    run_cli(cli, [*args, *options])
+    panels = ["--panels", "counts"]
+    run_cli(cli, [*args, *panels, "--stretch", "log", "--no-crop", "--by", "dataset"])
     assert names_in("residuals") == ALL_FILES | {"spatial_residuals_by_dataset.png"}
-    assert list(drawn["significance"]) == ["set-0", "set-1"]
-    run_cli(cli, [*args, "--overwrite"])
+    each = drawn["dataset"]["counts"]
+    assert list(each) == ["set-0", "set-1"]
+    for ax in (drawn[None]["counts"], *each.values()):
+        assert "(log scale)" in ax.images[0].colorbar.ax.get_ylabel()
+        assert ax.get_xlim() == (-0.5, 40.5)
+    # The figure of several energy groups has a column for each.
+    edges = ["--energy-edges", "1 TeV,2 TeV,10 TeV", *panels, "--overwrite"]
+    run_cli(cli, [*args, *edges, "--stretch", "linear"])
     assert names_in("residuals") == ALL_FILES
-    # The figure of several energy groups, which has a column for each.
-    edges = ["--energy-edges", "1 TeV,2 TeV,10 TeV", "--panels", "counts"]
-    run_cli(cli, [*args, *edges, "--overwrite"])
-    assert len(drawn["counts"]) == 2
-    line = run_bad([*args, *edges, "--by", "dataset", "--overwrite"])
+    assert len(drawn[None]["counts"]) == 2
+    for ax in drawn[None]["counts"]:
+        assert "scale" not in ax.images[0].colorbar.ax.get_ylabel()
+    line = run_bad([*args, *edges, "--by", "dataset"])
     assert "by='dataset' draws one energy group, and energy_edges make 2" in line
     line = run_bad([*args, "--stretch", "root", "--overwrite"])
     assert "'root' is not one of 'auto', 'linear', 'sqrt', 'asinh', 'log'" in line
@@ -294,7 +290,7 @@ def test_style_of_maps(args, drawn):
 
 def test_numbers_of_components(args, drawn):
     run_cli(cli, [*args, "--models-style", "markers", "--panels", "counts"])
-    ax = drawn["counts"]
+    ax = drawn[None]["counts"]
     gids = [str(text.get_gid()).split(":")[0] for text in ax.texts]
     assert "number" in gids and "name" not in gids
     (legend,) = ax.figure.legends
