@@ -9,16 +9,20 @@ from .outlines import halo
 
 __all__ = []
 
-# Degrees between meridians and between parallels, of large and of small maps.
-STEPS_LON, STEPS_LAT = (60, 90), (30, 45)
-# Inches of a map that has all of them.
+# Degrees between meridians and between parallels; the first ones are for large maps.
+STEPS_LON, STEPS_LAT = (60, 90, 45, 30, 15, 10, 5, 2, 1), (30, 45, 15, 10, 5, 2, 1)
+# Inches of a large map, and labels that there should be.
 LARGE = 2.5
+N_LABELS_MIN = 3
+# Projections with an edge that is the meridian opposite to the centre.
+WITH_EDGE = ("AIT", "MOL", "PAR", "SFL")
 FONTSIZE = 8
 # Room that labels of parallels take, in letters of the name beside them.
 PAD = 3
 # How far from the edge of the sky the curve along it is, in deg.
 INSIDE = 1e-4
 N_POINTS = 181
+N_LON = 721
 LINES = {"color": "0.5", "alpha": 0.5, "linestyle": "solid", "linewidth": 0.6}
 
 
@@ -37,8 +41,11 @@ def draw_graticule(ax, names, *, in_hours=False):
         Whether longitudes are written in hours. Default is False.
     """
     is_small = int(ax.get_window_extent().width < LARGE * ax.figure.dpi)
-    for coord, steps in zip(ax.coords, (STEPS_LON, STEPS_LAT), strict=True):
-        coord.set_ticks(spacing=steps[is_small] * u.deg)
+    meridians = _enough(_meridians, ax, STEPS_LON[is_small:])
+    parallels = _enough(_parallels, ax, STEPS_LAT[is_small:])
+    steps = meridians[0], parallels[0]
+    for coord, step in zip(ax.coords, steps, strict=True):
+        coord.set_ticks(spacing=step * u.deg)
         coord.grid(**LINES)
         coord.set_ticks_visible(False)
         coord.set_ticklabel_visible(False)
@@ -46,8 +53,12 @@ def draw_graticule(ax, names, *, in_hours=False):
         coord.set_axislabel_visibility_rule("always")
     _name_axes(ax, names)
     _draw_edge(ax)
-    _label_meridians(ax, STEPS_LON[is_small], in_hours)
-    _label_parallels(ax, STEPS_LAT[is_small])
+    for lon, point in meridians[1]:
+        text = rf"{lon / 15:g}$\mathregular{{^h}}$" if in_hours else f"{lon:g}°"
+        _write(ax, text, point, gid="tick:lon", offset=(0, 3))
+    for lat, point in parallels[1]:
+        text = f"{lat:g}°".replace("-", "\N{MINUS SIGN}")
+        _write(ax, text, point, gid="tick:lat", offset=(-3, 0))
 
 
 def _name_axes(ax, names):
@@ -86,6 +97,8 @@ def _pixels(ax, lon, lat):
 
 def _draw_edge(ax):
     """Cut the image at the edge of the sky, where there is one."""
+    if ax.wcs.wcs.ctype[0][-3:] not in WITH_EDGE:
+        return
     vertices = _edge(ax)
     if not np.isfinite(vertices).all():
         return
@@ -96,34 +109,53 @@ def _draw_edge(ax):
     ax.coords.frame.set_linewidth(0)
 
 
-def _label_meridians(ax, step, in_hours):
-    """Longitudes along the equator."""
+def _enough(find, ax, steps):
+    """Largest distance of lines with enough labels in view, and their places."""
+    most = steps[0], []
+    for step in steps:
+        places = find(ax, step)
+        if len(places) >= N_LABELS_MIN:
+            return step, places
+        if len(places) > len(most[1]):
+            most = step, places
+    return most
+
+
+def _meridians(ax, step):
+    """Longitudes and where they are on the equator, or the middle of the view."""
     center = _center_lon(ax)
     lon = np.arange(np.ceil((center - 179) / step), (center + 179) / step) * step
-    for value, point in zip(lon, _pixels(ax, lon, np.zeros(lon.size)), strict=True):
-        value = value % 360
-        text = rf"{value / 15:g}$\mathregular{{^h}}$" if in_hours else f"{value:g}°"
-        _write(ax, text, point, gid="tick:lon", offset=(0, 3))
+    x, y = np.mean(ax.get_xlim()), np.mean(ax.get_ylim())
+    middle = float(ax.wcs.pixel_to_world_values(x, y)[1])
+    for lat in (0.0, middle):
+        points = _pixels(ax, lon, np.full(lon.size, lat))
+        inside = _is_in_view(ax, points)
+        if inside.any():
+            break
+    return list(zip(np.mod(lon[inside], 360), points[inside], strict=True))
 
 
-def _label_parallels(ax, step):
-    """Latitudes beside the edge of the sky, on the left."""
-    lat = np.arange(-90 + step, 90, step)
-    for value in lat:
-        ends = _pixels(
-            ax, _center_lon(ax) + np.array([180 - INSIDE, -180 + INSIDE]), [value] * 2
-        )
-        point = ends[np.argmin(ends[:, 0])]
-        text = f"{value:g}°".replace("-", "\N{MINUS SIGN}")
-        _write(ax, text, point, gid="tick:lat", offset=(-3, 0))
+def _parallels(ax, step):
+    """Latitudes and where they begin on the left, at the edge of sky or view."""
+    lon = _center_lon(ax) + np.linspace(-180 + INSIDE, 180 - INSIDE, N_LON)
+    places = []
+    for lat in np.arange(-90 + step, 90, step):
+        points = _pixels(ax, lon, np.full(lon.size, lat))
+        points = points[_is_in_view(ax, points)]
+        if len(points):
+            places.append((lat, points[np.argmin(points[:, 0])]))
+    return places
+
+
+def _is_in_view(ax, points):
+    """Whether pixels are inside the limits of the axes."""
+    (x_min, x_max), (y_min, y_max) = sorted(ax.get_xlim()), sorted(ax.get_ylim())
+    x, y = points.T
+    return (x_min <= x) & (x <= x_max) & (y_min <= y) & (y <= y_max)
 
 
 def _write(ax, text, point, *, gid, offset):
-    """Label beside a point of the axes, when that is in view."""
-    (x_min, x_max), (y_min, y_max) = sorted(ax.get_xlim()), sorted(ax.get_ylim())
-    x, y = point
-    if not (x_min <= x <= x_max and y_min <= y <= y_max):
-        return
+    """Label beside a point of the axes."""
     ax.annotate(
         text,
         point,

@@ -56,7 +56,7 @@ def plot_image(image, ax, *, cmap, limits, label, stretch=None, view=None, power
     if stretch is not None:
         norm = ImageNormalize(vmin=vmin, vmax=vmax, stretch=stretch, clip=False)
     ax.imshow(
-        np.squeeze(data).astype(float),
+        data.reshape(view.geom.data_shape).astype(float),
         cmap=plt.get_cmap(cmap).with_extremes(bad="0.8"),
         norm=norm,
         origin="lower",

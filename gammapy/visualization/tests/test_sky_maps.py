@@ -297,6 +297,26 @@ def test_all_sky_in_an_ellipse(proj, lon_0):
     assert width < min(text.get_window_extent().x0 for text in ax.texts) - 5
 
 
+def test_part_of_an_all_sky_map():
+    """A strip of an AIT map has labels of its own; a hemisphere in ZEA is not cut."""
+    dataset = make_dataset(4.0, npix=None, binsz=4, proj="AIT")
+    lat = np.nan_to_num(dataset.counts.geom.get_coord().lat.to_value("deg"), nan=99)
+    dataset.mask_safe = dataset.counts.copy(data=np.abs(lat) < 17)
+    ax = draw(dataset, panels=["counts"])["counts"]
+    lon, lat = drawn_labels(ax)
+    assert len(lon) >= 3 and set(lat) == {"0°", "15°", "\N{MINUS SIGN}15°"}
+    dataset = make_dataset(4.0, npix=None, binsz=4, width=(300, 300), proj="ZEA")
+    ax = draw(dataset, panels=["counts"])["counts"]
+    assert all(len(texts) >= 3 for texts in drawn_labels(ax))
+    assert not any(patch.get_gid() == "edge" for patch in ax.patches)
+
+
+def test_map_of_one_pixel():
+    ax = draw(make_dataset(4.0, npix=(1, 1)))["counts"]
+    assert ax.images[0].get_array().shape == (1, 1)
+    ax.figure.canvas.draw()
+
+
 @pytest.mark.parametrize("proj", ["CAR", "AIT"])
 def test_all_sky_of_one_dataset(proj):
     """The methods of a dataset name and label the coordinates as well."""
