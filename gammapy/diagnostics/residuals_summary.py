@@ -11,6 +11,10 @@ from gammapy.maps.energy_bins import format_energy_range
 from gammapy.modeling.models import DatasetModels
 from gammapy.modeling.parameter_table import names_at_limit
 from gammapy.utils.arguments import check_type
+from gammapy.utils.deprecation import (
+    deprecated_attribute,
+    deprecated_renamed_argument,
+)
 from .hot_spots import HotSpots
 from .positions import nearest_component
 
@@ -99,7 +103,7 @@ class ResidualsSummary:
         Maps. Default is None.
     spectral : `~gammapy.datasets.SpectralResiduals`, optional
         Spectrum. Default is None.
-    spots : `HotSpots`, optional
+    hot_spots : `HotSpots`, optional
         Hot spots. Default is None.
     models : `~gammapy.modeling.models.DatasetModels`, optional
         Models after the fit. Default is None, those of the maps.
@@ -129,11 +133,12 @@ class ResidualsSummary:
     6
     """
 
-    def __init__(self, *, spatial=None, spectral=None, spots=None, models=None):
+    @deprecated_renamed_argument("spots", "hot_spots", "2.2")
+    def __init__(self, *, spatial=None, spectral=None, hot_spots=None, models=None):
         for name, value, kind in (
             ("spatial", spatial, SpatialResiduals),
             ("spectral", spectral, SpectralResiduals),
-            ("spots", spots, HotSpots),
+            ("hot_spots", hot_spots, HotSpots),
             ("models", models, DatasetModels),
         ):
             if value is not None:
@@ -144,7 +149,7 @@ class ResidualsSummary:
             )
         if models is None and spatial is not None:
             models = spatial.models
-        self._spots = spots
+        self._spots = hot_spots
         first = spatial if spectral is None else spectral
         self._datasets_names = list(first.datasets_names)
         self._maps = None if spatial is None else _MapsSummary.of(spatial)
@@ -197,9 +202,11 @@ class ResidualsSummary:
         return [] if self._parameters is None else list(self._parameters.at_limit)
 
     @property
-    def spots(self):
+    def hot_spots(self):
         """Hot spots, `HotSpots` or None."""
         return self._spots
+
+    spots = deprecated_attribute("spots", "2.2", alternative="hot_spots")
 
     def to_dict(self):
         """All of it as plain data.
@@ -208,15 +215,15 @@ class ResidualsSummary:
         -------
         data : dict
             Names and numbers; positions and separations are in deg, energies texts.
-            Hot spots are under "spots" as `HotSpots.to_dict` gives them. What is not
-            known is None.
+            Hot spots are under "hot_spots" as `HotSpots.to_dict` gives them. What is
+            not known is None.
         """
         data = {"datasets_names": self.datasets_names}
         for name, part in (
             ("maps", self._maps),
             ("spectrum", self._spectrum),
             ("parameters", self._parameters),
-            ("spots", self._spots),
+            ("hot_spots", self._spots),
         ):
             data[name] = None if part is None else part.to_dict()
         return data

@@ -470,7 +470,7 @@ class Results:
         """By file name a function that writes to a path; all is drawn already."""
         writers = {}
         if self.spatial is not None:
-            style = self.map_style | {"spots": self.spots}
+            style = self.map_style | {"hot_spots": self.spots}
             axes = plot_spatial_residuals(self.spatial, **style)
             writers[MAPS] = self.spatial.write
             writers[MAPS_FIGURE] = figure_writer(figure_of(axes))
@@ -493,6 +493,6 @@ class Results:
         return ResidualsSummary(
             spatial=self.spatial,
             spectral=self.spectral,
-            spots=self.spots,
+            hot_spots=self.spots,
             models=self.models,
         )

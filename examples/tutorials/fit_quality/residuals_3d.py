@@ -367,7 +367,7 @@ for label in (before, after):
 goodness, spots = verdicts[before]
 goodness.plotter.plot(goodness)
 plot_spatial_residuals(
-    residuals_by_step[before], panels=["significance"], spots=spots, region=region
+    residuals_by_step[before], panels=["significance"], hot_spots=spots, region=region
 )
 plt.show()
 

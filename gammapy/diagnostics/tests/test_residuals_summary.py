@@ -22,6 +22,7 @@ from gammapy.modeling.models import (
     SkyModel,
 )
 from gammapy.modeling.parameter_table import names_at_limit, parameters_table
+from gammapy.utils.deprecation import GammapyDeprecationWarning
 from gammapy.utils.testing import check_bad_input
 
 AXIS = MapAxis.from_energy_edges([1, 2, 5, 10], unit="TeV")
@@ -93,7 +94,7 @@ def test_values(datasets):
     assert (summary.n_parameters, summary.n_free) == (13, 9)
     assert summary.at_limit == ["field-bkg.spectral.norm"]
     assert summary.distribution["n_trials"][0] == 21**2
-    assert summary.spots is None
+    assert summary.hot_spots is None
     assert summary.datasets_names == ["field"]
 
 
@@ -137,7 +138,7 @@ def test_plain_data(datasets):
     assert data["maps"]["groups"][0]["energies"] == "2 - 10 TeV"
     assert data["spectrum"]["worst"]["energies"] == "2 - 5 TeV"
     assert data["parameters"]["at_limit"] == ["field-bkg.spectral.norm"]
-    assert data["spots"] is None
+    assert data["hot_spots"] is None
     spectral = SpectralResiduals.from_datasets(datasets)
     data = ResidualsSummary(spectral=spectral).to_dict()
     assert data["maps"] is None and data["parameters"] is None
@@ -184,7 +185,7 @@ def test_bad_input(datasets):
         return lambda: ResidualsSummary(**{"spectral": spectral} | options)
 
     check_bad_input(make(spectral=3), TypeError, "spectral", "3")
-    check_bad_input(make(spots="many"), TypeError, "spots", "many")
+    check_bad_input(make(hot_spots="many"), TypeError, "hot_spots", "many")
     check_bad_input(make(models=["near"]), TypeError, "models", "near")
 
 
@@ -255,3 +256,12 @@ def test_worst_bin():
     residuals._arrays["coverage"][...] = 0
     assert residuals.worst_bin() is None
     assert residuals.sum_ts == 0
+
+
+def test_old_names_of_hot_spots(datasets):
+    """They are those of `FitReport`, `FitHistory` and the others now."""
+    spectral = SpectralResiduals.from_datasets(datasets)
+    with pytest.warns(GammapyDeprecationWarning, match='"spots" was deprecated.*2.2'):
+        summary = ResidualsSummary(spectral=spectral, spots=None)
+    with pytest.warns(GammapyDeprecationWarning, match="Use hot_spots instead"):
+        assert summary.spots is None

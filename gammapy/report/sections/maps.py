@@ -50,7 +50,7 @@ class MapsSection(ReportSection):
                 residuals,
                 panels=[panel],
                 region=context.region,
-                spots=spots if panel != "distribution" else None,
+                hot_spots=spots if panel != "distribution" else None,
             )
             is_map = panel != "distribution"
             figures.append(figure_block(axes[panel], f"{alt}.", is_picture=is_map))

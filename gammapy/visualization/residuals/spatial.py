@@ -5,6 +5,7 @@ from dataclasses import replace
 import matplotlib.pyplot as plt
 from gammapy.datasets import SpatialResiduals
 from gammapy.utils.arguments import check_choice, check_type
+from gammapy.utils.deprecation import deprecated_renamed_argument
 from gammapy.visualization.axes import check_plain_axes
 from gammapy.visualization.plotter import BasePlotter
 from gammapy.visualization.sky.models import select_components
@@ -44,6 +45,7 @@ class SpatialResidualsPlotter(BasePlotter):
     >>> axes = residuals.plotter.plot(residuals, panels=["significance"])
     """
 
+    @deprecated_renamed_argument("spots", "hot_spots", "2.2")
     def plot(
         self,
         residuals,
@@ -57,7 +59,7 @@ class SpatialResidualsPlotter(BasePlotter):
         vsig=5,
         stretch="auto",
         crop=True,
-        spots=None,
+        hot_spots=None,
         axes=None,
     ):
         """Draw maps of counts, model and residuals.
@@ -68,7 +70,7 @@ class SpatialResidualsPlotter(BasePlotter):
             Residuals.
         panels, models, models_style, region, vmin, vmax, vsig : optional
             As in `~gammapy.visualization.plot_spatial_residuals`.
-        stretch, crop, spots, axes : optional
+        stretch, crop, hot_spots, axes : optional
             As in `~gammapy.visualization.plot_spatial_residuals`.
 
         Returns
@@ -86,7 +88,7 @@ class SpatialResidualsPlotter(BasePlotter):
             vsig=vsig,
             stretch=stretch,
             crop=crop,
-            spots=spots,
+            hot_spots=hot_spots,
         )
         view = view_of(residuals, crop)
         options = replace(
@@ -128,7 +130,7 @@ class SpatialResidualsPlotter(BasePlotter):
             ``by="dataset"``.
         **style
             Other options of that function about how maps are drawn: ``region``,
-            ``vmin``, ``vmax``, ``vsig``, ``stretch``, ``spots``.
+            ``vmin``, ``vmax``, ``vsig``, ``stretch``, ``hot_spots``.
 
         Returns
         -------
@@ -183,6 +185,7 @@ class SpatialResidualsPlotter(BasePlotter):
             return plot_distribution(residuals, ax, 0, mask)
 
 
+@deprecated_renamed_argument("spots", "hot_spots", "2.2")
 def plot_spatial_residuals(
     datasets,
     *,
@@ -196,7 +199,7 @@ def plot_spatial_residuals(
     vsig=5,
     stretch="auto",
     crop=True,
-    spots=None,
+    hot_spots=None,
     axes=None,
     **options,
 ):
@@ -243,7 +246,7 @@ def plot_spatial_residuals(
         where most of a map would be dark. Default is "auto".
     crop : bool, optional
         Whether to draw only the part of the maps that is not masked. Default is True.
-    spots : `~gammapy.diagnostics.HotSpots`, optional
+    hot_spots : `~gammapy.diagnostics.HotSpots`, optional
         Hot spots to circle and number on all maps whose energies overlap with theirs.
         Default is None.
     axes : dict of `~matplotlib.axes.Axes`, optional
@@ -299,7 +302,7 @@ def plot_spatial_residuals(
         "vsig": vsig,
         "stretch": stretch,
         "crop": crop,
-        "spots": spots,
+        "hot_spots": hot_spots,
     }
     draw_options(**style)
     style |= {"models": models, "models_style": models_style, "axes": axes}

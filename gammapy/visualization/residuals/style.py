@@ -21,13 +21,20 @@ def check_map_style(vmin, vmax, vsig, stretch, crop):
 
 
 def draw_options(
-    *, region=None, vmin=None, vmax=None, vsig=5, stretch="auto", crop=True, spots=None
+    *,
+    region=None,
+    vmin=None,
+    vmax=None,
+    vsig=5,
+    stretch="auto",
+    crop=True,
+    hot_spots=None,
 ):
     """Options that all maps of a figure have in common.
 
     Parameters
     ----------
-    region, vmin, vmax, vsig, stretch, crop, spots : optional
+    region, vmin, vmax, vsig, stretch, crop, hot_spots : optional
         As in `~gammapy.visualization.plot_spatial_residuals`.
 
     Returns
@@ -43,15 +50,15 @@ def draw_options(
         If one is of the wrong kind.
     """
     check_map_style(vmin, vmax, vsig, stretch, crop)
-    if spots is not None:
-        check_spots(spots)
+    if hot_spots is not None:
+        check_spots(hot_spots, "hot_spots")
     return DrawOptions(
         components=[],
         region=parse_region(region),
         vmin=vmin,
         vmax=vmax,
         vsig=vsig,
-        spots=spots,
+        spots=hot_spots,
         stretch=stretch,
     )
 

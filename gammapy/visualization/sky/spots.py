@@ -136,9 +136,9 @@ def plot_spots(spots, ax, *, energy_range=None, fontsize=9, color=COLOR):
     )
 
 
-def check_spots(spots):
+def check_spots(spots, name="spots"):
     """Raise a TypeError that says where spots come from."""
-    check_type("spots", spots, HotSpots, "HotSpots, as HotSpotEstimator.run returns")
+    check_type(name, spots, HotSpots, "HotSpots, as HotSpotEstimator.run returns")
 
 
 def _is_within(table, row, energy_range):

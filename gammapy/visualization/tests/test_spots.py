@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 from gammapy.datasets import MapDataset
 from gammapy.diagnostics import HotSpots
 from gammapy.maps import Map, MapAxis, WcsGeom
+from gammapy.utils.deprecation import GammapyDeprecationWarning
 from gammapy.utils.testing import check_bad_input
 from gammapy.visualization import plot_spatial_residuals, plot_spots
 from gammapy.visualization.sky.spots import HotSpotsPlotter
@@ -73,7 +74,7 @@ def test_energies(spots, dataset):
         dataset,
         panels=["counts", "significance"],
         energy_edges=AXIS.edges,
-        spots=spots,
+        hot_spots=spots,
     )
     for name, color in (("counts", "orange"), ("significance", "darkgreen")):
         low, high = (drawn(ax, "spot") for ax in axes[name])
@@ -83,15 +84,23 @@ def test_energies(spots, dataset):
         assert list(drawn(axes[name][1], "spot-number")) == [1, 2, 3]
 
 
+def test_old_name(spots, dataset):
+    match = '"spots" was deprecated.*2.2.*Use argument "hot_spots"'
+    options = {"panels": ["significance"], "energy_edges": AXIS.edges[[0, -1]]}
+    with pytest.warns(GammapyDeprecationWarning, match=match):
+        axes = plot_spatial_residuals(dataset, spots=spots, **options)
+    assert list(drawn(axes["significance"], "spot")) == [1, 2, 3]
+
+
 def test_without(dataset):
     axes = plot_spatial_residuals(dataset, panels=["significance"])
     assert not drawn(axes["significance"], "spot")
 
 
 def test_errors(spots, dataset):
-    message = "spots: expected HotSpots, as HotSpotEstimator.run returns, got 3"
+    message = "hot_spots: expected HotSpots, as HotSpotEstimator.run returns, got 3"
     check_bad_input(
-        lambda: plot_spatial_residuals(dataset, spots=3), TypeError, message
+        lambda: plot_spatial_residuals(dataset, hot_spots=3), TypeError, message
     )
     assert not plt.get_fignums()
     ax = Map.from_geom(GEOM.to_image()).plot()
