@@ -124,16 +124,50 @@ def with_progress(optimize):
 
     @wraps(optimize)
     def counted(parameters, function, **kwargs):
-        progress = FitProgress("Fit")
-
-        def statistic():
-            stat = function()
-            progress.step(stat)
-            return stat
-
+        statistic = CountedStatistic(function)
         try:
             return optimize(parameters=parameters, function=statistic, **kwargs)
         finally:
-            progress.close()
+            statistic.close()
 
     return counted
+
+
+class CountedStatistic:
+    """Statistic that counts how often it is asked for, until it is closed.
+
+    What an optimiser leaves refers to it, and may go to another process: there it is
+    the statistic itself.
+
+    Parameters
+    ----------
+    function : callable
+        Statistic.
+    """
+
+    def __init__(self, function):
+        self.function = function
+        self._progress = FitProgress("Fit")
+
+    def __call__(self):
+        stat = self.function()
+        if self._progress is not None:
+            self._progress.step(stat)
+        return stat
+
+    @property
+    def __self__(self):
+        """Datasets whose statistic it is."""
+        return self.function.__self__
+
+    def __reduce__(self):
+        return _same, (self.function,)
+
+    def close(self):
+        """Count no more."""
+        self._progress.close()
+        self._progress = None
+
+
+def _same(function):
+    return function

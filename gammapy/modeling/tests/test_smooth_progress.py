@@ -1,11 +1,13 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """What a fit shows while it runs, and what it leaves when it is interrupted."""
 
+import pickle
 import signal
 import subprocess
 import sys
 from types import SimpleNamespace
 import pytest
+from numpy.testing import assert_allclose
 from gammapy.modeling import Fit, fit_progress
 from gammapy.modeling.tests.test_smooth_minuit import one_source
 
@@ -91,6 +93,21 @@ def test_bar_of_a_fit_with_the_statistic_of_the_datasets(backend, bars):
     assert bar.desc == "Fit" and bar.is_closed
     assert bar.n_steps >= 2
     assert bar.texts[-1].startswith(f"stat {result.total_stat:.2f}")
+
+
+def test_results_go_to_other_processes(bars):
+    """What Minuit leaves refers to the statistic, not to the bar."""
+    datasets = one_source()
+    result = Fit("minuit").optimize(datasets)
+    n_steps = bars[0].n_steps
+    function = result.minuit.fcn._fcn.__self__.function
+    assert function.__self__ is datasets
+    copied = pickle.loads(pickle.dumps(function))
+    assert copied.__name__ == "stat_sum"
+    assert_allclose(copied(), result.total_stat)
+    # Whoever asks for it later is not counted.
+    function()
+    assert bars[0].n_steps == n_steps
 
 
 def test_no_bar_inside_another_one(bars, monkeypatch):
