@@ -1,8 +1,15 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 import numpy as np
+from gammapy.maps.energy_bins import energy_format
 from gammapy.utils.plotter import LazyPlotter
 from ..notes import take_notes
-from .nuisance import join_best_fit, join_nuisance, split_nuisance, stack_nuisance
+from .nuisance import (
+    IDENTIFY,
+    join_best_fit,
+    join_nuisance,
+    split_nuisance,
+    stack_nuisance,
+)
 
 SED_TYPES = ["dnde", "e2dnde", "flux", "eflux", "likelihood"]
 
@@ -96,6 +103,10 @@ class FluxPoints:
 
     def to_table(self, sed_type=None, format=None, formatted=False):
         table = self._upstream_FluxPoints_to_table(sed_type, format, formatted)
+        shown = set() if formatted else set(IDENTIFY) & set(table.colnames)
+        for name in shown:
+            # Rounded where they are shown; numbers and files have all digits.
+            table[name].info.format = energy_format(table[name])
         # Tables with a time or position are made of those of its bins.
         if self.geom.axes.names == ["energy"]:
             return join_nuisance(table, self._nuisance)

@@ -5,6 +5,7 @@ import numpy as np
 import astropy.units as u
 from gammapy.datasets import Datasets
 from gammapy.datasets.actors import DatasetsActor
+from gammapy.maps.energy_bins import energy_unit
 from gammapy.modeling import Fit
 from gammapy.modeling.fit_log import log_row
 from gammapy.modeling.fit_table import add_pulls, best_fit_values
@@ -15,7 +16,7 @@ from gammapy.utils.parallel import ParallelMixin
 from ..notes import NOTES, warn_notes
 from ..reference import with_positive_reference
 from .norms import NormFluxPoints, newton_fit
-from .nuisance import BEST_FIT, ROWS, flux_point_row
+from .nuisance import BEST_FIT, IDENTIFY, ROWS, flux_point_row
 from .used_energies import UsedEnergies, warn_of_partial_ranges
 
 log = logging.getLogger(__name__)
@@ -186,7 +187,7 @@ class FluxPointsEstimator:
             result = self._estimate(datasets, energy_min, energy_max)
         finally:
             del self._notes
-        result |= {NOTES: {"notes": notes}}
+        result |= self._legible_energies(result) | {NOTES: {"notes": notes}}
         if not self.debug:
             return result
         used = self._run_state.used_energies
@@ -195,6 +196,15 @@ class FluxPointsEstimator:
         row = add_pulls(flux_point_row(result, used), best_fit, is_part=True)
         log_row(log, "flux_point", row, identify=self._identify(datasets, result))
         return result | {ROWS: row}
+
+    def _legible_energies(self, result):
+        """Energies of a flux point of spectra in keV in the unit that was given."""
+        energies = {name: result[name] for name in IDENTIFY}
+        unit = result["e_max"].unit
+        if energy_unit(self.energy_edges.to(unit)) == unit:
+            return energies
+        unit = energy_unit(self.energy_edges)
+        return {name: energy.to(unit) for name, energy in energies.items()}
 
     def _estimate(self, datasets, energy_min, energy_max):
         """Flux point by Newton's method where that can make it, or by the optimiser."""
