@@ -1,5 +1,6 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 import logging
+import re
 import pytest
 import numpy as np
 import scipy.ndimage as ndi
@@ -18,7 +19,8 @@ from gammapy.makers import (
 )
 from gammapy.maps import Map, MapAxis, RegionNDMap, WcsGeom
 from gammapy.modeling.models import FoVBackgroundModel
-from gammapy.utils.testing import requires_data
+from gammapy.utils import pbar
+from gammapy.utils.testing import requires_data, requires_dependency
 
 AXIS = MapAxis.from_energy_edges([1, 3, 10] * u.TeV)
 GEOM = WcsGeom.create(npix=141, binsz=0.04, frame="galactic", axes=[AXIS])
@@ -229,6 +231,35 @@ def test_log_and_rounds_that_are_too_few(datasets, caplog):
     assert len(warnings) == 1
     assert "still grows after 2 rounds" in warnings[0]
     assert "not stable" in str(result)
+
+
+def bars_of(text):
+    """Last state of each bar, such as "Runs: 100%| 2/2"."""
+    states = re.findall(r"([^\r\n:]+: +\d+%)\|.*?\| (\d+/\d+) \[", text)
+    last = {label.split(":")[0]: (label, count) for label, count in states}
+    return [f"{label}, {count}" for label, count in last.values()]
+
+
+@requires_dependency("tqdm")
+def test_bars(datasets, capsys, monkeypatch):
+    """Datasets are counted, and once more in each round."""
+    monkeypatch.setattr(pbar, "SHOW_PROGRESS_BAR", True)
+    result = ExclusionMaskMaker().run(datasets)
+    rounds = [f"Exclusion mask, round {number}" for number in result.rounds["round"]]
+    names = ["Exclusion mask", *rounds]
+    assert bars_of(capsys.readouterr().err) == [f"{name}: 100%, 2/2" for name in names]
+
+
+@requires_data()
+@requires_dependency("tqdm")
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_bars_of_runs(n_jobs, capsys, monkeypatch):
+    observations, reference, makers = crab_runs()
+    monkeypatch.setattr(pbar, "SHOW_PROGRESS_BAR", True)
+    maker = ExclusionMaskMaker(n_rounds_max=1)
+    maker.run_observations(observations, reference, makers, n_jobs=n_jobs)
+    expected = ["Exclusion mask: 100%, 2/2", "Exclusion mask, round 1: 100%, 2/2"]
+    assert bars_of(capsys.readouterr().err) == expected
 
 
 def test_write(result, datasets, tmp_path):
