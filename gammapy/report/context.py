@@ -11,7 +11,7 @@ from gammapy.diagnostics import (
 )
 from gammapy.modeling.models import SkyModel
 
-__all__ = ["ReportContext"]
+__all__ = []
 
 #: Names of the parameters that are the result of a fit of a source.
 RESULTS = ("amplitude", "norm")

@@ -82,7 +82,13 @@ class Finding:
     is_proposal: bool = False
 
     def to_dict(self):
-        """Plain data."""
+        """Level, section and text as plain data.
+
+        Returns
+        -------
+        data : dict
+            Plain data.
+        """
         return {"level": self.level, "section": self.section, "text": self.text}
 
 

@@ -12,7 +12,7 @@ from gammapy.report.findings import Level
 from gammapy.visualization import plot_nuisance
 from .base import ReportSection
 
-__all__ = ["BackgroundsSection"]
+__all__ = []
 
 #: Columns of the table of runs on the page.
 RUNS = (

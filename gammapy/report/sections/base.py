@@ -55,7 +55,13 @@ class Page:
         self.findings.append(Finding(level, text, self.name, is_proposal))
 
     def to_dict(self):
-        """Plain data."""
+        """All but the blocks as plain data.
+
+        Returns
+        -------
+        data : dict
+            Title, summary, findings, and the numbers of the section.
+        """
         return {
             "title": self.title,
             "summary": self.summary,

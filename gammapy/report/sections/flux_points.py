@@ -6,7 +6,7 @@ from gammapy.report.blocks import figure_block, plain_rows, table_block
 from gammapy.visualization import plot_flux_points
 from .base import ReportSection
 
-__all__ = ["FluxPointsSection"]
+__all__ = []
 
 #: Columns of the table on the page.
 COLUMNS = (

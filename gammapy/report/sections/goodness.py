@@ -5,7 +5,7 @@ from gammapy.report.blocks import Items, figure_block, table_block
 from gammapy.report.findings import Level
 from .base import ReportSection
 
-__all__ = ["GoodnessSection"]
+__all__ = []
 
 #: Tests that are drawn.
 MOST_DRAWN = 40

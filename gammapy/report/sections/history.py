@@ -4,7 +4,7 @@
 from gammapy.report.blocks import Text, figure_block, table_block
 from .base import ReportSection
 
-__all__ = ["HistorySection"]
+__all__ = []
 
 #: Columns of the table on the page.
 COLUMNS = (

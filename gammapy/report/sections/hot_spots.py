@@ -6,7 +6,7 @@ from gammapy.report.blocks import Items, Text, table_block
 from gammapy.report.findings import Level
 from .base import ReportSection
 
-__all__ = ["HotSpotsSection"]
+__all__ = []
 
 #: Significance from which on a spot is worth a look where trials are not known.
 SIGMA = 5.0

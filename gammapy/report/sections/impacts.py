@@ -4,7 +4,7 @@
 from gammapy.report.blocks import Grid, Items, Text, figure_block, table_block
 from .base import ReportSection
 
-__all__ = ["ImpactsSection"]
+__all__ = []
 
 #: Parameters that are ranked, and the most that a matrix of correlations has.
 MOST, MOST_CORRELATED = 15, 60

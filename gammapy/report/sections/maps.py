@@ -6,7 +6,7 @@ from gammapy.report.blocks import Grid, Text, figure_block
 from gammapy.report.findings import Level
 from .base import ReportSection
 
-__all__ = ["MapsSection"]
+__all__ = []
 
 #: Panels, each with what it shows in words.
 PANELS = {

@@ -10,7 +10,7 @@ from gammapy.report.blocks import Items, plain, plain_rows, table_block
 from gammapy.report.findings import Level
 from .base import ReportSection
 
-__all__ = ["ParametersSection"]
+__all__ = []
 
 #: Correlations that are named, from this size on.
 LARGE, MOST_PAIRS = 0.9, 10

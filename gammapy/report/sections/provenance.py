@@ -12,7 +12,7 @@ from gammapy.datasets.checksums import data_checksum
 from gammapy.report.blocks import plain, table_block
 from .base import ReportSection
 
-__all__ = ["ProvenanceSection"]
+__all__ = []
 
 #: Packages whose versions matter to the numbers.
 PACKAGES = ("numpy", "scipy", "astropy", "iminuit", "matplotlib", "regions")

@@ -5,7 +5,7 @@ from gammapy.report.blocks import Items, Text, table_block
 from gammapy.report.findings import Level
 from .base import ReportSection
 
-__all__ = ["ScoreTestsSection"]
+__all__ = []
 
 #: Columns of the table on the page.
 COLUMNS = ("name", "kind", "n_free", "ts", "ts_step", "p_value", "flag", "change")

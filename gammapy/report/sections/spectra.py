@@ -13,7 +13,7 @@ from gammapy.report.blocks import Grid, Items, figure_block, plain
 from gammapy.report.findings import Level
 from .base import ReportSection
 
-__all__ = ["SpectraSection"]
+__all__ = []
 
 #: Components whose spectra are drawn, those with the most counts.
 MOST = 8
