@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """What residuals of a fit say, in a few lines."""
 
+import warnings
 from dataclasses import dataclass
 import numpy as np
 import astropy.units as u
@@ -12,7 +13,7 @@ from gammapy.modeling.models import DatasetModels
 from gammapy.modeling.parameter_table import names_at_limit
 from gammapy.utils.arguments import check_type
 from gammapy.utils.deprecation import (
-    deprecated_attribute,
+    GammapyDeprecationWarning,
     deprecated_renamed_argument,
 )
 from .hot_spots import HotSpots
@@ -206,7 +207,15 @@ class ResidualsSummary:
         """Hot spots, `HotSpots` or None."""
         return self._spots
 
-    spots = deprecated_attribute("spots", "2.2", alternative="hot_spots")
+    @property
+    def spots(self):
+        """Old name of `hot_spots`."""
+        warnings.warn(
+            "'spots' is deprecated since 2.2: use 'hot_spots'.",
+            GammapyDeprecationWarning,
+            stacklevel=2,
+        )
+        return self._spots
 
     def to_dict(self):
         """All of it as plain data.

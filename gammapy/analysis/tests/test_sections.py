@@ -27,6 +27,7 @@ fit:
 flux_points: {debug: true}
 residuals:
     energy_edges: [1 TeV, 3 TeV, 10 TeV]
+    energy_unit: GeV
     kernel: gauss
     correlation_radius: 0.2 deg
     region: icrs;circle(228.53, -59.16, 0.3)
@@ -269,6 +270,11 @@ def test_options_of_exclusion_maker(cls):
             "residuals: {correlation_radius: 1 foo}",
             "residuals.correlation_radius",
             "give an angle such as '0.5 deg'",
+        ),
+        (
+            "residuals: {energy_unit: deg}",
+            "residuals.energy_unit",
+            "expected a unit of energy such as 'TeV', got 'deg'",
         ),
         (
             "residuals: {energy_min: 1 TeV, energy_edges: [1 TeV, 2 TeV]}",

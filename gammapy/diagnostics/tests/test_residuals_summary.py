@@ -263,5 +263,5 @@ def test_old_names_of_hot_spots(datasets):
     spectral = SpectralResiduals.from_datasets(datasets)
     with pytest.warns(GammapyDeprecationWarning, match='"spots" was deprecated.*2.2'):
         summary = ResidualsSummary(spectral=spectral, spots=None)
-    with pytest.warns(GammapyDeprecationWarning, match="Use hot_spots instead"):
+    with pytest.warns(GammapyDeprecationWarning, match="use 'hot_spots'"):
         assert summary.spots is None

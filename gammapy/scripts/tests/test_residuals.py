@@ -243,6 +243,7 @@ def test_hot_spots(args, files):
             {"kernel": "gauss", "correlation_radius": "0.07 deg"},
         ),
         (["--kernel", "point-source"], {"kernel": "point-source"}),
+        (["--energy-edges", "2 TeV, 5 TeV"], {"energy_edges": ["2 TeV", "5 TeV"]}),
     ],
 )
 def test_options(args, files, options, expected):
@@ -251,6 +252,17 @@ def test_options(args, files, options, expected):
     run_cli(cli, [*args, *options])
     residuals = SpatialResiduals.read("residuals/spatial_residuals.fits")
     assert_equal(residuals.sqrt_ts.data, expected.sqrt_ts.data)
+
+
+def test_energy_unit(args):
+    """It is that of all that is printed and written."""
+    result = run_cli(cli, [*args, "--energy-unit", "GeV"])
+    assert "TeV" not in result.stdout
+    assert "Maps: 2000 - 10000 GeV, " in result.stdout
+    maps = SpatialResiduals.read("residuals/spatial_residuals.fits")
+    assert maps.energy_axis.unit == "GeV"
+    table = Table.read("residuals/spectral_residuals.ecsv")
+    assert table["e_min"].unit == "GeV"
 
 
 @pytest.fixture()
