@@ -101,25 +101,27 @@ def _contour_lines(data, ax, levels):
 
 def _with_labels(lines, scene, ax):
     """Lines that have room for a label, with its place, by their level."""
+    to_display = ax.transData.transform
+    ranked = [
+        (level, vertices, Path(to_display(vertices)))
+        for level in sorted(lines, key=abs)
+        for vertices in sorted(lines[level], key=len, reverse=True)
+    ]
     kept, label_boxes = {}, []
-    for level in sorted(lines, key=abs):
+    for idx, (level, vertices, path) in enumerate(ranked):
+        if any(path.intersects_bbox(box, filled=False) for box in label_boxes):
+            continue
         size = _label_size(level, ax)
-        found = []
-        for vertices in sorted(lines[level], key=len, reverse=True):
-            points = ax.transData.transform(vertices)
-            path = Path(points)
-            if any(path.intersects_bbox(box, filled=False) for box in label_boxes):
-                continue
-            box = _label_box(points, size, scene)
-            if box is None:
-                continue
-            place = ax.transData.inverted().transform(box.min + size / 2)
-            found.append((vertices, place))
-            label_boxes.append(box)
-            scene.take(box)
-            scene.curves.append(path)
-        if found:
-            kept[level] = found
+        # A label takes the place of lines that come later.
+        later = [other for _level, _vertices, other in ranked[idx + 1 :]]
+        box = _label_box(path.vertices, size, scene, later)
+        if box is None:
+            continue
+        place = ax.transData.inverted().transform(box.min + size / 2)
+        kept.setdefault(level, []).append((vertices, place))
+        label_boxes.append(box)
+        scene.take(box)
+        scene.curves.append(path)
     return kept
 
 
@@ -131,8 +133,11 @@ def _label_size(level, ax):
     return np.hypot(box.width, box.height)
 
 
-def _label_box(points, size, scene):
-    """Free box around a point of a line, where it is straightest; None without one."""
+def _label_box(points, size, scene, later):
+    """Free box around a point of a line, None without one.
+
+    It is where the fewest of the later lines are, and there where it is straightest.
+    """
     least = LABEL_LENGTHS * FONTSIZE * scene.scale
     if np.ptp(points, axis=0).max() < least:
         return None
@@ -145,9 +150,15 @@ def _label_box(points, size, scene):
         return np.transpose([np.interp(inside, along, values) for values in points.T])
 
     chords = np.hypot(*(at(middles + size / 2) - at(middles - size / 2)).T)
+    best, fewest = None, np.inf
     for point in at(middles)[np.argsort(-chords, kind="stable")]:
         box = Bbox([point - size / 2, point + size / 2])
         is_free = scene.is_inside(box) and not scene.n_covered(box)
-        if is_free and not scene.n_crossing(box):
-            return box
-    return None
+        if not is_free or scene.n_crossing(box):
+            continue
+        n_blocked = sum(line.intersects_bbox(box, filled=False) for line in later)
+        if n_blocked < fewest:
+            best, fewest = box, n_blocked
+        if n_blocked == 0:
+            break
+    return best

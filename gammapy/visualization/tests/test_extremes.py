@@ -153,6 +153,16 @@ def test_each_contour_has_its_value():
     assert len(labels) <= len(lines) <= 2 * len(labels)
 
 
+def test_labels_leave_room_for_higher_contours():
+    """Lines lie close together on one side: labels are on the other one."""
+    y, x = np.indices((SIZE, SIZE))
+    # Arcs on the left, and straight lines at the other sides, where it is steep.
+    image = 12.9 - 0.15 * np.hypot(x - 60, y - 40)
+    image -= 4.0 * (np.clip(x - 60, 0, None) + np.clip(np.abs(y - 40) - 20, 0, None))
+    ax = drawn(residuals_of(np.clip(image, 0, None)))
+    assert list(contours(ax).levels) == [7, 9, 11]
+
+
 def test_small_areas_have_values_only():
     image = blobs((30, 30, 40, 1.2), (9, 60, 20, 0.8))
     ax = drawn(residuals_of(image))
