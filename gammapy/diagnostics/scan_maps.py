@@ -24,6 +24,7 @@ from gammapy.datasets.residuals.planes import level_name
 from gammapy.datasets.residuals.sum_tables import kernel_table
 from gammapy.datasets.residuals.sums import Selection
 from gammapy.maps import WcsGeom
+from gammapy.maps.energy_bins import format_energy_range
 from .matched_fields import MatchedField, matched_maps
 from .noise_toys import Block, PlainField
 
