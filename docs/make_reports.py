@@ -106,7 +106,8 @@ def main(argv=None):
     if args.folder is not None:
         write_reports(args.folder)
     if args.pictures:
-        take_picture(j1702_report(missing=MISSING), IMAGES / "report_j1702.png")
+        report = j1702_report(missing=MISSING)
+        take_picture(report, IMAGES / "report_j1702.png", height=640)
         report = msh1552_report()
         take_picture(report, IMAGES / "report_msh1552.png")
         take_picture(report, IMAGES / "report_msh1552_maps.png", top=2100)

@@ -69,11 +69,11 @@ class BackgroundsSection(ReportSection):
 
     def _summaries(self, groups, runs, measured):
         if groups is not None:
-            yield f"There are {len(groups)} parameters of background models."
+            yield f"Free parameters of background models: {len(groups)}."
         if runs is not None:
-            yield f"{len(runs)} runs were normalised one by one."
+            yield f"Runs that were normalised one by one: {len(runs)}."
         if measured is not None:
-            yield f"{len(measured)} datasets have off counts."
+            yield f"Datasets with off counts: {len(measured)}."
 
     def _runs(self, page, runs, threshold):
         """Runs, and the one that is furthest from the others."""

@@ -42,7 +42,8 @@ class ParametersSection(ReportSection):
         notes = list(self._notes(page, context))
         is_frozen = np.array(table["state"]) == "frozen"
         caption = "Free parameters of sources; those of backgrounds are below."
-        page.blocks.append(table_block(table[~is_frozen], caption=caption))
+        if not is_frozen.all():
+            page.blocks.append(table_block(table[~is_frozen], caption=caption))
         if is_frozen.any():
             columns = ("name", "value", "unit")
             frozen = table_block(

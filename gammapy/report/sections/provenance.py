@@ -43,7 +43,7 @@ class ProvenanceSection(ReportSection):
             + "."
         )
         rows = page.data["datasets"]
-        table = Table(rows={name: [row[name] for row in rows] for name in rows[0]})
+        table = Table({name: [row[name] for row in rows] for name in rows[0]})
         page.blocks.append(table_block(table, caption="Datasets."))
         options = [(name, str(value)) for name, value in context.options.items()]
         table = Table(rows=options, names=["option", "value"], dtype=[str, str])

@@ -112,6 +112,19 @@ def test_bad_fit(bad):
     assert "new source spot-1 would gain TS" in str(report)
 
 
+@pytest.mark.long
+def test_levels_of_good_fits():
+    """Each section has its own trials: of 100 fields 99 were good."""
+    names = ["goodness", "hot-spots", "parameters", "score-tests"]
+    levels = []
+    for seed in range(40):
+        models = [make_source(), *backgrounds()]
+        datasets, result = fitted(models, [make_source(), *backgrounds()], 1000 + seed)
+        report = FitReport(datasets, result, n_toys=100, sections=names)
+        levels.append(report.level)
+    assert levels.count("good") >= 37
+
+
 def test_same_numbers(bad):
     """Those of the page, of JSON and of the estimators."""
     report, datasets = bad
@@ -319,6 +332,10 @@ def test_files(good, tmp_path):
     digest = "bc7e41c85b64a81d9b5e55ceb8ae7369a33fd4614413db22c742a018874f694d"
     assert made["files"] == {str(path): digest}
     assert made["options"]["random_state"] == 0
+    html = report.to_html()
+    for name in ("dataset", "stat_type", "option", "sha256"):
+        assert re.search(rf'<th scope="col"[^>]*>{name}</th>', html)
+    assert made["datasets"][0]["counts"] == good[1][0].counts.data.sum()
     assert made["versions"]["numpy"] == np.__version__
     check_bad_input(
         lambda: FitReport(good[1], files=["nothing.yaml"]),
