@@ -193,4 +193,4 @@ def test_from_fermipy(run):
     assert len(names["flux_points"].nuisance) == 3
     assert names["nuisance"]["delta_loglike"].max() == 0
     assert_allclose(names["nuisance"]["delta_loglike"][[0, -1]], -2, atol=0.2)
-    assert len(plt.get_fignums()) == 3
+    assert len(plt.get_fignums()) == 4

@@ -41,7 +41,7 @@ class MatchedMaps:
 
 def matched_maps(datasets, selection, source, geom, n_jobs=None, backend=None):
     """Maps of the filter that is matched to a source, in one energy group."""
-    joint, n_correlated = matched_sums(
+    joint, n_correlated, _radius = matched_sums(
         datasets, selection, source, geom, n_jobs, backend
     )
     inputs = [look_at(dataset, selection, source) for dataset in datasets]

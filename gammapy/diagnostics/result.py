@@ -63,8 +63,8 @@ class DiagnosticResult:
     {'name': 'A', 'size': 1.0}
     """
 
-    #: Format of each column that the table must have, "" for the default, `ENERGY` for
-    #: energies.
+    #: Format of each column that the table must have, "" for the default, ``ENERGY``
+    #: for energies.
     COLUMNS = {}
 
     #: Number of the format of files, to be raised when what they hold changes.

@@ -114,13 +114,12 @@ def plot_flux_points(
 
     Parameters
     ----------
-    flux_points : `~gammapy.estimators.FluxPoints` or \
-            `~gammapy.datasets.FluxPointsDataset`
-        Flux points, of one region and with an energy axis alone.
-    model : `~gammapy.modeling.models.SkyModel` or \
-            `~gammapy.modeling.models.SpectralModel`, optional
-        Model, which has the covariance of its fit. Default is None: that of a dataset,
-        none for flux points.
+    flux_points : `~gammapy.estimators.FluxPoints`
+        Flux points, of one region and with an energy axis alone, or a
+        `~gammapy.datasets.FluxPointsDataset` of them.
+    model : `~gammapy.modeling.models.SkyModel`, optional
+        Model, or a `~gammapy.modeling.models.SpectralModel`, which has the covariance
+        of its fit. Default is None: that of a dataset, none for flux points.
     sed_type : {"e2dnde", "dnde"}, optional
         What is drawn, in erg s-1 cm-2 or TeV-1 s-1 cm-2. Default is "e2dnde".
     energy_unit : str or `~astropy.units.Unit`, optional

@@ -132,7 +132,7 @@ def test_rows_are_logged(datasets, amplitude, caplog):
         Fit(debug=True).stat_profile(datasets, amplitude, reoptimize=True)
     lines = [record.getMessage() for record in caplog.records]
     assert len(lines) == 3
-    assert lines[0].startswith(f"stat_profile {AMPLITUDE}=8e-13 stat=")
+    assert lines[0].startswith(f"stat_profile {AMPLITUDE}=8e-13TeV-1.s-1.cm-2 stat=")
     assert " success=True set 0-bkg.spectral.norm=1.0" in lines[0]
     assert "+-0.0" in lines[0]
     row = caplog.records[0].nuisance
