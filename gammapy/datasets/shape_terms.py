@@ -330,9 +330,10 @@ class SmoothStatistic:
             Values.
         second : bool, optional
             Whether to give the full Hessian. Default is False.
-        shapes : bool, optional
+        shapes : bool or `~numpy.ndarray` of bool, optional
             Whether to take derivatives with respect to shapes, which cost nearly all of
-            the time; else they are 0. Default is True.
+            the time; else they are 0. An array says of which parameters, shape (n,);
+            others may be 0. Default is True.
 
         Returns
         -------
@@ -426,6 +427,7 @@ class _Table:
 
     def add_source(self, source, second, shapes):
         """Source: its spectrum and, where it is asked for, its shape."""
+        shapes = np.any(np.broadcast_to(shapes, self.gradient.shape)[source.idx_shape])
         if not source.spectrum and not (shapes and source.shape):
             return
         flux = source.flux()

@@ -50,8 +50,8 @@ class CountsStatistic:
             set_values(self.parameters, values)
         return self.datasets.stat_sum()
 
-    def derivatives(self, values, *, second=True):
-        """Statistic, gradient and expected second derivatives."""
+    def derivatives(self, values, *, second=True, shapes=True):
+        """Statistic, gradient and expected second derivatives, always all of them."""
         stat = self.stat(values)
         bins = read_bins(self.datasets)
         changes = differentiate(self.datasets, bins, self.parameters)

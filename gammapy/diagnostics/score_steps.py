@@ -182,7 +182,9 @@ class Stepper:
                     break
                 move = move / 2
                 gained = self._gain(move)
-            found = self._statistic.derivatives(self._values + move)
+            # Only those of what may change are used.
+            shapes = np.isin(np.arange(len(self._values)), idx)
+            found = self._statistic.derivatives(self._values + move, shapes=shapes)
         if not found.is_finite:
             return step.gain, np.nan
         low = np.minimum(self._low - move, 0)

@@ -131,6 +131,24 @@ def test_derivatives():
     check_derivatives(rich_datasets())
 
 
+def test_derivatives_of_some_shapes():
+    """Those that are asked for are the same, others are left out."""
+    datasets = rich_datasets()
+    parameters = list(datasets.parameters.free_parameters)
+    statistic = datasets._smooth_statistic(parameters)
+    everything = statistic.derivatives(statistic.values, second=True)
+    source = statistic.sources[0]
+    wanted = np.ones(len(parameters), dtype=bool)
+    wanted[source.idx_shape] = False
+    some = statistic.derivatives(statistic.values, second=True, shapes=wanted)
+    assert len(source.idx_shape) > 0
+    assert_allclose(some.gradient[wanted], everything.gradient[wanted])
+    assert np.all(some.gradient[source.idx_shape] == 0)
+    assert np.all(everything.gradient[source.idx_shape] != 0)
+    place = np.ix_(wanted, wanted)
+    assert_allclose(some.hessian[place], everything.hessian[place])
+
+
 def test_derivatives_with_weights_and_without_psf():
     datasets = Datasets([make_dataset("one", psf=False)])
     datasets.models = Models([make_source("src", make_gauss())])
