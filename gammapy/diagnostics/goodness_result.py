@@ -2,6 +2,7 @@
 """Result of the test of the goodness of fit."""
 
 import numpy as np
+from gammapy.stats.goodness import after_trials
 from gammapy.utils.plotter import LazyPlotter
 from .result import DiagnosticResult
 
@@ -80,8 +81,7 @@ class GoodnessOfFit(DiagnosticResult):
         p_values = p_values[np.isfinite(p_values)]
         if p_values.size == 0:
             return np.nan
-        lowest = min(np.min(p_values), 1 - 1e-16)
-        return float(-np.expm1(p_values.size * np.log1p(-lowest)))
+        return float(after_trials(np.min(p_values), p_values.size))
 
     def worst(self, n=N_WORST):
         """Tests with the lowest p-values.

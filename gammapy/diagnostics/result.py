@@ -4,7 +4,6 @@
 import copy
 from html import escape
 import numpy as np
-import astropy.units as u
 from astropy.table import Table
 from gammapy.maps.energy_bins import energy_format
 from gammapy.modeling.fit_table import fill_masked
@@ -128,10 +127,7 @@ class DiagnosticResult:
             "notes": self.notes,
             **self.meta,
             "units": units,
-            "table": [
-                {name: _plain(row[name]) for name in self._table.colnames}
-                for row in self._table
-            ],
+            "table": plain_rows(self._table),
         }
 
     def write(self, filename, *, overwrite=False):
@@ -223,15 +219,36 @@ def _parse(table):
     return fill_masked(table), dict(entries), list(table.meta["notes"])
 
 
-def _plain(value):
-    """A cell of a table as a number, text, list or None."""
+def plain_rows(table, columns=None):
+    """Rows of a table as plain data, None for what is not finite.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Table.
+    columns : list of str, optional
+        Columns. Default is all.
+
+    Returns
+    -------
+    rows : list of dict
+        Rows.
+    """
+    names = [name for name in columns or table.colnames if name in table.colnames]
+    return [{name: plain(row[name]) for name in names} for row in table]
+
+
+def plain(value):
+    """A number, text or list that JSON can hold; None for what is not finite."""
     if value is np.ma.masked:
         return None
-    if isinstance(value, u.Quantity):
-        value = value.value
+    value = getattr(value, "value", value)
     if isinstance(value, (np.ndarray, np.generic)):
         value = value.tolist()
-    if isinstance(value, list):
-        return [_plain(element) for element in value]
-    is_broken = isinstance(value, float) and not np.isfinite(value)
-    return None if is_broken else value
+    if isinstance(value, (list, tuple)):
+        return [plain(element) for element in value]
+    if isinstance(value, dict):
+        return {str(name): plain(element) for name, element in value.items()}
+    if isinstance(value, float):
+        return value if np.isfinite(value) else None
+    return value if value is None or isinstance(value, (bool, int, str)) else str(value)

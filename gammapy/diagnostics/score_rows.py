@@ -4,7 +4,8 @@
 from dataclasses import dataclass, field
 import numpy as np
 from astropy.table import Table
-from .score_steps import SMALL, after_trials, p_value_of
+from gammapy.stats.goodness import after_trials
+from .score_steps import SMALL, p_value_of
 
 __all__ = []
 

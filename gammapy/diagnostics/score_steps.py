@@ -230,24 +230,3 @@ def p_value_of(ts, n_free, *, n_one_sided=0):
         return chi2.sf(ts, n_free)
     below = chi2.sf(ts, n_free - 1) if n_free > 1 else 0.0
     return 0.5 * (below + chi2.sf(ts, n_free))
-
-
-def after_trials(p_value, n_tests):
-    """Probability that the lowest of several p-values is as low, were they independent.
-
-    It is 1 - (1 - p)^n (Sidak 1967, JASA 62, 626).
-
-    Parameters
-    ----------
-    p_value : float or `~numpy.ndarray`
-        Probability of one test.
-    n_tests : int
-        Number of tests.
-
-    Returns
-    -------
-    p_value : float or `~numpy.ndarray`
-        Probability.
-    """
-    lowest = np.minimum(p_value, 1 - 1e-16)
-    return -np.expm1(n_tests * np.log1p(-lowest))

@@ -5,7 +5,6 @@ import base64
 import io
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-import numpy as np
 import matplotlib.pyplot as plt
 
 __all__ = []
@@ -137,41 +136,6 @@ def _cells(column):
     lines = column.pformat(max_lines=-1, show_name=False, show_unit=False)
     texts = [line.strip() for line in lines]
     return ["" if text in ("nan", "--") else text for text in texts]
-
-
-def plain_rows(table, columns=None):
-    """Rows of a table as plain data, None for what is not finite.
-
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-        Table.
-    columns : list of str, optional
-        Columns. Default is all.
-
-    Returns
-    -------
-    rows : list of dict
-        Rows.
-    """
-    names = [name for name in columns or table.colnames if name in table.colnames]
-    return [{name: plain(row[name]) for name in names} for row in table]
-
-
-def plain(value):
-    """A number, text or list that JSON can hold; None for what is not finite."""
-    if value is np.ma.masked:
-        return None
-    value = getattr(value, "value", value)
-    if isinstance(value, (np.ndarray, np.generic)):
-        value = value.tolist()
-    if isinstance(value, (list, tuple)):
-        return [plain(element) for element in value]
-    if isinstance(value, dict):
-        return {str(name): plain(element) for name, element in value.items()}
-    if isinstance(value, float):
-        return value if np.isfinite(value) else None
-    return value if value is None or isinstance(value, (bool, int, str)) else str(value)
 
 
 @contextmanager

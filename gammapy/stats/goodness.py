@@ -26,6 +26,7 @@ from .fit_statistics import wstat
 
 __all__ = [
     "StatMoments",
+    "after_trials",
     "cash_moments",
     "cash_weighted_moments",
     "sum_p_value",
@@ -325,6 +326,33 @@ def sum_p_value(stat, moments):
     with np.errstate(divide="ignore", invalid="ignore"):
         std = np.sqrt(np.where(variance > 0, variance, np.nan))
         return pearson3.sf((stat - mean) / std, third / std**3)
+
+
+def after_trials(p_value, n_tests):
+    """Probability that the lowest of several p-values is as low, were they independent.
+
+    It is 1 - (1 - p)^n (Sidak 1967, JASA 62, 626).
+
+    Parameters
+    ----------
+    p_value : float or `~numpy.ndarray`
+        Probability of one test.
+    n_tests : int
+        Number of tests.
+
+    Returns
+    -------
+    p_value : float or `~numpy.ndarray`
+        Probability.
+
+    Examples
+    --------
+    >>> from gammapy.stats.goodness import after_trials
+    >>> float(after_trials(0.01, 3).round(6))
+    0.029701
+    """
+    lowest = np.minimum(p_value, 1 - 1e-16)
+    return -np.expm1(n_tests * np.log1p(-lowest))
 
 
 def _parse_expected(name, values):

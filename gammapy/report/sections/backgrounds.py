@@ -4,11 +4,13 @@
 import numpy as np
 from scipy.stats import norm
 from astropy.table import Table
+from gammapy.diagnostics.result import plain_rows
 from gammapy.makers import FoVBackgroundMaker
 from gammapy.modeling.measured_background import measured_background
 from gammapy.modeling.models import FoVBackgroundModel, TemplateNPredModel
-from gammapy.report.blocks import figure_block, plain_rows, table_block
+from gammapy.report.blocks import figure_block, table_block
 from gammapy.report.findings import Level
+from gammapy.stats.goodness import after_trials
 from gammapy.visualization import plot_nuisance
 from .base import ReportSection
 
@@ -82,8 +84,7 @@ class BackgroundsSection(ReportSection):
             worst = int(np.nanargmax(abs(pulls)))
             n_runs = int(np.isfinite(pulls).sum())
             p_local = 2 * norm.sf(abs(pulls[worst]))
-            # Of the furthest of n (Sidak 1967, JASA 62, 626).
-            p_value = -np.expm1(n_runs * np.log1p(-min(p_local, 1 - 1e-16)))
+            p_value = float(after_trials(p_local, n_runs))
             text = (
                 f"The background of run {runs['obs_id'][worst]} is "
                 f"{pulls[worst]:+.1f} errors from the mean of all {n_runs} "

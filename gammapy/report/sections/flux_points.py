@@ -2,7 +2,8 @@
 """Section on flux points."""
 
 import numpy as np
-from gammapy.report.blocks import figure_block, plain_rows, table_block
+from gammapy.diagnostics.result import plain_rows
+from gammapy.report.blocks import figure_block, table_block
 from gammapy.visualization import plot_flux_points
 from .base import ReportSection
 

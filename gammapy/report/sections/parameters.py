@@ -3,10 +3,11 @@
 
 import numpy as np
 from astropy.table import Table
+from gammapy.diagnostics.result import plain, plain_rows
 from gammapy.modeling.fit_table import is_at_limit, unique_parameter_names
 from gammapy.modeling.models import FoVBackgroundModel, TemplateNPredModel
 from gammapy.modeling.parameter_table import names_at_limit
-from gammapy.report.blocks import Items, plain, plain_rows, table_block
+from gammapy.report.blocks import Items, table_block
 from gammapy.report.findings import Level
 from .base import ReportSection
 

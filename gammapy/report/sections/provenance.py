@@ -9,7 +9,8 @@ import astropy.units as u
 from astropy.table import Table
 import gammapy
 from gammapy.datasets.checksums import data_checksum
-from gammapy.report.blocks import plain, table_block
+from gammapy.diagnostics.result import plain
+from gammapy.report.blocks import table_block
 from .base import ReportSection
 
 __all__ = []

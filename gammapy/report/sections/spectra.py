@@ -6,11 +6,13 @@ import astropy.units as u
 from regions import CircleSkyRegion
 from gammapy.datasets import SpectralResiduals
 from gammapy.diagnostics.questions import component_region
+from gammapy.diagnostics.result import plain
 from gammapy.maps import Map
 from gammapy.modeling.models import SkyModel
 from gammapy.modeling.models.backgrounds import is_on_sky
-from gammapy.report.blocks import Grid, Items, figure_block, plain
+from gammapy.report.blocks import Grid, Items, figure_block
 from gammapy.report.findings import Level
+from gammapy.stats.goodness import after_trials
 from .base import ReportSection
 
 __all__ = []
@@ -54,8 +56,7 @@ class SpectraSection(ReportSection):
         name, sum_ts, n_bins, p_value = min(
             rows, key=lambda row: np.nan_to_num(row[-1], nan=2)
         )
-        # The worst of several (Sidak 1967, JASA 62, 626).
-        after = -np.expm1(len(rows) * np.log1p(-min(p_value, 1 - 1e-16)))
+        after = float(after_trials(p_value, len(rows)))
         page.summary = (
             f"The worst of {len(rows)} spectra is that of {name}, with a sum of ts of "
             f"{sum_ts:.1f} in {n_bins} bins (p = {after:.2g} after trials, not "
