@@ -17,9 +17,7 @@ from gammapy.modeling.models import (
     GeneralizedGaussianSpatialModel,
     SpatialModel,
 )
-from gammapy.modeling.smooth.differences import derivatives
-from gammapy.modeling.utils import set_values, values_restored
-from .shape_images import PointImage, ShapeImage, domain
+from .shape_images import PointImage, ShapeImage
 from .shape_kinds import KINDS, SMALLEST_SIZE, STEP, STEP_HARD
 
 __all__ = []
@@ -279,30 +277,20 @@ class EllipseImage(ShapeImage):
 
     def derivatives(self, *, second=False):
         self.family.apply()
-        part, factor = self._drawing()
-        if self._is_hard(factor):
-            pixel = np.max(self.geom.pixel_scales.to_value("deg")) / factor
-            scale = STEP_HARD * pixel / self._major()
-            part, factor = self._refined(part, factor)
-        else:
-            scale = STEP * self._sharpness()
-        grid = self._grid(part, factor)
-
-        def evaluate(values):
-            set_values(self.parameters, values)
-            self.family.apply()
-            return grid(self.model) * self._solid_angle
-
-        with values_restored(self.parameters):
-            found = derivatives(
-                evaluate,
-                [par.value for par in self.parameters],
-                np.array([scale * self._reach(par) for par in self.parameters]),
-                *domain(self.parameters),
-                second=second,
-            )
+        found = super().derivatives(second=second)
         self.family.apply()
         return found
+
+    def _drawn(self, grid):
+        self.family.apply()
+        return super()._drawn(grid)
+
+    def _steps(self, pixel):
+        if pixel is None:
+            scale = STEP * self._sharpness()
+        else:
+            scale = STEP_HARD * pixel / self._major()
+        return [scale * self._reach(par) for par in self.parameters]
 
     def _major(self):
         return self.family.major().quantity.to_value("deg")

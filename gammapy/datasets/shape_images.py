@@ -100,17 +100,16 @@ class ShapeImage:
             See `~gammapy.modeling.smooth.differences.derivatives`.
         """
         part, factor = self._drawing()
+        pixel = None
         if self._is_hard(factor):
             pixel = np.max(self.geom.pixel_scales.to_value("deg")) / factor
-            steps = hard_steps(self.model, self.parameters, pixel)
             part, factor = self._refined(part, factor)
-        else:
-            steps = shape_steps(self.model, self.parameters)
+        steps = self._steps(pixel)
         grid = self._grid(part, factor)
 
         def evaluate(values):
             set_values(self.parameters, values)
-            return grid(self.model) * self._solid_angle
+            return self._drawn(grid)
 
         with values_restored(self.parameters):
             return derivatives(
@@ -120,6 +119,16 @@ class ShapeImage:
                 *domain(self.parameters),
                 second=second,
             )
+
+    def _steps(self, pixel):
+        """Steps of the differences; pixels of the drawing in deg where it is hard."""
+        if pixel is None:
+            return shape_steps(self.model, self.parameters)
+        return hard_steps(self.model, self.parameters, pixel)
+
+    def _drawn(self, grid):
+        """Image for the present values."""
+        return grid(self.model) * self._solid_angle
 
     def _grid_now(self):
         """Fine grid that 2.1 takes for the present values."""

@@ -67,15 +67,10 @@ class ReportContext:
         """Number of simulations, None for the defaults."""
         return self.options["n_toys"]
 
-    @cached_property
-    def map_datasets(self):
-        """Datasets with maps."""
-        return [data for data in self.datasets if not data.counts.geom.is_region]
-
     @property
     def has_maps(self):
         """Whether all datasets are maps."""
-        return len(self.map_datasets) == len(self.datasets)
+        return not any(dataset.counts.geom.is_region for dataset in self.datasets)
 
     def _check_maps(self):
         if not self.has_maps:
