@@ -6,17 +6,27 @@ Each has
 - ``name`` and ``title``;
 - ``files``: patterns below ``gammapy/``. Of patterns that a file has, the longest says
   which topic it belongs to;
-- ``needs``: names of topics that have to be merged before.
+- ``definitions``: definitions of other files that belong to it, as
+  ``modeling/fit.py:Fit.run``;
+- ``needs``: names of topics that have to be merged before;
+- ``kind``: "defect" or "feature", and ``note``: type of the release note;
+- ``facts``: what a human needs to know to propose it.
+
+The first topics have material of their own in ``topics/NAME``, see
+``docs/development/upstream.rst``. With ``from_overlay`` their files and definitions of
+the overlay are exported too, else that material is all.
 """
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-__all__ = ["Topic", "read_topics", "topic_of"]
+__all__ = ["KINDS", "Topic", "owner_of", "read_topics", "topic_of"]
 
 ROOT = Path(__file__).parents[1]
+
+KINDS = ("defect", "feature")
 
 
 @dataclass(frozen=True)
@@ -25,8 +35,13 @@ class Topic:
 
     name: str
     title: str
-    files: tuple
-    needs: tuple
+    files: tuple = ()
+    needs: tuple = ()
+    definitions: tuple = ()
+    kind: str = "feature"
+    note: str = "feature"
+    from_overlay: bool = False
+    facts: dict = field(default_factory=dict)
 
 
 def read_topics(path=ROOT / "dev" / "topics.toml"):
@@ -49,9 +64,14 @@ def read_topics(path=ROOT / "dev" / "topics.toml"):
     """
     topics = []
     for entry in tomllib.loads(path.read_text())["topic"]:
-        lists = {name: tuple(entry[name]) for name in ("files", "needs")}
-        topic = Topic(entry["name"], entry["title"], **lists)
+        values = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
+        try:
+            topic = Topic(**values)
+        except TypeError as error:
+            raise ValueError(f"{path.name}: {entry.get('name')!r}: {error}") from None
         before = [other.name for other in topics]
+        if topic.kind not in KINDS:
+            raise ValueError(f"{path.name}: {topic.name!r}: kind is not one of {KINDS}.")
         if topic.name in before:
             raise ValueError(f"{path.name}: there are two topics {topic.name!r}.")
         missing = set(topic.needs) - set(before)
@@ -98,3 +118,33 @@ def topic_of(file, topics):
     if len(names) > 1:
         raise ValueError(f"gammapy/{file} is on the topics {sorted(names)}.")
     return names.pop()
+
+
+def owner_of(file, definition, topics):
+    """Name of the topic that a definition of a file belongs to.
+
+    Parameters
+    ----------
+    file : str
+        Path below ``gammapy/``.
+    definition : str
+        Qualified name, such as "Fit.run".
+    topics : list of `Topic`
+        Topics.
+
+    Returns
+    -------
+    name : str
+        Name of the topic that lists it, or else that of the file.
+
+    Raises
+    ------
+    ValueError
+        If two topics list it, or none has the file.
+    """
+    parts = definition.split(".")
+    keys = {f"{file}:{'.'.join(parts[: n + 1])}" for n in range(len(parts))}
+    names = {topic.name for topic in topics if keys & set(topic.definitions)}
+    if len(names) > 1:
+        raise ValueError(f"gammapy/{file}: {definition} is on {sorted(names)}.")
+    return names.pop() if names else topic_of(file, topics)
