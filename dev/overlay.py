@@ -5,7 +5,8 @@
     python dev/overlay.py check            everything that merge checks, and the lock
     python dev/overlay.py lock             write dev/upstream.lock
     python dev/overlay.py diff             unified diff against the base
-    python dev/overlay.py export CHECKOUT  write the change to a checkout of Gammapy
+    python dev/overlay.py export CHECKOUT  write the change to a checkout of Gammapy,
+                                           --topic NAME or --up-to NAME for a part
 
 With `--base CHECKOUT`, check and diff take any other revision of Gammapy as the base.
 
@@ -57,6 +58,8 @@ from overlay_plan import (  # noqa: E402
     plan_checkout,
 )
 from sources import OverlayError  # noqa: E402
+from topic_export import chosen_topics, plan_everything, plan_topics  # noqa: E402
+from topics import read_topics  # noqa: E402
 
 __all__ = [
     "Base",
@@ -165,51 +168,69 @@ def diff(made, base):
     return "".join(parts)
 
 
-def export(checkout, root=ROOT):
-    """Write the merged files into a git checkout of Gammapy.
+def export(checkout, root=ROOT, *, topic=None, up_to=None):
+    """Write the change, or topics of it, into a git checkout of Gammapy.
 
-    The overlay is merged into the checkout's own files, which may have moved on where
-    the lock does not name them, or in docstrings. Files that git ignores there, like a
-    generated ``gammapy/version.py``, are left out.
+    It is merged into the checkout's own files, which may have moved on, and which may
+    have some of it already. Files that git ignores there, like a generated
+    ``gammapy/version.py``, are left out. Nothing is written unless all can be.
 
     Parameters
     ----------
     checkout : path-like
         Folder of the checkout.
     root : `~pathlib.Path`
-        Folder that holds the overlay in ``gammapy/`` and the lock.
+        Folder that holds the overlay in ``gammapy/``, the lock and the topics.
+    topic, up_to : str, optional
+        Name of a topic of ``dev/topics.toml`` to write alone, or after all that come
+        before it. Default is everything.
 
     Returns
     -------
     names : list of str
         Files that were written.
     report : list of str
-        From `plan_checkout`.
+        What a human should know.
     """
     checkout = Path(checkout)
     _check_checkout(checkout)
-    files = overlay_files(root)
-    ignored = ignored_files(checkout, files)
-    files = [path for path in files if path not in ignored]
-    _check_not_exported(checkout, root, files)
+    if topic is None and up_to is None:
+        _check_clean(checkout, overlay_files(root))
+        plans = plan_everything(checkout, root)
+    else:
+        topics = read_topics(root / "dev" / "topics.toml")
+        chosen = chosen_topics(topics, root, topic=topic, up_to=up_to)
+        plans = plan_topics(chosen, checkout, root)
+    files = {name: text for plan in plans for name, text in plan.files.items()}
+    _check_clean(checkout, sorted(files))
+    _write(checkout, files)
+    lines = [f"topic {plan.name}: is there already" for plan in plans if plan.is_there]
+    return sorted(files), [*lines, *(line for plan in plans for line in plan.report)]
+
+
+def _check_clean(checkout, names):
+    """Refuse to write into files that have uncommitted changes."""
+    ignored = ignored_files(checkout, names)
+    names = [name for name in names if name not in ignored]
     status = ("status", "--porcelain", "--untracked-files=all", "--")
-    if dirty := git(checkout, *status, *files) if files else []:
+    if dirty := git(checkout, *status, *names) if names else []:
         raise OverlayError(
             *(f"{line[3:]}: has uncommitted changes in {checkout}" for line in dirty)
         )
-    made, report = plan_checkout(checkout, root)
-    names = sorted(made.files)
+
+
+def _write(checkout, files):
+    """Write files into a checkout, all of them before the first is moved into place."""
+    names = sorted(files)
     with tempfile.TemporaryDirectory(dir=checkout, prefix=".overlay-") as temporary:
-        # all files are written before the first is moved into place
         for number, name in enumerate(names):
-            (Path(temporary) / str(number)).write_bytes(made.files[name])
+            (Path(temporary) / str(number)).write_bytes(files[name])
         for number, name in enumerate(names):
             path = checkout / name
             path.parent.mkdir(parents=True, exist_ok=True)
             if path.exists():
                 shutil.copymode(path, Path(temporary) / str(number))
             os.replace(Path(temporary) / str(number), path)
-    return names, report
 
 
 def _check_checkout(checkout):
@@ -226,24 +247,14 @@ def _check_checkout(checkout):
         )
 
 
-def _check_not_exported(checkout, root, files):
-    """Refuse a checkout in which a new file of the overlay is already."""
-    for name in files:
-        content, there = (root / name).read_bytes(), checkout / name
-        if content and there.is_file() and there.read_bytes() == content:
-            raise OverlayError(
-                f"{checkout} holds an earlier export ({name}): check out a branch"
-                " without it first"
-            )
-
-
 # commands
 
 
 def run(arguments, root=ROOT):
     """Run a command and return the text that it prints."""
     if arguments.command == "export":
-        names, report = export(_export_folder(arguments), root)
+        chosen = {"topic": arguments.topic, "up_to": arguments.up_to}
+        names, report = export(_export_folder(arguments), root, **chosen)
         written = f"{len(names)} files written to {_export_folder(arguments)}"
         return "\n".join([*report, written, ""])
     if arguments.command in ("check", "diff") and arguments.base:
@@ -323,6 +334,10 @@ def parser():
     command.add_argument(
         "--base", metavar="CHECKOUT", help="the same, as the other commands have it"
     )
+    what = command.add_mutually_exclusive_group()
+    what.add_argument("--topic", metavar="NAME", help="only a topic of dev/topics.toml")
+    what.add_argument("--up-to", metavar="NAME", help="topics up to this one, in order")
+    what.add_argument("--all", action="store_true", help="everything, the default")
     return parser
 
 

@@ -9,7 +9,15 @@ from overlay_base import ROOT, Base, read_text
 from overlay_lock import LOCK, changes, lock_errors, read_lock, report
 from sources import OverlayError, check_syntax
 
-__all__ = ["Plan", "git", "ignored_files", "overlay_files", "plan", "plan_checkout"]
+__all__ = [
+    "Plan",
+    "compare_checkout",
+    "git",
+    "ignored_files",
+    "overlay_files",
+    "plan",
+    "plan_checkout",
+]
 
 
 @dataclass
@@ -156,6 +164,32 @@ def plan_checkout(checkout, root=ROOT):
     OverlayError
         If the code of one of them differs or cannot be merged. It holds the report.
     """
+    made, found, locked = compare_checkout(checkout, root)
+    lines = report(made, locked, found)
+    if made.errors or any(problem.kind != "docstring" for problem in found):
+        raise OverlayError(*made.errors, *lines)
+    return made, lines
+
+
+def compare_checkout(checkout, root=ROOT):
+    """Merge the overlay into a checkout, and compare it with the lock.
+
+    Parameters
+    ----------
+    checkout : `~pathlib.Path`
+        Folder of the checkout.
+    root : `~pathlib.Path`
+        Folder that holds the overlay in ``gammapy/`` and the lock.
+
+    Returns
+    -------
+    plan : `Plan`
+        What could be merged, with errors.
+    found : list of `~overlay_lock.Change`
+        Definitions of the lock that differ.
+    locked : dict
+        The lock, without files that git ignores in the checkout.
+    """
     leave_out = ignored_files(checkout, overlay_files(root))
     locked = {
         (path, name): digest
@@ -163,11 +197,7 @@ def plan_checkout(checkout, root=ROOT):
         if path not in leave_out
     }
     made = _plan_all(Base(checkout), root, leave_out)
-    found = changes(made, locked)
-    lines = report(made, locked, found)
-    if made.errors or any(problem.kind != "docstring" for problem in found):
-        raise OverlayError(*made.errors, *lines)
-    return made, lines
+    return made, changes(made, locked), locked
 
 
 def ignored_files(checkout, files):

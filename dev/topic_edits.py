@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Small edits inside definitions of Gammapy, as ``dev/topics/NAME/edits.toml`` has them.
+"""Small edits inside definitions of Gammapy: ``dev/topics/NAME/edits.toml``.
 
 An edit is a table ``[[edit]]`` with ``file``, ``definition`` (qualified, "" for the
 module) and one of
@@ -7,11 +7,11 @@ module) and one of
 - ``at``, ``action``, ``text``: ``at`` is how a statement begins; the whole statement is
   replaced by the text ("replace"), removed ("delete"), or the text goes above it
   ("before") or below it ("after");
-- ``old``, ``new``: words of one line, and what is there then;
+- ``old``, ``new``: words, and what is there then;
 - ``docstring``: sections that extend the docstring.
 
-Files that are not Python have ``old`` and ``new`` only. ``number`` counts, from 1, where
-there is more than one such place; without it there has to be exactly one.
+Files that are not Python have ``old`` and ``new`` only. ``number`` counts, from 1,
+where there is more than one such place; without it there has to be exactly one.
 """
 
 import ast
@@ -81,7 +81,7 @@ def read_edits(text, name):
             )
         if edit.at is not None and edit.action not in ACTIONS:
             raise OverlayError(
-                f"{name}: edit {number}: action {edit.action!r} is not one of {ACTIONS}."
+                f"{name}: edit {number}: action is not one of {ACTIONS}."
             )
         edits.append(edit)
     return edits
@@ -137,7 +137,9 @@ def _find_definition(tree, edit):
         # A property and its setter share a name; the first is meant.
         found = direct[:1] or found
         if len(found) != 1:
-            raise OverlayError(f"{edit.where}: there are {len(found)} such definitions.")
+            raise OverlayError(
+                f"{edit.where}: there are {len(found)} such definitions."
+            )
         node = found[0]
     return node
 
@@ -155,10 +157,10 @@ def _find_words(text, edit, span):
     start, end = span
     part = text[start:end]
     done = part.count(edit.new) if edit.new else 0
-    if done and edit.old in edit.new:
-        # What is new holds what was there: it counts once for each outcome.
-        if part.count(edit.old) == done * edit.new.count(edit.old):
-            return None, None
+    # What is new may hold what was there.
+    held = done * edit.new.count(edit.old) if done else 0
+    if done and part.count(edit.old) == held > 0:
+        return None, None
     places, at = [], part.find(edit.old)
     while at >= 0:
         places.append(start + at)
@@ -196,7 +198,9 @@ def _edit_statement(source, scope, edit):
     start, end = _span(source, scope)
     statements = _statements(source, scope)
     indents = {node.col_offset for node in statements} if edit.text else ()
-    if any(_indented(edit.text, indent) in source.text[start:end] for indent in indents):
+    if any(
+        _indented(edit.text, indent) in source.text[start:end] for indent in indents
+    ):
         return source.text
     found = [
         node
@@ -237,7 +241,7 @@ def _extend_docstring(source, scope, edit):
         new = docstrings.extend(base, literal, order_of(scope, scope), old.col_offset)
     except docstrings.DocstringError as error:
         messages = [message for _line, message in error.problems]
-        raise OverlayError(*(f"{edit.where}: {message}" for message in messages))
+        raise OverlayError(*(f"{edit.where}: {text}" for text in messages)) from None
     lines = source.lines
     start, end = old.lineno - 1, old.end_lineno
     text = f"{' ' * old.col_offset}{new}{source.rest(old)}"

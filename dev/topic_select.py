@@ -81,7 +81,9 @@ def _without_unused_names(text, path):
     lines = list(source.lines)
     for node in tree.body:
         if isinstance(node, IMPORTS):
-            names = [a for a in node.names if _bound(a) in used or path.endswith("t__.py")]
+            names = [
+                a for a in node.names if _bound(a) in used or path.endswith("t__.py")
+            ]
             if len(names) < len(node.names):
                 _rewrite(lines, node, names)
     for definition in definitions(source, tree):

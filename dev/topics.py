@@ -71,7 +71,9 @@ def read_topics(path=ROOT / "dev" / "topics.toml"):
             raise ValueError(f"{path.name}: {entry.get('name')!r}: {error}") from None
         before = [other.name for other in topics]
         if topic.kind not in KINDS:
-            raise ValueError(f"{path.name}: {topic.name!r}: kind is not one of {KINDS}.")
+            raise ValueError(
+                f"{path.name}: {topic.name!r}: kind is not one of {KINDS}."
+            )
         if topic.name in before:
             raise ValueError(f"{path.name}: there are two topics {topic.name!r}.")
         missing = set(topic.needs) - set(before)
