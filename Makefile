@@ -7,7 +7,7 @@ PAGES = $(wildcard docs/user-guide/make_*_pictures.py)
 TEST_ENV = MPLBACKEND=agg OMP_NUM_THREADS=1
 
 .DEFAULT_GOAL = help
-.PHONY: help venv merge demo docs test test-slow test-upstream bench lint format clean
+.PHONY: help venv merge demo docs test test-slow test-upstream upstream bench lint format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -38,6 +38,9 @@ test-slow: merge ## run the statistical and long tests too
 
 test-upstream: merge ## run Gammapy 2.1's own tests of the touched subpackages on the fork
 	@$(TEST_ENV) $(PY) dev/test_upstream.py -n 2
+
+upstream: merge ## prove the topics on Gammapy 2.1, and on a checkout: CHECKOUT=..., TOPIC=... (an hour)
+	@$(TEST_ENV) $(PY) dev/upstream.py $(if $(CHECKOUT),--checkout $(CHECKOUT)) $(if $(TOPIC),--topic $(TOPIC))
 
 bench: merge ## measure time and memory against Gammapy 2.1; write the tables of docs (an hour)
 	@$(TEST_ENV) $(PY) dev/bench/speed.py

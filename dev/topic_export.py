@@ -153,6 +153,8 @@ def plan_topic(topic, checkout, root=ROOT, *, topics=None, earlier=None):
             if mapped != material:
                 plan.report.append(f"rewritten for this revision: {difference.what}")
             material = mapped
+            if topic.name in difference.topics:
+                plan.report.append(f"look at this: {difference.what}")
     errors = []
     private = read_private_names(root)
     for name, text in material.texts.items():
@@ -330,7 +332,7 @@ def with_marker(text, marker):
 # everything
 
 
-def plan_topics(topics, checkout, root=ROOT):
+def plan_topics(topics, checkout, root=ROOT, *, earlier=None):
     """What several topics change in a checkout, one after another.
 
     Parameters
@@ -341,13 +343,15 @@ def plan_topics(topics, checkout, root=ROOT):
         Folder of the checkout.
     root : `~pathlib.Path`
         Folder of the repository.
+    earlier : dict, optional
+        Content of files that are to be written before. Default is None.
 
     Returns
     -------
     plans : list of `TopicPlan`
         Each on top of those before it.
     """
-    files, plans = {}, []
+    files, plans = dict(earlier or {}), []
     for topic in topics:
         plan = plan_topic(topic, checkout, root, earlier=files)
         files |= plan.files

@@ -68,6 +68,8 @@ class Difference:
     pattern: str = ""
     new: str = ""
     files: str = "*"
+    #: topics whose author has to look, where words do not do
+    topics: tuple = ()
 
     def is_in(self, checkout):
         """Whether a checkout has it."""
