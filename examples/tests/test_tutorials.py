@@ -193,4 +193,9 @@ def test_from_fermipy(run):
     assert len(names["flux_points"].nuisance) == 3
     assert names["nuisance"]["delta_loglike"].max() == 0
     assert_allclose(names["nuisance"]["delta_loglike"][[0, -1]], -2, atol=0.2)
+    spots = names["spots"]
+    assert spots.positions[0].separation(names["source"].position).deg < 0.1
+    assert spots.table["p_global"][0] < 1e-6 and names["ps_map"].is_bad
+    assert not names["goodness"].is_bad
+    assert_allclose(np.diag(names["matrix"]), 1)
     assert len(plt.get_fignums()) == 4
