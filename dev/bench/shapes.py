@@ -75,7 +75,7 @@ LINES = (
     Line(
         "points", f"Flux points, {len(EDGES) - 1} bins, spectra and norms refitted", 50
     ),
-    Line("runs", f"{N_RUNS} runs with a norm each, the sources in common"),
+    Line("runs", f"{N_RUNS} observations with a norm each and common sources"),
 )
 
 
@@ -366,9 +366,9 @@ def render(measured, reference):
     if "runs" in known:
         own = known["runs"]
         text += (
-            f"\nThe {N_RUNS} runs have {own['n_free']} free parameters together; the "
-            f"datasets take {own['megabytes_datasets']:.0f} MB of memory\nand the fit "
-            f"{own['megabytes']:.0f} MB more.\n"
+            f"\nThe {N_RUNS} observations have {own['n_free']} free parameters "
+            f"together; the datasets take {own['megabytes_datasets']:.0f} MB of memory"
+            f"\nand the fit {own['megabytes']:.0f} MB more.\n"
         )
     if "fit" in known:
         found = known["fit"]["agreement"]
