@@ -49,7 +49,7 @@ def ruff(tree, plan):
 
 
 def unformatted(tree, plan):
-    """Files that ruff would lay out anew, but not without the plan.
+    """Files that ruff would lay out again, but not without the plan.
 
     Parameters
     ----------
