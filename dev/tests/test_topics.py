@@ -13,7 +13,7 @@ FILES = [path.relative_to(OVERLAY).as_posix() for path in OVERLAY.rglob("*.py")]
 def test_every_file_has_a_topic():
     topics = read_topics()
     found = {file: topic_of(file, topics) for file in FILES}
-    assert set(found.values()) == {topic.name for topic in topics}
+    assert set(found.values()) == {topic.name for topic in topics if topic.files}
 
 
 @pytest.mark.parametrize(
