@@ -19,7 +19,7 @@ def test_every_file_has_a_topic():
 @pytest.mark.parametrize(
     ("file", "name"),
     [
-        ("stats/weighted_poisson.py", "significance"),
+        ("stats/weighted_poisson.py", "residuals-weighted"),
         ("modeling/tests/test_scans.py", "nuisance"),
         ("modeling/tests/test_newton.py", "norm-fits"),
         ("datasets/tests/test_evaluator.py", "evaluators"),

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.polynomial.polynomial import polyder, polyval
 from scipy.interpolate import CubicSpline
 from scipy.special import gammaln, log_ndtr, ndtri_exp
-from gammapy.utils.arguments import check_array
+from gammapy.utils.array import check_array
 
 __all__ = ["deviation_log_p", "log_p_to_sigma"]
 

@@ -21,7 +21,8 @@ import numpy as np
 from numpy.polynomial.polynomial import polyval
 from scipy.special import gammaln, kl_div, xlogy
 from scipy.stats import pearson3
-from gammapy.utils.arguments import check_array, check_broadcast, check_integer
+from gammapy.utils.arguments import check_integer
+from gammapy.utils.array import check_array, check_broadcast
 from .fit_statistics import wstat
 
 __all__ = [

@@ -13,11 +13,10 @@ With n the counts and m the predicted counts of a bin, the methods are
 The significance is the square root of the likelihood ratio of the saturated model
 and the model, for Poisson counts (Cash 1979, ApJ 228, 939, eq. 7, with the model
 fixed). For on-off data it is the one of Li & Ma (1983, ApJ 272, 317, eq. 17), with
-the signal of the model instead of none. Off counts of several alphas have functions of
-their own, in `gammapy.stats.on_off_profile`.
+the signal of the model instead of none.
 """
 
-from gammapy.utils.arguments import did_you_mean, show
+from gammapy.utils.messages import did_you_mean, show
 from .residual_methods import METHODS
 from .significance import broadcast_floats, compute_sqrt_ts, compute_sqrt_ts_on_off
 
@@ -100,9 +99,8 @@ def compute_residual_errors(counts, npred, method="diff", *, variance=None, stat
         are then those of the counts that have this relative variance.
         Default is None.
     stat : object with methods ``compute_errn`` and ``compute_errp``
-        Statistic to take the errors from, `~gammapy.stats.WStatCountsStatistic` or
-        `~gammapy.stats.on_off_profile.OnOffProfile`. Default is Cash of counts and
-        model.
+        Statistic to take the errors from, for instance
+        `~gammapy.stats.WStatCountsStatistic`. Default is Cash of counts and model.
 
     Returns
     -------

@@ -3,7 +3,7 @@
 
 import logging
 import numpy as np
-from gammapy.utils.arguments import check_array, check_broadcast
+from gammapy.utils.array import check_array, check_broadcast
 from .counts_statistic import WStatCountsStatistic
 
 __all__ = []
@@ -21,8 +21,7 @@ def compute_sqrt_ts(counts, npred, *, variance=None):
     variance : `~numpy.ndarray` or array_like, optional
         Variance of ``counts`` under the model, when it is not ``npred``. The
         likelihood ratio is scaled by ``npred / variance``, so that the result keeps
-        the width 1, but not the tails of N(0, 1): with the weights at hand take
-        `~gammapy.stats.weighted_poisson.compute_sqrt_ts_weighted`. Default is None.
+        the width 1, but not the tails of N(0, 1). Default is None.
 
     Returns
     -------

@@ -62,7 +62,8 @@ def compute_sqrt_ts_weighted(weighted_counts, weights, npred):
     """Significance of weighted sums of counts.
 
     It is r* of `gammapy.stats.weighted_poisson`, and `compute_sqrt_ts` of the plain
-    counts where all weights that are not 0 are equal.
+    counts where all weights that are not 0 are equal. Unlike `compute_sqrt_ts` with a
+    ``variance``, it has the tails of N(0, 1).
 
     Parameters
     ----------

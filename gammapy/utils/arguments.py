@@ -6,7 +6,6 @@ A value of the wrong kind is a TypeError, one that is out of range a ValueError;
 parsed, such as a quantity, is a ValueError in both cases, as pydantic wants it.
 """
 
-import difflib
 import functools
 import inspect
 from collections.abc import Mapping
@@ -14,79 +13,12 @@ from numbers import Integral, Real
 import numpy as np
 import astropy.units as u
 from gammapy.utils import parallel
+from .messages import did_you_mean, listed, show
 
 __all__ = []
 
-# Longest text of a value in a message.
-N_CHARACTERS = 120
-
 #: By unit what such a quantity is, with an example.
 KINDS = {"TeV": "an energy such as '1 TeV'", "deg": "an angle such as '0.1 deg'"}
-
-
-def show(value):
-    """Text of a value on one line; of an object that has no text of its own the class.
-
-    Parameters
-    ----------
-    value : object
-        Value.
-
-    Returns
-    -------
-    text : str
-        Text for a message.
-
-    Examples
-    --------
-    >>> from gammapy.utils.arguments import show
-    >>> show("0.1 deg"), show(object())
-    ("'0.1 deg'", 'a object')
-    """
-    if isinstance(value, np.generic):
-        value = value.item()
-    is_plain = type(value).__repr__ is not object.__repr__
-    text = repr(value) if is_plain else f"a {value.__class__.__name__}"
-    if isinstance(value, u.Quantity):
-        text = str(value)
-    text = " ".join(text.split())
-    if "object at 0x" in text or len(text) > N_CHARACTERS:
-        text = f"a {value.__class__.__name__}"
-    return text
-
-
-def listed(names):
-    """Text of names, quoted and separated by commas."""
-    return ", ".join(map(repr, names))
-
-
-def did_you_mean(name, known):
-    """Hint at the name that a misspelt one is likely to be, "" without one.
-
-    Parameters
-    ----------
-    name : str
-        What was given.
-    known : list of str
-        Names that there are.
-
-    Returns
-    -------
-    hint : str
-        Text such as ", did you mean 'correlation_radius'".
-
-    Examples
-    --------
-    >>> from gammapy.utils.arguments import did_you_mean
-    >>> did_you_mean("radius", ["kernel", "correlation_radius"])
-    ", did you mean 'correlation_radius'"
-    """
-    known, name = [name for name in known if isinstance(name, str)], str(name)
-    lower = {name.lower(): name for name in known}
-    close = difflib.get_close_matches(name.lower(), lower, n=1)
-    # A word of a longer name is far from it by the number of letters.
-    close += [word for word in lower if name.lower() in word.split("_")]
-    return f", did you mean {lower[close[0]]!r}" if close else ""
 
 
 def check_options(function, options, known):
@@ -282,42 +214,6 @@ def check_n_jobs(n_jobs, parallel_backend=None):
     if n_jobs is None:
         return parallel.N_JOBS_DEFAULT
     return check_integer("n_jobs", n_jobs, expected="a number of processes")
-
-
-def check_array(name, values):
-    """Values as an array of floats; a TypeError when they are no plain numbers.
-
-    Parameters
-    ----------
-    name : str
-        Argument.
-    values : array_like
-        Values without a unit.
-
-    Returns
-    -------
-    array : `~numpy.ndarray`
-        Array.
-    """
-    unit = getattr(values, "unit", None)
-    try:
-        array = None if unit not in (None, "") else np.asarray(values)
-    except ValueError:  # lists of different lengths
-        array = None
-    if array is None or array.dtype.kind not in "biuf":
-        raise TypeError(f"{name}: expected numbers without a unit, got {show(values)}.")
-    return array.astype(float, copy=False)
-
-
-def check_broadcast(**arrays):
-    """Raise a ValueError that names arrays of shapes that do not broadcast."""
-    try:
-        np.broadcast_shapes(*(array.shape for array in arrays.values()))
-    except ValueError:
-        shapes = ", ".join(str(array.shape) for array in arrays.values())
-        raise ValueError(
-            f"{', '.join(arrays)}: expected shapes that broadcast, got {shapes}."
-        ) from None
 
 
 def parse_quantity(name, value, unit):

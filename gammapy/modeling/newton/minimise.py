@@ -5,13 +5,13 @@ import numpy as np
 from scipy.sparse import diags
 import astropy.units as u
 from gammapy.utils.arguments import (
-    check_array,
     check_bool,
     check_integer,
     check_mapping,
     check_type,
     show,
 )
+from gammapy.utils.array import check_array
 from .errors import covariance_of
 from .feasible import find_feasible
 from .kinks import kink_minimum
