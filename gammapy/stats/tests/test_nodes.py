@@ -31,9 +31,7 @@ def test_nodes(footprint, n_sigma):
     assert nodes.weights.size < 15
     npred_nodes = nodes.kernels(weights) @ npred.T
     sums = sums_of(weights, npred, n_sigma)
-    sqrt_ts, error = nodes.solve(
-        sums, npred @ weights, npred_nodes, npred.sum(axis=-1)
-    )
+    sqrt_ts, error = nodes.solve(sums, npred @ weights, npred_nodes, npred.sum(axis=-1))
     expected = compute_sqrt_ts_weighted(sums, weights, npred)
     trusted = error < ERROR_MAX
     assert trusted.mean() > 0.6

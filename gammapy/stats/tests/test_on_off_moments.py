@@ -55,7 +55,7 @@ def test_significance_is_that_of_all_groups(name, mean):
 
 def test_without_off_counts_the_range_is_left():
     k, alpha = np.zeros((1, 2)), np.array([[0.5, 0.1]])
-    moments, (counts_off, few_alpha) = groups_of(k, alpha)
+    _moments, (counts_off, few_alpha) = groups_of(k, alpha)
     assert counts_off.sum() == 0
     sqrt_ts = compute_sqrt_ts_on_off_groups(5, counts_off, few_alpha, 0)
     assert_allclose(sqrt_ts, (10 * np.log(3)) ** 0.5)
