@@ -40,7 +40,7 @@ test-upstream: merge ## run Gammapy 2.1's own tests of the touched subpackages o
 	@$(TEST_ENV) $(PY) dev/test_upstream.py -n 2
 
 upstream: merge ## prove the topics on Gammapy 2.1, and on a checkout: CHECKOUT=..., TOPIC=... (an hour)
-	@$(TEST_ENV) $(PY) dev/upstream.py $(if $(CHECKOUT),--checkout $(CHECKOUT)) $(if $(TOPIC),--topic $(TOPIC))
+	@$(TEST_ENV) $(PY) dev/upstream.py $(if $(CHECKOUT),--checkout $(CHECKOUT)) $(if $(PYTHON),--python $(PYTHON)) $(if $(TOPIC),--topic $(TOPIC))
 
 bench: merge ## measure time and memory against Gammapy 2.1; write the tables of docs (an hour)
 	@$(TEST_ENV) $(PY) dev/bench/speed.py

@@ -238,6 +238,7 @@ def main(argv=None):
     """Prove topics, and write the table."""
     parser = argparse.ArgumentParser(description="Prove topics on Gammapy.")
     parser.add_argument("--checkout", help="git repository of a later revision")
+    parser.add_argument("--python", help="interpreter for it, Python >= 3.12")
     parser.add_argument("--topic", help="only this topic is tested")
     parser.add_argument("--quick", action="store_true", help="no tests of packages")
     arguments = parser.parse_args(argv)
@@ -245,7 +246,7 @@ def main(argv=None):
     chosen = chosen_topics(topics, ROOT)
     trees = [release_tree]
     if arguments.checkout:
-        trees.append(lambda: checkout_tree(arguments.checkout))
+        trees.append(lambda: checkout_tree(arguments.checkout, arguments.python))
     status = 0
     for make in trees:
         status |= _prove_all(make(), chosen, topics, arguments)
