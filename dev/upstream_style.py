@@ -2,6 +2,7 @@
 """What ruff says of a topic in a tree of Gammapy."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,9 @@ __all__ = ["ruff", "unformatted"]
 
 #: Rules of the main branch, which the release does not have yet.
 RULES = ROOT / "dev" / "topics" / "ruff.toml"
+#: What ruff checked by default when the release was made, whose configuration has no
+#: list of its own. Later versions check more.
+DEFAULT = ("--select", "E4,E7,E9,F")
 
 
 def ruff(tree, plan):
@@ -35,6 +39,9 @@ def ruff(tree, plan):
     for config in ("pyproject.toml", RULES):
         command = [sys.executable, "-m", "ruff", "check", "--no-cache", "--config"]
         command += [str(config), "--output-format", "json", *files]
+        text = (tree.folder / config).read_text(encoding="utf-8")
+        if not re.search(r"^select\b", text, re.M):
+            command += DEFAULT
         result = subprocess.run(
             command, cwd=tree.folder, capture_output=True, text=True
         )

@@ -65,23 +65,27 @@ class Tree:
         ).stdout.strip()
 
 
-def release_tree():
+def release_tree(folder=FOLDER / f"v{VERSION}"):
     """The release, unpacked from its source distribution.
+
+    Parameters
+    ----------
+    folder : `~pathlib.Path`, optional
+        Where to; what is there is replaced. Default is below ``build/upstream``.
 
     Returns
     -------
     tree : `Tree`
         The tree, in which nothing was changed.
     """
-    folder = FOLDER / f"v{VERSION}"
     archive = ROOT / "build" / "sdist" / f"gammapy-{VERSION}.tar.gz"
     if not archive.is_file():
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
         command += ["--no-binary", "gammapy", "--dest", str(archive.parent)]
         subprocess.run([*command, f"gammapy=={VERSION}"], check=True)
     shutil.rmtree(folder, ignore_errors=True)
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=FOLDER) as temporary:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
         with tarfile.open(archive) as tar:
             tar.extractall(temporary, filter="data")
         (Path(temporary) / f"gammapy-{VERSION}").rename(folder)
@@ -169,7 +173,7 @@ def run_tests(tree, names, *, jobs=0):
     seconds : float
         What the tests took, summed.
     """
-    report = FOLDER / f"{tree.name}.xml"
+    report = tree.folder.with_name(f"{tree.folder.name}.xml")
     report.unlink(missing_ok=True)
     command = [tree.python, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     command += [f"--junitxml={report}", *(["-n", str(jobs)] if jobs else []), *names]
