@@ -2,6 +2,7 @@
 from .steps import (
     ExclusionMaskWorkflowStep,
     ObservationGroupsWorkflowStep,
+    ReportWorkflowStep,
     ResidualsWorkflowStep,
     WriteWorkflowStep,
 )
@@ -12,6 +13,7 @@ WORKFLOW_STEP_REGISTRY = Registry(
         ObservationGroupsWorkflowStep,
         ExclusionMaskWorkflowStep,
         ResidualsWorkflowStep,
+        ReportWorkflowStep,
         WriteWorkflowStep,
     ]
 )

@@ -11,7 +11,8 @@ from gammapy.analysis.session import run_fit
 from gammapy.diagnostics.tests.history_fields import spectra
 from gammapy.modeling import Fit
 from gammapy.utils.testing import check_bad_input
-from gammapy.workflow import Workflow, WorkflowConfig
+from gammapy.workflow import WORKFLOW_STEP_REGISTRY, Workflow, WorkflowConfig
+from gammapy.workflow.config import WorkflowStepEnum
 
 CONFIGS = [AnalysisConfig, WorkflowConfig]
 
@@ -83,11 +84,37 @@ def test_step_of_both():
     one.run_fit()
     assert one.get_report() is one.report and one.report.level == "good"
     assert one.report.findings[0]["section"] == "parameters"
-    assert "report" in [step.value for step in _steps()]
-    assert Workflow.report is None and callable(Workflow.get_report)
 
 
-def _steps():
-    from gammapy.workflow.config import WorkflowStepEnum
+def test_workflow_reads_datasets_and_reports(tmp_path):
+    datasets = spectra()
+    for par in datasets.models.parameters:
+        par.frozen = par.name != "norm"
+    Fit("newton").run(datasets)
+    paths = [tmp_path / name for name in ("datasets.yaml", "models.yaml")]
+    datasets.write(paths[0], filename_models=paths[1])
+    config = WorkflowConfig.from_yaml(
+        f"""
+        general:
+            outdir: {tmp_path}
+            datasets_file: {paths[0]}
+            models_file: {paths[1]}
+            steps: [data-selection, fit, report, write]
+            overwrite: [false]
+        report: {{n_toys: 0, sections: [parameters]}}
+        """
+    )
+    workflow = Workflow(config)
+    workflow.run()
+    data = json.loads((tmp_path / "report.json").read_text())
+    assert workflow.report.level == data["level"] == "good"
+    stat = data["sections"]["parameters"]["fit"]["stat"]
+    assert stat == pytest.approx(datasets.stat_sum())
+    # The same once more, by its method.
+    workflow.report = None
+    assert workflow.get_report() is workflow.report
 
-    return list(WorkflowStepEnum)
+
+@pytest.mark.parametrize("step", WorkflowStepEnum)
+def test_steps_of_the_configuration_exist(step):
+    assert WORKFLOW_STEP_REGISTRY.get_cls(step.value).tag == step.value
