@@ -24,6 +24,7 @@ IMAGES = ROOT / "docs" / "images"
 sys.path.append(str(ROOT / "examples"))
 
 import hess_runs  # noqa: E402
+import j1702_files  # noqa: E402
 import j1702_scene  # noqa: E402
 from gammapy.diagnostics import GoodnessOfFitEstimator  # noqa: E402
 from gammapy.modeling import Fit  # noqa: E402
@@ -108,6 +109,8 @@ def main(argv=None):
     if args.pictures:
         report = j1702_report(missing=MISSING)
         take_picture(report, IMAGES / "report_j1702.png", height=640)
+        report = FitReport(j1702_files.make_fit())
+        take_picture(report, IMAGES / "five_minutes_report.png", height=610)
         report = msh1552_report()
         take_picture(report, IMAGES / "report_msh1552.png")
         take_picture(report, IMAGES / "report_msh1552_maps.png", top=2100)

@@ -1,9 +1,12 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 import os
+import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 import pytest
 import matplotlib.pyplot as plt
+import gammapy
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "docs" / "user-guide"))
@@ -104,6 +107,78 @@ def test_without_data(page, monkeypatch, capsys, data):
         monkeypatch.setenv("GAMMAPY_DATA", data)
     assert pages.main(page, ["--check"]) == 0
     assert "line 18: the rest needs $GAMMAPY_DATA" in capsys.readouterr().out
+
+
+FILES = """\
+.. code-block:: yaml
+    :caption: settings.yaml
+
+    a: 1
+
+.. code-block:: python
+
+    from pathlib import Path
+
+    print(Path("settings.yaml").read_text() + Path("given.txt").read_text())
+
+.. code-block:: text
+    :class: wrap
+
+    a: 1
+    given
+
+.. code-block:: console
+
+    $ gammapy history history \\
+        --notes
+
+.. code-block:: text
+
+    step: a note
+"""
+
+
+@pytest.fixture
+def commands(monkeypatch):
+    """Arguments of the commands that ran; each prints a note, and fails for "no"."""
+    ran = []
+
+    def run(command, **options):
+        ran.append(command[len(pages.GAMMAPY) :])
+        failed = "no" in command
+        return SimpleNamespace(
+            returncode=int(failed), stdout="step: a note\n", stderr="No such file\n"
+        )
+
+    monkeypatch.setattr(pages.subprocess, "run", run)
+    return ran
+
+
+def test_files_and_commands(page, commands, capsys):
+    page.write_text(FILES)
+    folders = []
+
+    def setup(folder):
+        folders.append(folder)
+        (folder / "given.txt").write_text("given")
+
+    assert pages.main(page, ["--check"], setup=setup) == 0, capsys.readouterr().out
+    assert commands == [["history", "history", "--notes"]]
+    assert Path.cwd() == ROOT and not folders[0].exists()
+
+
+def test_bad_commands(page, commands):
+    page.write_text(FILES.replace("history history", "history no"))
+    with pytest.raises(RuntimeError, match="gammapy history no.*: No such file"):
+        pages.main(page, [], setup=lambda folder: (folder / "given.txt").touch())
+    page.write_text(FILES.replace("$ gammapy", "$ rm"))
+    with pytest.raises(ValueError, match="has '. gammapy ...', got '. rm history"):
+        pages.main(page, [], setup=lambda folder: (folder / "given.txt").touch())
+
+
+def test_gammapy_is_the_command():
+    run = subprocess.run([*pages.GAMMAPY, "--version"], capture_output=True, text=True)
+    assert run.returncode == 0 and gammapy.__version__ in run.stdout
 
 
 def test_error_in_page(page):

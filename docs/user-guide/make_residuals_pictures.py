@@ -6,7 +6,7 @@ The picture of simulated noise is drawn here, all others by the blocks of the pa
 
 import sys
 from pathlib import Path
-from pages import main
+from pages import ROOT, main
 import numpy as np
 from scipy.stats import norm, poisson
 import astropy.units as u
@@ -14,6 +14,9 @@ import matplotlib.pyplot as plt
 from gammapy.datasets import MapDataset, SpatialResiduals
 from gammapy.maps import Map, MapAxis, WcsGeom
 from gammapy.stats.residuals import compute_residuals
+
+sys.path.append(str(ROOT / "examples"))
+import j1702_files  # noqa: E402
 
 PAGE = Path(__file__).with_name("residuals.rst")
 
@@ -94,4 +97,4 @@ def plot_noise_panel(mu, method, values, ax):
 PICTURES = {"residuals_noise.png": plot_noise}
 
 if __name__ == "__main__":
-    sys.exit(main(PAGE, pictures=PICTURES))
+    sys.exit(main(PAGE, pictures=PICTURES, setup=j1702_files.write_field))

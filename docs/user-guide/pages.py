@@ -12,6 +12,10 @@ follows a block is the figure that the block drew. A script with the page's name
 
 The exit status is 1 when the page quotes something else than what was printed. Blocks
 from the first on that reads ``$GAMMAPY_DATA`` are left out when that is not there.
+
+Blocks of the kind ``console`` have commands of gammapy after ``$``, which run in a
+process of their own. A block of the kind ``yaml`` with a caption is written to the file
+of that name.
 """
 
 import argparse
@@ -19,9 +23,12 @@ import difflib
 import io
 import os
 import re
+import shlex
+import subprocess
+import sys
 import tempfile
 import textwrap
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from PIL import Image
 import matplotlib
@@ -32,9 +39,10 @@ __all__ = ["main", "run_page"]
 ROOT = Path(__file__).resolve().parents[2]
 DPI = 100
 
-# A Python or text block with its indented lines, or the path of an image.
+# A block with its options and its indented lines, or the path of an image.
 PART = re.compile(
-    r"^(?P<indent> *)\.\. code-block:: (?P<kind>python|text)\n\n"
+    r"^(?P<indent> *)\.\. code-block:: (?P<kind>python|text|console|yaml)\n"
+    r"(?: +:caption: (?P<caption>.+)\n| +:class: .+\n)*\n"
     r"(?P<block>(?:(?:(?P=indent) {4}.*)?\n)+)"
     r"|^ *\.\. image:: (?P<image>.+)$",
     re.MULTILINE,
@@ -45,8 +53,11 @@ NUMBER = re.compile(r"[-+]?\d+(?:\.(?P<decimals>\d*))?(?:e(?P<exponent>[-+]\d+))
 #: Units of the last digit by which another processor may round a number.
 N_UNITS = 2
 
+#: The command gammapy of the installation that runs the page.
+GAMMAPY = (sys.executable, "-c", "from gammapy.scripts.main import cli; cli()")
 
-def main(page, argv=None, *, pictures=None):
+
+def main(page, argv=None, *, pictures=None, setup=None):
     """Run the page from the command line of its script.
 
     Parameters
@@ -58,13 +69,17 @@ def main(page, argv=None, *, pictures=None):
     pictures : dict, optional
         Functions that draw the pictures that no block draws, by the name of the file.
         Default is None.
+    setup : callable, optional
+        Makes the files that the page reads. It is called with the folder, a temporary
+        one, in which the code runs. Default is None: the code runs in the root of the
+        repository.
 
     Returns
     -------
     status : int
         Exit status.
     """
-    page = Path(page)
+    page = Path(page).resolve()
     parser = argparse.ArgumentParser(description=f"Run the code of {page.name}.")
     options = parser.add_mutually_exclusive_group()
     text = "only compare what the page quotes, write no pictures"
@@ -72,16 +87,32 @@ def main(page, argv=None, *, pictures=None):
     text = "write what was printed into the page"
     options.add_argument("--update", action="store_true", help=text)
     arguments = parser.parse_args(argv)
-    os.chdir(ROOT)
     matplotlib.use("agg")
     save = close if arguments.check else save_picture
-    text, n_stale = run_page(page, save, pictures=pictures, exact=arguments.update)
+    with work_folder(setup):
+        text, n_stale = run_page(page, save, pictures=pictures, exact=arguments.update)
     if arguments.update:
         page.write_text(text, encoding="utf-8")
     elif n_stale:
         print(f"{page.name}: {n_stale} quoted outputs are out of date, see --update")
         return 1
     return 0
+
+
+@contextmanager
+def work_folder(setup=None):
+    """Context in a temporary folder with files, or in the root of the repository."""
+    os.chdir(ROOT)
+    if setup is None:
+        yield
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        setup(Path(folder))
+        os.chdir(folder)
+        try:
+            yield
+        finally:
+            os.chdir(ROOT)
 
 
 def run_page(page, save, *, pictures=None, exact=False):
@@ -120,10 +151,17 @@ def run_page(page, save, *, pictures=None, exact=False):
                 stale.append((part.span("block"), printed, part["indent"] + " " * 4))
             printed = ""
             continue
+        if part["kind"] == "yaml":
+            if part["caption"]:
+                Path(part["caption"]).write_text(f"{block}\n", encoding="utf-8")
+            continue
         if "$GAMMAPY_DATA" in block and not has_data():
             print(f"--- {where}: the rest needs $GAMMAPY_DATA, and is left out")
             break
         print(f"--- {where}", flush=True)
+        if part["kind"] == "console":
+            printed = run_commands(block)
+            continue
         # Log lines and progress bars are for users who run the blocks one by one.
         with redirect_stderr(io.StringIO()), redirect_stdout(io.StringIO()) as output:
             exec(compile(block, f"{page}, block in {where}", "exec"), names)
@@ -133,6 +171,22 @@ def run_page(page, save, *, pictures=None, exact=False):
         end = start + len(text[start:end].rstrip())
         text = text[:start] + textwrap.indent("\n".join(lines), indent) + text[end:]
     return text, len(stale)
+
+
+def run_commands(block):
+    """Run the commands of a console block and return what they print."""
+    printed = []
+    for line in block.replace("\\\n", " ").splitlines():
+        prompt, *command = shlex.split(line)
+        if prompt != "$" or command[:1] != ["gammapy"]:
+            raise ValueError(f"A console block has '$ gammapy ...', got {line!r}.")
+        # Log lines and progress bars are left out, as those of Python are.
+        command = [*GAMMAPY, *command[1:]]
+        run = subprocess.run(command, capture_output=True, text=True, check=False)
+        if run.returncode:
+            raise RuntimeError(f"{line}: {run.stderr.strip()}")
+        printed.append(run.stdout)
+    return "".join(printed)
 
 
 def has_data():
