@@ -7,7 +7,6 @@ The site needs nothing from the network, neither to be built nor to be read.
 import builtins
 import importlib
 import inspect
-import os
 import pkgutil
 import re
 import warnings
@@ -15,11 +14,15 @@ from functools import cache
 from pathlib import Path
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
+from sphinx.util import logging
 from sphinx.util.nodes import make_refnode
 import gammapy
 from docs_api import public_entries, write_pages
+from recorded import FOLDER, Record, find_index, insert
 
 __all__ = ["setup"]
+
+logger = logging.getLogger(__name__)
 
 #: Labels and pages in the documentation of Gammapy that docstrings of 2.1 refer to.
 UPSTREAM_LABELS = (
@@ -36,8 +39,11 @@ UPSTREAM_NAMES = (
     "AdaptiveRingBackgroundEstimator",
 )
 
-#: Tutorial that reads real events.
+#: Tutorial that runs on real events alone.
 NEEDS_DATA = "hess_dr1"
+
+#: Tutorials with results of real events, of which there are records.
+RECORDED = (NEEDS_DATA, "next_step")
 
 ORDER = (
     "residuals_3d",
@@ -47,14 +53,6 @@ ORDER = (
     "fast_norm_fits",
     "from_fermipy",
 )
-
-NO_DATA = """
-.. note::
-
-   The page was built without ``$GAMMAPY_DATA``: its code did not run, so outputs and
-   figures are missing.
-
-"""
 
 
 def setup(app):
@@ -66,7 +64,7 @@ def setup(app):
     # before numpydoc, which has the priority 500
     app.connect("autodoc-process-docstring", mend_docstring, priority=400)
     app.connect("missing-reference", resolve_elsewhere)
-    app.connect("source-read", note_missing_data)
+    app.connect("source-read", show_records)
     app.connect("source-read", fill_index)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -86,15 +84,14 @@ def fill_index(app, docname, source):
 # --- tutorials -------------------------------------------------------------
 
 
-def has_data():
-    """Whether the data of the tutorials are there."""
-    folder = Path(os.environ.get("GAMMAPY_DATA", ""), "hess-dl3-dr1")
-    return "GAMMAPY_DATA" in os.environ and folder.is_dir()
-
-
 def tutorials_to_run():
     """Regular expression for the files of the tutorials that can run here."""
-    return r"\.py$" if has_data() else rf"^(?!.*{NEEDS_DATA}).*\.py$"
+    return r"\.py$" if find_index() else rf"^(?!.*{NEEDS_DATA}).*\.py$"
+
+
+def default_thumbnail():
+    """Recorded picture, for a tutorial that cannot run here."""
+    return str(FOLDER / f"{NEEDS_DATA}_3.png")
 
 
 def tutorial_key(name):
@@ -103,10 +100,17 @@ def tutorial_key(name):
     return (ORDER.index(stem) if stem in ORDER else len(ORDER), stem)
 
 
-def note_missing_data(app, docname, source):
-    """Say at the top of the tutorial that could not run why it has no figures."""
-    if docname == f"tutorials/{NEEDS_DATA}" and not has_data():
-        source[0] = NO_DATA + source[0]
+def show_records(app, docname, source):
+    """Show in a tutorial what was recorded with the data, where there are none here."""
+    folder, _, name = docname.rpartition("/")
+    if folder != "tutorials" or name not in RECORDED or find_index():
+        return
+    record = Record(name)
+    problems = record.problems()
+    for problem in problems:
+        logger.warning(problem, location=docname)
+    if not problems:
+        source[0] = insert(source[0], record)
 
 
 # --- formulas --------------------------------------------------------------

@@ -72,6 +72,7 @@ if any(TUTORIALS.glob("*.py")):
         "examples_dirs": [str(TUTORIALS)],
         "gallery_dirs": ["tutorials"],
         "filename_pattern": docs_sphinx.tutorials_to_run(),
+        "default_thumb_file": docs_sphinx.default_thumbnail(),
         "within_subsection_order": "docs_sphinx.tutorial_key",
         "abort_on_example_error": True,
         "download_all_examples": False,

@@ -4,8 +4,8 @@
     python docs/make_reports.py FOLDER        reports of the J1702 scene
     python docs/make_reports.py --pictures    pictures of reports for the user guide
 
-`make docs` makes the former. Pictures need Chromium, and one of them
-``$GAMMAPY_DATA/hess-dl3-dr1``.
+`make docs` makes the former. Pictures need Chromium, and those of real events
+``$GAMMAPY_DATA/hess-dl3-dr1``; they and their page have the date and the data release.
 """
 
 import argparse
@@ -16,16 +16,18 @@ import tempfile
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
-from PIL import Image
+from PIL import Image, PngImagePlugin
 import matplotlib
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs" / "images"
-sys.path.append(str(ROOT / "examples"))
+PAGE = ROOT / "docs" / "user-guide" / "report.rst"
+sys.path += [str(ROOT / "examples"), str(ROOT / "dev")]
 
 import hess_runs  # noqa: E402
 import j1702_files  # noqa: E402
 import j1702_scene  # noqa: E402
+import recorded  # noqa: E402
 from gammapy.diagnostics import GoodnessOfFitEstimator  # noqa: E402
 from gammapy.modeling import Fit  # noqa: E402
 from gammapy.modeling.models import Models  # noqa: E402
@@ -82,8 +84,11 @@ def write_reports(folder):
         report.write(folder / f"j1702_{name}.html", overwrite=True)
 
 
-def take_picture(report, filename, *, top=0, height=1400, width=1000):
+def take_picture(report, filename, *, top=0, height=1400, width=1000, stamp=""):
     """Picture of a part of a report, from a distance to its top."""
+    info = PngImagePlugin.PngInfo()
+    if stamp:
+        info.add_text("Description", stamp)
     with tempfile.TemporaryDirectory() as folder:
         page, picture = Path(folder) / "report.html", Path(folder) / "page.png"
         report.write(page)
@@ -93,7 +98,8 @@ def take_picture(report, filename, *, top=0, height=1400, width=1000):
         subprocess.run(command, check=True, capture_output=True, timeout=120)
         image = Image.open(picture).convert("RGB").crop((0, top, width, top + height))
     # Few colours: the file is a third.
-    image.quantize(256, dither=Image.Dither.NONE).save(filename, optimize=True)
+    image = image.quantize(256, dither=Image.Dither.NONE)
+    image.save(filename, optimize=True, pnginfo=info)
     print(f"{filename.relative_to(ROOT)}: {filename.stat().st_size / 1000:.0f} kB")
 
 
@@ -111,9 +117,12 @@ def main(argv=None):
         take_picture(report, IMAGES / "report_j1702.png", height=640)
         report = FitReport(j1702_files.make_fit())
         take_picture(report, IMAGES / "five_minutes_report.png", height=610)
-        report = msh1552_report()
-        take_picture(report, IMAGES / "report_msh1552.png")
-        take_picture(report, IMAGES / "report_msh1552_maps.png", top=2100)
+    if args.pictures and recorded.find_index():
+        report, stamp = msh1552_report(), recorded.stamp_text(*recorded.new_stamp())
+        take_picture(report, IMAGES / "report_msh1552.png", stamp=stamp)
+        take_picture(report, IMAGES / "report_msh1552_maps.png", top=2100, stamp=stamp)
+        text = PAGE.read_text(encoding="utf-8")
+        PAGE.write_text(recorded.stamp(text, stamp), encoding="utf-8")
 
 
 if __name__ == "__main__":

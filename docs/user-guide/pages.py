@@ -3,12 +3,13 @@
 
 The Python blocks of a page run in order, as one program, from the root of the
 repository. What a block prints must be the text block that follows it; the picture that
-follows a block is the figure that the block drew. A script with the page's name,
+follows a block is the figure that the block drew. A page that reads real events says
+when and from which data its results were recorded. A script with the page's name,
 ``make_PAGE_pictures.py``, calls `main`::
 
     python docs/user-guide/make_residuals_pictures.py            # writes pictures, too
     python docs/user-guide/make_residuals_pictures.py --check    # as `make docs` does
-    python docs/user-guide/make_residuals_pictures.py --update   # what the page quotes
+    python docs/user-guide/make_residuals_pictures.py --update   # quotes and date
 
 The exit status is 1 when the page quotes something else than what was printed. Blocks
 from the first on that reads ``$GAMMAPY_DATA`` are left out when that is not there.
@@ -30,13 +31,17 @@ import tempfile
 import textwrap
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
-from PIL import Image
+from PIL import Image, PngImagePlugin
 import matplotlib
 import matplotlib.pyplot as plt
 
-__all__ = ["main", "run_page"]
-
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "dev"))
+
+import recorded  # noqa: E402
+
+__all__ = ["is_same_line", "main", "run_page", "write_picture"]
+
 DPI = 100
 
 # A block with its options and its indented lines, or the path of an image.
@@ -92,6 +97,8 @@ def main(page, argv=None, *, pictures=None, setup=None):
     with work_folder(setup):
         text, n_stale = run_page(page, save, pictures=pictures, exact=arguments.update)
     if arguments.update:
+        if recorded.find_index():
+            text = recorded.stamp(text, recorded.stamp_text(*recorded.new_stamp()))
         page.write_text(text, encoding="utf-8")
     elif n_stale:
         print(f"{page.name}: {n_stale} quoted outputs are out of date, see --update")
@@ -237,17 +244,35 @@ def is_same_word(quoted, printed):
 # --- pictures --------------------------------------------------------------
 
 
-def save_picture(path, draw):
-    """Write the current figure with a palette: flat colours need few bytes."""
-    if draw is not None:
-        plt.close("all")
-        draw()
+def write_picture(figure, path, *, description=None):
+    """Write a figure with a palette: flat colours need few bytes.
+
+    Parameters
+    ----------
+    figure : `~matplotlib.figure.Figure`
+        Figure.
+    path : `~pathlib.Path`
+        PNG file.
+    description : str, optional
+        Text in the file. Default is None.
+    """
+    info = PngImagePlugin.PngInfo()
+    if description:
+        info.add_text("Description", description)
     with tempfile.TemporaryFile() as file:
-        plt.gcf().savefig(file, dpi=DPI)
+        figure.savefig(file, dpi=DPI)
         image = Image.open(file).convert("RGB")
         palette = {"method": Image.Quantize.MAXCOVERAGE, "kmeans": 1}
         image = image.quantize(dither=Image.Dither.NONE, **palette)
-        image.save(path, optimize=True)
+        image.save(path, optimize=True, pnginfo=info)
+
+
+def save_picture(path, draw):
+    """Write the current figure."""
+    if draw is not None:
+        plt.close("all")
+        draw()
+    write_picture(plt.gcf(), path)
     plt.close("all")
     name = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
     print(f"--- wrote {name}, {path.stat().st_size} bytes")

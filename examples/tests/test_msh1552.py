@@ -20,6 +20,8 @@ from gammapy.maps import Map
 from gammapy.utils.testing import requires_data
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2] / "docs" / "user-guide"))
+from pages import is_same_line  # noqa: E402
 import hess_runs  # noqa: E402
 
 CONFIG = Path(__file__).parents[1] / "msh1552.yaml"
@@ -28,10 +30,11 @@ SHELL = [sys.executable, "-c", "from gammapy.scripts.main import cli; cli()"]
 
 
 def run(folder, *args):
-    """Run the command gammapy in a folder."""
+    """Run the command gammapy in a folder, which gets what it prints."""
     command = [*SHELL, *args]
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
+    (folder / "printed.txt").write_text(result.stdout)
     return result.stderr
 
 
@@ -42,6 +45,7 @@ def results(tmp_path_factory):
     (folder / "msh1552.yaml").write_text(CONFIG.read_text())
     options = ["--out", "msh1552/datasets.yaml", "--step", "all"]
     log = run(folder, "analysis", "run", "--filename", "msh1552.yaml", *options)
+    (folder / "printed.txt").rename(folder / "fitted.txt")
     return folder / "msh1552", log
 
 
@@ -160,6 +164,13 @@ def test_commands_of_the_guide(results):
     edges = residuals.counts.geom.axes["energy"].edges
     assert_allclose(edges.to_value("TeV"), [3.1623, 31.6228], rtol=1e-4)
     assert np.ptp(plt.imread(folder / "norms.png")) > 0.5
+    # The fitted parameters that it quotes.
+    printed = (folder.parent / "fitted.txt").read_text().splitlines()
+    fitted = [line for line in printed if " +- " in line or "stat = " in line]
+    quoted = re.search(r"Fitted parameters.*?stat = .*?$", text, re.DOTALL | re.M)
+    assert len(fitted) == 10
+    for line, other in zip(quoted[0].splitlines()[1:], fitted, strict=True):
+        assert is_same_line(line, other)
     # The rounds that it quotes.
     rounds = re.findall(r"exclusion_mask round=.*", log)
     assert rounds == re.findall(r"exclusion_mask round=.*", text)

@@ -13,8 +13,8 @@ a pulsar: are the runs alike, is the exclusion mask large enough, is the source
 elongated, and do the flux points trust their background?
 
 The data are those of H.E.S.S. DL3 DR1 (``gammapy download datasets`` has it), below
-the folder that the environment variable ``GAMMAPY_DATA`` names. Without them there are
-no results here.
+the folder that the environment variable ``GAMMAPY_DATA`` names. A documentation that is
+built without them shows recorded results, with their date.
 """
 
 # %%
@@ -54,7 +54,9 @@ data_dir = Path(os.environ.get("GAMMAPY_DATA", "")) / "hess-dl3-dr1"
 has_data = (data_dir / "obs-index.fits.gz").is_file()
 if not has_data:
     print("NOTE: there is no $GAMMAPY_DATA/hess-dl3-dr1 here.")
-    print("This page was run without the data: it has code, but no results.")
+    print(
+        "Nothing is computed; docs/recorded has figures and numbers of a run with it."
+    )
 
 # %%
 # Runs

@@ -218,7 +218,10 @@ if has_data:
         print(f"{step.name}: {step.note or 'the start'}")
     print(history_rxj)
 else:
-    print("NOTE: there is no $GAMMAPY_DATA/hess-dl3-dr1 here, and no result.")
+    print("NOTE: there is no $GAMMAPY_DATA/hess-dl3-dr1 here.")
+    print(
+        "Nothing is computed; docs/recorded has a figure and numbers of a run with it."
+    )
 
 # %%
 # The first source is a Gaussian of a third of a degree; then another profile is
