@@ -268,7 +268,7 @@ def test_everything(root, checkout, monkeypatch):
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("negativ", "there is no topic 'negativ'.*'negative'"), ("later", "no material")],
+    [("negative-2", "there is no topic 'negative-2'.*'negative'"), ("later", "no material")],
 )
 def test_no_topic(root, checkout, name, words):
     with pytest.raises(OverlayError, match=words):
