@@ -268,7 +268,10 @@ def test_everything(root, checkout, monkeypatch):
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("negative-2", "there is no topic 'negative-2'.*'negative'"), ("later", "no material")],
+    [
+        ("negative-2", "there is no topic 'negative-2'.*'negative'"),
+        ("later", "no material"),
+    ],
 )
 def test_no_topic(root, checkout, name, words):
     with pytest.raises(OverlayError, match=words):
