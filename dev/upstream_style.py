@@ -11,7 +11,7 @@ from overlay_base import ROOT
 __all__ = ["ruff", "unformatted"]
 
 #: Rules of the main branch, which the release does not have yet.
-RULES = ROOT / "dev" / "topics" / "ruff.toml"
+RULES = ROOT / "dev" / "topics" / "main_rules.toml"
 #: What ruff checked by default when the release was made, whose configuration has no
 #: list of its own. Later versions check more.
 DEFAULT = ("--select", "E4,E7,E9,F")

@@ -24,8 +24,8 @@ __all__ = [
 
 FOLDER = ROOT / "build" / "upstream"
 
-#: What a test run needs beside Gammapy.
-TEST_PACKAGES = ("pytest", "pytest-astropy", "pytest-xdist", "healpy", "naima")
+#: What a test run needs beside Gammapy. pytest-astropy cannot be loaded by pytest 9.2.
+TEST_PACKAGES = ("pytest<9.2", "pytest-astropy", "pytest-xdist", "healpy", "naima")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 Residuals of counts
 ===================
 
-Compare counts with a model, bin by bin: four methods, and what noise looks like in each.
+Compare counts with a model, bin by bin: four methods, and their noise.
 
 Prerequisites
 -------------
@@ -13,10 +13,10 @@ Context
 -------
 
 After a fit the residuals should be noise. To tell, one needs a unit in which noise is
-known. For many counts this is the standard deviation, :math:`\\sqrt{m}` with the predicted
-counts :math:`m`. Most bins of a gamma-ray dataset hold few counts, however, and there the
-Poisson distribution is skewed: an excess of three standard deviations is then much more
-likely than one in a thousand.
+known. For many counts this is the standard deviation, :math:`\\sqrt{m}` with the
+predicted counts :math:`m`. Most bins of a gamma-ray dataset hold few counts, however,
+and there the Poisson distribution is skewed: an excess of three standard deviations is
+then much more likely than one in a thousand.
 
 We simulate counts of a power law, once as the model predicts them and once with a line
 added, and look at the residuals of both with `gammapy.stats.residuals`.

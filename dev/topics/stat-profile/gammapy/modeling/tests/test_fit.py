@@ -93,7 +93,7 @@ def test_linked_parameter_names(background_datasets):
     result = fit.run(background_datasets)
     assert result.trace.colnames[1:] == names
 
-    for par, name in zip([tilt, norm], names):
+    for par, name in zip([tilt, norm], names, strict=True):
         par.scan_n_values = 2
         assert f"{name}_scan" in fit.stat_profile(background_datasets, par)
 
