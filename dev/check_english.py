@@ -72,7 +72,9 @@ def text_files(root=ROOT):
         for file in files:
             name = file.relative_to(root).as_posix()
             is_left_out = name in QUOTING or name.startswith(MADE)
-            if is_left_out or "__pycache__" in name or file.suffix not in SUFFIXES:
+            # Caches, such as that of ruff beside a configuration of its own.
+            is_cache = "__pycache__" in name or "/." in name
+            if is_left_out or is_cache or file.suffix not in SUFFIXES:
                 continue
             if file.is_file():
                 yield file

@@ -30,4 +30,6 @@ def test_main(tmp_path, capsys):
     assert main(tmp_path) == 1
     assert capsys.readouterr().out == "docs/page.rst:2: 'anew': again, or: new\n"
     (tmp_path / "docs" / "page.rst").write_text("Made again.\n")
+    (tmp_path / "docs" / ".cache").mkdir()
+    (tmp_path / "docs" / ".cache" / "1234").write_bytes(b"\x8c")
     assert main(tmp_path) == 0

@@ -122,6 +122,28 @@ def test_tophat(mu):
         assert min(exact) > LOWEST and max(exact) < HIGHEST
 
 
+def poisson_rates(mu):
+    """Rates of the significance of counts beyond each of ``SIGMAS``."""
+    n = np.arange(int(mu + 12 * np.sqrt(mu) + 40))
+    half = n * np.log(np.maximum(n, 1) / mu) - n + mu
+    cash = np.sign(n - mu) * np.sqrt(2 * np.maximum(half, 0))
+    p = poisson.pmf(n, mu)
+    return [p[(cash / sigma) >= 1].sum() / norm.sf(abs(sigma)) for sigma in SIGMAS]
+
+
+def test_limits_of_tophats():
+    # What the guide says of any number of counts, and not only of those in its table.
+    assert list(SIGMAS) == [-5, -4, -3, 3, 4, 5]
+    # Just before an empty disc is far enough, and many numbers besides.
+    empty = np.square([3, 4, 5]) / 2 + 1e-9
+    counts = np.hstack([empty, np.geomspace(0.5, 214, 1500), np.arange(215, 900, 2)])
+    rates = np.array([poisson_rates(mu) for mu in counts])
+    assert_allclose(rates.max(axis=0)[:3], [13, 10.6, 8.2], rtol=0.01)
+    assert 1.9 < rates.max(axis=0)[3:].max() < 2
+    many = rates[counts >= 215]
+    assert many.min() > LOWEST and many.max() < HIGHEST
+
+
 @pytest.mark.parametrize("name", ["gauss with spike", "disc with spike"])
 @pytest.mark.parametrize("mu", [0.5, 2, 5, 10, 100])
 def test_spikes(name, mu):

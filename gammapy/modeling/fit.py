@@ -33,12 +33,12 @@ class Fit:
     ----------
     backend : {"minuit", "newton", "scipy", "sherpa"}, optional
         Optimiser. "newton" is for models that are linear in their free parameters,
-        see `~gammapy.modeling.linearity.why_not_linear`: it is exact and far faster,
-        and raises an error for others. Default is None: "minuit". Then, without any of
-        the options below, scans and the estimators that make many fits of such models
-        take "newton" for them by themselves, and Minuit gets a faster statistic where
-        there is none of the reasons in `~gammapy.modeling.why_not_smooth`; errors are
-        those of the exact Hessian then. Level DEBUG says so.
+        see `~gammapy.modeling.linearity.why_not_linear`, and for those of which
+        `~gammapy.modeling.why_not_smooth` says nothing; it raises an error for others.
+        Default is None: "minuit". Then, without any of the options below, scans and
+        estimators that make many such fits take "newton" for them by themselves, and
+        Minuit gets a faster statistic where `~gammapy.modeling.why_not_smooth` says
+        nothing; errors are those of the exact Hessian then. Level DEBUG says so.
     debug : bool, optional
         Whether profiles keep the values that the nuisance parameters took, as an
         `~astropy.table.Table` under the key "nuisance", and each fit is logged in one

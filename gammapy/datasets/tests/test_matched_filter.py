@@ -367,14 +367,19 @@ def test_files_in_amplitudes_stay_what_they_are(tmp_path, datasets, kernel, capl
     assert ("units of the amplitude of the source" in caplog.text) == in_amplitudes
 
 
-@requires_data()
-def test_flux_with_real_responses():
-    """3FHL, the Crab nebula left out of the model: the excess is its flux."""
+def read_crab():
+    """3FHL around the Crab nebula, and the model of that."""
     path = "$GAMMAPY_DATA/fermi-3fhl-crab/Fermi-LAT-3FHL"
     datasets = Datasets.read(
         f"{path}_datasets.yaml", filename_models=f"{path}_models.yaml"
     )
-    crab = datasets.models["Crab Nebula"]
+    return datasets, datasets.models["Crab Nebula"]
+
+
+@requires_data()
+def test_flux_with_real_responses():
+    """3FHL, the Crab nebula left out of the model: the excess is its flux."""
+    datasets, crab = read_crab()
     # In the middle of a pixel, for which the filter is made.
     lon, lat = datasets[0].counts.geom.to_image().pix_to_coord((24, 19))
     spatial = models.PointSpatialModel(lon_0=lon, lat_0=lat, frame="galactic")
@@ -389,6 +394,21 @@ def test_flux_with_real_responses():
         expected = crab.spectral_model.integral(*bounds).to_value("cm-2 s-1")
         excess = residuals.excess.quantity[idx, 19, 24].to_value("cm-2 s-1")
         assert_allclose(excess, expected, rtol=0.03)
+
+
+@requires_data()
+def test_flux_of_a_source_between_wide_pixels():
+    """3FHL has the Crab nebula at the corner of four of them: a third is missing."""
+    datasets, crab = read_crab()
+    datasets[0].counts = datasets[0].npred()
+    kernel = models.SkyModel(crab.spectral_model, models.PointSpatialModel())
+    residuals = SpatialResiduals.from_datasets(
+        datasets, kernel=kernel, exclude=[crab.name]
+    )
+    bounds = residuals.energy_axis.edges
+    expected = crab.spectral_model.integral(*bounds).to_value("cm-2 s-1")
+    excess = np.nanmax(residuals.excess.quantity.to_value("cm-2 s-1"))
+    assert_allclose(excess / expected, 0.65, atol=0.03)
 
 
 def test_bad_input():

@@ -122,3 +122,23 @@ def test_pulls():
 @pytest.mark.long
 def test_pulls_of_many_fields():
     check_pulls(pulls(1000), width=0.08, mean=0.12)
+
+
+@pytest.mark.long
+def test_errors_that_migrad_leaves():
+    """Those of three parameters are a fifth too small, the others are right."""
+    datasets = make_field()
+    rng = np.random.default_rng(0)
+    for dataset in datasets:
+        dataset.counts.data = rng.poisson(dataset.npred().data).astype(float)
+    result = Fit().run(datasets)
+    free = datasets.parameters.free_parameters
+    scales = np.array([par.scale for par in free])
+    errors = np.array([par.error for par in free])
+    minuit = result.optimize_result.minuit
+    ratios = np.sort(np.array(minuit.errors) * scales / errors)
+    assert np.all(abs(ratios[:3] - 0.8) < 0.03)
+    assert np.max(abs(ratios[3:] - 1)) < 0.05
+    minuit.hesse()
+    ratios = np.array(minuit.errors) * scales / errors
+    assert np.max(abs(ratios - 1)) < 0.06

@@ -119,6 +119,21 @@ def test_confidence(datasets, name, caplog):
         Fit("newton").optimize(datasets)
 
 
+@pytest.mark.parametrize("name", ["index", "norm"])
+def test_ends_of_an_interval_to_1e_4(datasets, name):
+    """Minuit, with a tight tolerance and the end held, finds a rise of 1 +- 2e-4."""
+    found = Fit().confidence(datasets, name)
+    parameter, best = datasets.parameters[name], datasets.stat_sum()
+    values = datasets.parameters.value
+    tight = Fit("minuit", optimize_opts={"tol": 1e-3})
+    for distance in (found["errp"], -found["errn"]):
+        datasets.parameters.value = values
+        parameter.value, parameter.frozen = parameter.value + distance, True
+        tight.optimize(datasets)
+        parameter.frozen = False
+        assert_allclose(datasets.stat_sum() - best, 1, atol=2e-4)
+
+
 def test_confidence_without_the_others(datasets):
     index, best = datasets.parameters["index"], datasets.stat_sum()
     found = Fit("newton").confidence(datasets, index, reoptimize=False)

@@ -25,6 +25,12 @@ ALPHAS = {
 }
 
 
+def draw_off_counts(name, mean, seed):
+    rng = np.random.default_rng(seed)
+    alpha = ALPHAS[name](rng)
+    return rng.poisson(mean / SHAPE[1], SHAPE).astype(float), alpha
+
+
 def groups_of(k, alpha):
     moments = np.array([np.sum(k * alpha**p, axis=1) for p in range(2 * N_NODES)])
     return moments, groups_from_moments(moments, alpha.min(axis=1), alpha.max(axis=1))
@@ -34,9 +40,7 @@ def groups_of(k, alpha):
 @pytest.mark.parametrize("mean", [3, 50, 1e6])
 def test_significance_is_that_of_all_groups(name, mean):
     """Against the sums over all pixels, from deficits to excesses of 5 sigma."""
-    rng = np.random.default_rng(5)
-    alpha = ALPHAS[name](rng)
-    k = rng.poisson(mean / SHAPE[1], SHAPE).astype(float)
+    k, alpha = draw_off_counts(name, mean, seed=5)
     moments, (counts_off, few_alpha) = groups_of(k, alpha)
     assert_allclose(counts_off.sum(axis=1), moments[0])
     for p in (1, 2):
@@ -51,6 +55,20 @@ def test_significance_is_that_of_all_groups(name, mean):
         exact = compute_sqrt_ts_on_off_groups(n, k, alpha, 2.0)
         found = compute_sqrt_ts_on_off_groups(n, counts_off, few_alpha, 2.0)
         assert_allclose(found, exact, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ALPHAS)
+@pytest.mark.parametrize("mean", [3, 50, 1e6])
+def test_far_excesses(name, mean):
+    """To 0.3 percent where the significance is large."""
+    k, alpha = draw_off_counts(name, mean, seed=6)
+    moments, (counts_off, few_alpha) = groups_of(k, alpha)
+    npred = moments[1] + 2.0
+    for sigma in (8, 15, 40):
+        n = np.round(npred + sigma * np.sqrt(npred + moments[2]))
+        exact = compute_sqrt_ts_on_off_groups(n, k, alpha, 2.0)
+        found = compute_sqrt_ts_on_off_groups(n, counts_off, few_alpha, 2.0)
+        assert_allclose(found, exact, rtol=4e-3)
 
 
 def test_without_off_counts_the_range_is_left():
