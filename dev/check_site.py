@@ -5,7 +5,8 @@
 
 Every link inside the site leads to a file and an anchor that exist, every picture is
 there and says what it shows, no page loads anything from elsewhere, and all pages can
-be reached from the first. The exit status is 1 when something is wrong.
+be reached from the first. Where there is Chromium, all pages fit into a window of 1280
+pixels, and into that of a phone. The exit status is 1 when something is wrong.
 """
 
 import argparse
@@ -14,8 +15,9 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+from site_layout import find_browser, layout_problems
 
-__all__ = ["check_site"]
+__all__ = ["check_layout", "check_site"]
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -33,6 +35,9 @@ LOADED = {
 }
 
 PICTURES = (".gif", ".jpg", ".png", ".svg", ".webp")
+
+#: Reports have a layout of their own, with tests of their own.
+REPORTS = "reports"
 
 #: Pages that nothing has to link to: scripts and forms lead there.
 UNLINKED = ("genindex.html", "py-modindex.html", "search.html")
@@ -128,6 +133,30 @@ def check_site(folder):
     return problems
 
 
+def check_layout(folder):
+    """List what is cut off in a window, if there is a browser to see it.
+
+    Parameters
+    ----------
+    folder : path-like
+        Folder of the site.
+
+    Returns
+    -------
+    problems : list of str
+        One line each, with the page.
+    """
+    if find_browser() is None:
+        print("There is no Chromium: whether pages fit into a window was not checked.")
+        return []
+    folder = Path(folder).resolve()
+    pages = [path.relative_to(folder) for path in sorted(folder.rglob("*.html"))]
+    names = [
+        path.as_posix() for path in pages if path.parts[0] not in ("_static", REPORTS)
+    ]
+    return layout_problems(folder, names)
+
+
 def _is_outside(url):
     return bool(urlsplit(url).scheme or urlsplit(url).netloc)
 
@@ -180,7 +209,8 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     default = ROOT / "build" / "docs"
     parser.add_argument("folder", nargs="?", type=Path, default=default)
-    problems = check_site(parser.parse_args(argv).folder)
+    folder = parser.parse_args(argv).folder
+    problems = check_site(folder) or check_layout(folder)
     for problem in problems:
         print(problem)
     return int(bool(problems))

@@ -3,7 +3,8 @@
 
 Public is what a module names in `__all__`, and the members of such a class without a
 leading underscore. The plan of the merge (`dev/overlay.py`) says what comes from the
-overlay; names of new modules that their subpackage exports are listed there.
+overlay; names of new modules that their subpackage exports are listed there. The pages
+show what a user calls: commands, what a package exports, and a few names of modules.
 """
 
 import importlib
@@ -13,7 +14,7 @@ from pathlib import Path
 import click
 import overlay
 
-__all__ = ["Entry", "public_entries", "write_pages"]
+__all__ = ["Entry", "listed_entries", "public_entries", "write_pages"]
 
 UPSTREAM = "https://docs.gammapy.org/2.1/api"
 
@@ -21,10 +22,28 @@ INTRODUCTION = """\
 API
 ===
 
-All that this fork adds to Gammapy 2.1 or changes in it. Of a class that 2.1 has, only
-the members that differ are shown; everything else is in the `reference of Gammapy 2.1
-<{upstream}/index.html>`__.
+The functions, classes and commands that this fork adds to Gammapy 2.1 or changes in it.
+Of a class that 2.1 has, only the members that differ are shown; everything else is in
+the `reference of Gammapy 2.1 <{upstream}/index.html>`__.
 """
+
+#: What users call or get although no package exports it: names in the user guide, the
+#: plotters of results, and what a method returns.
+CALLED = (
+    "gammapy.diagnostics.nested.LikelihoodRatio",
+    "gammapy.modeling.linearity.NotLinearError",
+    "gammapy.modeling.linearity.why_not_linear",
+    "gammapy.modeling.templates.NormTemplates",
+    "gammapy.stats.on_off_profile.OnOffProfile",
+    "gammapy.stats.residuals.compute_residual_errors",
+    "gammapy.stats.residuals.compute_residuals",
+    "gammapy.stats.residuals.compute_sqrt_ts",
+    "gammapy.stats.residuals.compute_sqrt_ts_on_off",
+    "gammapy.stats.weighted_poisson.compute_sqrt_ts_weighted",
+    "gammapy.visualization.flux_points.FluxPointsPlotter",
+    "gammapy.visualization.sky.models.ModelsPlotter",
+    "gammapy.visualization.sky.spots.HotSpotsPlotter",
+)
 
 
 @dataclass(frozen=True)
@@ -111,6 +130,29 @@ def public_entries(made=None):
     # A package and its module export the same object.
     entries = {entry.full_name: entry for entry in entries}.values()
     return sorted(entries, key=lambda entry: (entry.module, entry.name))
+
+
+def listed_entries(entries=None):
+    """Choose the public names that have a page: those that a user calls.
+
+    Parameters
+    ----------
+    entries : list of `Entry`, optional
+        Public names. Default is all of this checkout.
+
+    Returns
+    -------
+    entries : list of `Entry`
+        Commands, names that a package exports, and those of `CALLED`.
+    """
+    entries = public_entries() if entries is None else entries
+    return [
+        entry
+        for entry in entries
+        if entry.kind == "command"
+        or entry.full_name in CALLED
+        or hasattr(importlib.import_module(entry.module), "__path__")
+    ]
 
 
 def _module_name(path):

@@ -14,10 +14,11 @@ from functools import cache
 from pathlib import Path
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
+from PIL import Image
 from sphinx.util import logging
 from sphinx.util.nodes import make_refnode
 import gammapy
-from docs_api import public_entries, write_pages
+from docs_api import listed_entries, public_entries, write_pages
 from recorded import FOLDER, Record, find_index, insert
 
 __all__ = ["setup"]
@@ -42,6 +43,16 @@ UPSTREAM_NAMES = (
 #: Tutorial that runs on real events alone.
 NEEDS_DATA = "hess_dr1"
 
+#: Rule below the names of columns.
+RULE = re.compile(r"^ *-{2,}( +-{2,})+ *$", re.MULTILINE)
+
+#: Most characters in a line of a printed table on a screen of 1280 pixels, in usual
+#: letters and in those of the classes wide-table-1 to 3, see site.css. Wider ones wrap.
+LINE_WIDTHS = (95, 108, 124, 142)
+
+#: Pixels from which on a picture is wide, see site.css.
+WIDE_FIGURE = 900
+
 #: Tutorials with results of real events, of which there are records.
 RECORDED = (NEEDS_DATA, "next_step")
 
@@ -65,13 +76,16 @@ def setup(app):
     app.connect("autodoc-process-docstring", mend_docstring, priority=400)
     app.connect("missing-reference", resolve_elsewhere)
     app.connect("source-read", show_records)
+    app.connect("source-read", use_plain_images)
+    # after Sphinx has found the files of the images
+    app.connect("doctree-read", mark_wide, priority=900)
     app.connect("source-read", fill_index)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
 def make_api_pages(app):
-    """Write the pages of all public names."""
-    write_pages(public_entries(), Path(app.srcdir) / "api")
+    """Write the pages of the names that a user calls."""
+    write_pages(listed_entries(), Path(app.srcdir) / "api")
 
 
 def fill_index(app, docname, source):
@@ -111,6 +125,34 @@ def show_records(app, docname, source):
         logger.warning(problem, location=docname)
     if not problems:
         source[0] = insert(source[0], record)
+
+
+# --- pictures and outputs --------------------------------------------------
+
+
+def use_plain_images(app, docname, source):
+    """Take the images of Sphinx in tutorials, which link to their full size."""
+    if docname.startswith("tutorials/"):
+        text = source[0].replace(".. image-sg::", ".. image::")
+        source[0] = re.sub(r"^ +:srcset: .*\n", "", text, flags=re.MULTILINE)
+
+
+def mark_wide(app, doctree):
+    """Give classes to tables that are wide, and pictures the size that they have."""
+    for node in doctree.findall(nodes.literal_block):
+        text = node.astext()
+        if RULE.search(text):
+            longest = max(map(len, text.splitlines()))
+            if size := sum(longest > width for width in LINE_WIDTHS) % len(LINE_WIDTHS):
+                node["classes"].append(f"wide-table-{size}")
+    for node in doctree.findall(nodes.image):
+        path = Path(app.srcdir, node["uri"])
+        if path.suffix == ".png" and "thumb" not in path.parts and path.is_file():
+            width = Image.open(path).width
+            # Sphinx links pictures that have a width to their files.
+            node.setdefault("width", f"{width}px")
+            if width > WIDE_FIGURE:
+                node["classes"].append("wide-figure")
 
 
 # --- formulas --------------------------------------------------------------
@@ -186,6 +228,7 @@ def resolve_elsewhere(app, env, node, contnode):
     names = [f"{scope}.{target}" if scope else target for scope in scopes]
     pages = env.get_domain("py").objects
     names += [name for name in pages if name.endswith(f".{target}")]
+    names += [name for name in public_names() if name.endswith(f".{target}")]
     name = next((name for name in names if exists(name)), None)
     if name not in pages:
         return contnode if name else None
@@ -193,6 +236,12 @@ def resolve_elsewhere(app, env, node, contnode):
     return make_refnode(
         app.builder, node["refdoc"], page.docname, page.node_id, contnode, name
     )
+
+
+@cache
+def public_names():
+    """Names that the fork adds or changes, with or without a page."""
+    return [entry.full_name for entry in public_entries()]
 
 
 @cache

@@ -1,10 +1,13 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 import importlib
+import re
 import sys
 from pathlib import Path
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+ROOT = Path(__file__).parents[2]
+TUTORIALS = "examples/tutorials/**/*.py"
+sys.path.insert(0, str(ROOT / "dev"))
 
 import check_docs  # noqa: E402
 import docs_api  # noqa: E402
@@ -283,6 +286,38 @@ def test_entries(entries):
     # A mixin that is not exported is shown with what inherits from it.
     assert "gammapy.datasets.spectrum.PlotMixin" not in entries
     assert "plot_fit" in entries["gammapy.datasets.SpectrumDataset"].own_members()
+
+
+def test_names_with_a_page(entries):
+    """What users call has a page, helpers of other modules have none."""
+    listed = {entry.full_name for entry in docs_api.listed_entries(entries.values())}
+    assert set(docs_api.CALLED) < listed < set(entries)
+    for name in (
+        "gammapy.datasets.MapDataset",
+        "gammapy.modeling.newton.fit_norms",
+        "gammapy.scripts.residuals.cli_residuals",
+        "gammapy.visualization.residuals.SpatialResidualsPlotter",
+    ):
+        assert name in listed
+    for name in (
+        "gammapy.analysis.sections.StackConfig",
+        "gammapy.modeling.nuisance.fit_row",
+        "gammapy.stats.goodness.cash_moments",
+        "gammapy.utils.atomic.write_files",
+        "gammapy.visualization.plotter.BasePlotter",
+    ):
+        assert name in entries and name not in listed
+    # All that the code of guide, tutorials and README imports has one.
+    texts = [ROOT / "README.rst", *ROOT.glob("docs/**/*.rst"), *ROOT.glob(TUTORIALS)]
+    pattern = re.compile(r"^ *from (gammapy\.[\w.]+) import (\w+(?:, \w+)*)$", re.M)
+    imported = {
+        f"{module}.{name}"
+        for path in texts
+        for module, names in pattern.findall(path.read_text(encoding="utf-8"))
+        for name in names.split(", ")
+    }
+    assert len(imported & listed) > 20
+    assert imported & (set(entries) - listed) == set()
 
 
 def test_entries_can_be_imported(entries):

@@ -3,7 +3,11 @@ import io
 import re
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 import pytest
+from docutils import nodes
+from docutils.core import publish_doctree
+from PIL import Image
 from sphinx.application import Sphinx
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -128,6 +132,38 @@ def test_tutorials_without_data(tmp_path, monkeypatch, data):
     shown = ["Title"]
     docs_sphinx.show_records(None, "tutorials/residuals_3d", shown)
     assert shown == ["Title"]
+
+
+def test_use_plain_images():
+    """Figures of tutorials are images of Sphinx, which link to their full size."""
+    figure = ".. image-sg:: /x.png\n   :alt: A map\n   :srcset: /x.png\n   :class: c\n"
+    source = [figure]
+    docs_sphinx.use_plain_images(None, "tutorials/hess_dr1", source)
+    assert source == [".. image:: /x.png\n   :alt: A map\n   :class: c\n"]
+    docs_sphinx.use_plain_images(None, "user-guide/fits", source := [figure])
+    assert source == [figure]
+
+
+@pytest.mark.parametrize(
+    "n_letters, classes",
+    [
+        (95, []),
+        (100, ["wide-table-1"]),
+        (124, ["wide-table-2"]),
+        (142, ["wide-table-3"]),
+    ],
+)
+def test_wide_tables(tmp_path, n_letters, classes):
+    """A table has the letters that it fits with, other outputs wrap."""
+    rule = f"{'-' * 20} {'-' * (n_letters - 21)}"
+    text = f"::\n\n    a b\n    {rule}\n    1 2\n\n.. image:: x.png\n\n::\n\n"
+    doctree = publish_doctree(f"{text}    {'word ' * 25}\n")
+    Image.new("1", (1206, 10)).save(tmp_path / "x.png")
+    docs_sphinx.mark_wide(SimpleNamespace(srcdir=tmp_path), doctree)
+    table, sentence = doctree.findall(nodes.literal_block)
+    assert table["classes"] == classes and sentence["classes"] == []
+    (image,) = doctree.findall(nodes.image)
+    assert image["width"] == "1206px" and image["classes"] == ["wide-figure"]
 
 
 def test_order_of_tutorials():
