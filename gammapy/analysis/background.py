@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Maker of the background, and the exclusion mask that it is given."""
+"""Background maker, and its exclusion mask."""
 
 import logging
 from gammapy.makers import (
@@ -64,7 +64,7 @@ def make_background_maker(session, owner):
 
 
 def background_options(background):
-    """Options of the maker of the background, but for the exclusion mask.
+    """Options of the background maker, except the exclusion mask.
 
     Parameters
     ----------
@@ -144,8 +144,8 @@ def given_exclusion_mask(background, geom):
     path, regions = background.exclusion, background.exclusion_regions
     if path is not None and regions:
         raise ValueError(
-            "datasets.background has both exclusion and exclusion_regions: give one of"
-            " them."
+            "datasets.background has both exclusion and exclusion_regions: remove"
+            " one of them."
         )
     if path is not None:
         mask = Map.read(path)
@@ -176,8 +176,8 @@ def find_exclusion_mask(session, owner):
     background = config.datasets.background
     if background.exclusion_maker is None:
         raise RuntimeError(
-            "No exclusion mask is asked for: set datasets.background.exclusion_maker,"
-            " whose keys all have defaults."
+            "The configuration has no exclusion mask: set"
+            " datasets.background.exclusion_maker, whose keys all have defaults."
         )
     methods = config.datasets.safe_mask.methods
     maps = [name for method, name in MAPS_OF_SAFE_MASK.items() if method in methods]
@@ -186,7 +186,7 @@ def find_exclusion_mask(session, owner):
         owner._create_safe_mask_maker(),
     ]
     reference = empty_maps(config.datasets, "exclusion")
-    log.info(f"Finding the exclusion mask in {len(session.observations)} runs.")
+    log.info(f"Finding the exclusion mask in {len(session.observations)} observations.")
     maker = ExclusionMaskMaker(
         mask=given_exclusion_mask(background, reference.counts.geom),
         **background.exclusion_maker.options,
@@ -219,7 +219,7 @@ def reduction_options(config):
 
 
 def background_table(session):
-    """What the background of each run was fitted to.
+    """Fitted background of each observation.
 
     Parameters
     ----------
@@ -229,7 +229,7 @@ def background_table(session):
     Returns
     -------
     table : `~astropy.table.Table`
-        One row per run, None without ``debug``.
+        One row per observation, None without ``debug``.
     """
     cls = BACKGROUND_MAKERS.get(session.config.datasets.background.method)
     return None if cls is None else cls.nuisance(session.datasets)

@@ -71,16 +71,16 @@ class FitConfig:
     """Attributes
     ----------
     models : `~pathlib.Path` or dict
-        Models to start from when the datasets have none but that of the background: a
-        file, which is never written, or what would be in it.
+        Starting models, used if the datasets have only background models: a file, which
+        is never written, or its contents.
     debug : bool
-        Whether the fit logs each step and its profiles keep nuisance values, see
-        `~gammapy.modeling.Fit`.
+        Whether the fit logs each step and its profiles keep the nuisance parameters,
+        see `~gammapy.modeling.Fit`.
     history : `~pathlib.Path`
         Folder of a `~gammapy.diagnostics.FitHistory`, to which the fit is added.
     step : str
-        Name of the fit in the history, a step of which it replaces. Default is None:
-        "fit-1", "fit-2" and so on.
+        Name of the fit in the history. An existing step of this name is replaced.
+        Default is None: "fit-1", "fit-2" and so on.
     """
 
     models: Optional[ModelsType] = added()
@@ -96,13 +96,13 @@ class BackgroundConfig:
         Regions with sources, such as "icrs;circle(83.63, 22.01, 0.3)", instead of a
         file.
     exclusion_maker : `ExclusionMakerConfig`
-        How to find the exclusion mask in the data. The file or regions are what it
-        starts with.
+        Options to find the exclusion mask in the data. It starts with the file or the
+        regions.
     energy_min, energy_max : `~astropy.units.Quantity`
-        Energy range to normalise in, see `~gammapy.makers.FoVBackgroundMaker`.
+        Energy range of the normalisation, see `~gammapy.makers.FoVBackgroundMaker`.
     debug : bool
-        Whether to keep and log what was fitted for each run. It is written as a table
-        beside the datasets.
+        Whether to keep and log the fitted background of each observation. It is written
+        as a table beside the datasets.
     """
 
     exclusion_regions: Optional[List[RegionType]] = added()
@@ -116,8 +116,8 @@ class DatasetsConfig:
     """Attributes
     ----------
     stack : bool or `StackConfig`
-        Whether to stack all runs, or in which bins: ``by``, with edges or a number of
-        bins of ``zenith`` and ``offset``.
+        Whether to stack all observations, or the bins in which they are stacked:
+        ``by``, with edges or a number of bins of ``zenith`` and ``offset``.
     """
 
     stack: StackType = True
@@ -131,9 +131,7 @@ class AnalysisConfig:
     report : `~gammapy.analysis.report.ReportConfig`
         Report of the fit: one page with a verdict.
 
-    Examples
-    --------
-    Runs are stacked in bins of zenith angle:
+    Examples -------- Observations are stacked in bins of zenith angle:
 
     >>> from gammapy.analysis import AnalysisConfig
     >>> config = AnalysisConfig()

@@ -14,10 +14,9 @@ from .session import compute_flux_points, compute_residuals, run_fit
 
 class Analysis:
     """Notes
-    -----
-    Attributes hold what the steps made: ``observations``, ``observation_groups``,
-    ``exclusion_result``, ``datasets``, ``fit_result``, ``spatial_residuals``,
-    ``spectral_residuals``, ``report``, ``flux_points``.
+    ----- The results of the steps are attributes: ``observations``,
+    ``observation_groups``, ``exclusion_result``, ``datasets``, ``fit_result``,
+    ``spatial_residuals``, ``spectral_residuals``, ``report``, ``flux_points``.
 
     Examples
     --------
@@ -62,8 +61,8 @@ class Analysis:
     def get_observation_groups(self):
         """Group the observations in the bins of ``datasets.stack.by``.
 
-        Only their headers are read: `~gammapy.visualization.plot_observation_groups`
-        shows the runs and the bins before anything is reduced.
+        Only their headers are read. `~gammapy.visualization.plot_observation_groups`
+        shows observations and bins before the data reduction.
 
         Returns
         -------
@@ -77,7 +76,7 @@ class Analysis:
     def get_exclusion_mask(self):
         """Find the exclusion mask, see ``datasets.background.exclusion_maker``.
 
-        `Analysis.get_datasets` does it, too: this is for looking at the mask before.
+        `Analysis.get_datasets` calls this method. Call it to check the mask first.
 
         Returns
         -------
@@ -89,9 +88,8 @@ class Analysis:
 
     def get_datasets(self):
         """Notes
-        -----
-        Each run is reduced by itself, or runs are stacked, see ``datasets.stack``. The
-        datasets become the attribute ``datasets``.
+        ----- There is one dataset per observation, or observations are stacked, see
+        ``datasets.stack``. The result is the attribute ``datasets``.
         """
         prepare_reduction(self, self)
         self._upstream_Analysis_get_datasets()
@@ -109,30 +107,28 @@ class Analysis:
 
     def write_datasets(self, overwrite=True, write_covariance=True):
         """Notes
-        -----
-        With ``general.datasets_file: NAME.yaml`` there are tables beside the datasets
-        of what they were made of: NAME_background.ecsv (what the background of each run
-        was fitted to, with ``datasets.background.debug``), for bins of runs
-        NAME_groups.ecsv and NAME_groups.png, and NAME_exclusion.fits when the exclusion
-        mask was found in the data.
+        ----- With ``general.datasets_file: NAME.yaml``, additional files are written
+        beside the datasets: NAME_background.ecsv (fitted background of each
+        observation, with ``datasets.background.debug``), NAME_groups.ecsv and
+        NAME_groups.png (if observations are stacked in bins), and NAME_exclusion.fits
+        (if the exclusion mask was found in the data).
         """
         write_datasets(self, overwrite=overwrite, write_covariance=write_covariance)
 
     def run_fit(self):
         """Notes
-        -----
-        A ``mask_fit`` that a dataset has is kept: ``fit.fit_range`` takes bins from it.
-        Without a model of a source, ``fit.models`` is read. With ``fit.history`` the
-        fit is added to a `~gammapy.diagnostics.FitHistory`, under the name
-        ``fit.step``.
+        ----- An existing ``mask_fit`` of a dataset is kept, and ``fit.fit_range``
+        restricts it further. If the datasets have no source model, ``fit.models`` is
+        read. With ``fit.history`` the fit is added to a
+        `~gammapy.diagnostics.FitHistory`, under the name ``fit.step``.
         """
         self.fit_result = run_fit(self, self.config)
 
     def get_residuals(self):
         """Residuals of the fit, see the section ``residuals``.
 
-        They become the attributes ``spatial_residuals`` (None for spectra) and
-        ``spectral_residuals``; `Analysis.write` makes tables and pictures of them.
+        The results are the attributes ``spatial_residuals`` (None for spectra) and
+        ``spectral_residuals``. `Analysis.write` writes tables and figures of them.
         """
         self.spatial_residuals, self.spectral_residuals = compute_residuals(
             self, self.config
@@ -155,12 +151,12 @@ class Analysis:
         )
 
     def write(self, outdir=None, *, overwrite=True):
-        """Write all results there are.
+        """Write all existing results.
 
         Parameters
         ----------
         outdir : str or `~pathlib.Path`, optional
-            Folder, made when missing. Default is ``general.outdir``.
+            Folder, created if it does not exist. Default is ``general.outdir``.
         overwrite : bool, optional
             Whether to replace existing files. Default is True.
 

@@ -37,7 +37,7 @@ def energy_axis(settings, name="energy"):
 
 
 def empty_maps(datasets, name):
-    """Empty dataset of maps, also where the configuration asks for spectra.
+    """Empty map dataset, also if the configuration is for spectra.
 
     Parameters
     ----------

@@ -51,7 +51,7 @@ def group_observations(session, owner):
 def prepare_reduction(session, owner):
     """Groups of observations, where they are stacked in bins, and the exclusion mask.
 
-    What was there before is replaced, for bins and options can have changed since.
+    Earlier results are replaced, because bins and options may have changed.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def reduce_groups(session, owner):
 
 
 def extract_spectra(session, owner):
-    """Extract spectra, and stack all of them or group by group where that is asked.
+    """Extract spectra, and stack all of them or each group, if configured.
 
     Parameters
     ----------
@@ -111,13 +111,14 @@ def extract_spectra(session, owner):
     Returns
     -------
     datasets : `~gammapy.datasets.Datasets`
-        One dataset per run or per group. A warning names the runs without an OFF
-        region, which are left out of a group, and the groups that have no others.
+        One dataset per observation or per group. A warning names the observations
+        without an off region, which are left out, and the groups without any other
+        observations.
 
     Raises
     ------
     ValueError
-        If there is nothing to stack, for no run has an OFF region.
+        If there is nothing to stack, because no observation has an off region.
     """
     extract = SpectrumExtraction(owner)
     if not owner.config.datasets.stack:
@@ -136,7 +137,7 @@ def extract_spectra(session, owner):
             datasets.append(spectra.stack_reduce(name=name))
     if not datasets:
         raise ValueError(
-            "No run has an OFF region: look at the exclusion mask and at the size of"
+            "No observation has an off region: check the exclusion mask and the size of"
             " datasets.on_region."
         )
     return datasets
@@ -158,8 +159,8 @@ class SpectrumExtraction:
         self.safe_mask_maker = owner._create_safe_mask_maker()
 
     def __call__(self, observations):
-        """Spectra of the observations, without those that have no OFF region."""
-        log.info(f"Extracting the spectra of {len(observations)} runs.")
+        """Spectra of the observations, without those that have no off region."""
+        log.info(f"Extracting the spectra of {len(observations)} observations.")
         spectra = [
             self._extract(observation)
             for observation in progress_bar(observations, desc="Observations")
@@ -171,7 +172,7 @@ class SpectrumExtraction:
         if self.background_maker is not None:
             spectrum = self.background_maker.run(spectrum, observation)
             if spectrum.counts_off is None:
-                log.debug(f"Run {observation.obs_id} has no OFF region, left out.")
+                log.debug(f"No off region, left out: observation {observation.obs_id}.")
                 return None
         return self.safe_mask_maker.run(spectrum, observation)
 
@@ -181,8 +182,8 @@ def _report_without_off(observations, spectra, name):
     kept = {str(spectrum.meta_table["OBS_ID"][0]) for spectrum in spectra}
     missing = [str(run.obs_id) for run in observations if str(run.obs_id) not in kept]
     if missing:
-        end = "" if kept else ", which has no other runs"
+        end = "" if kept else ", which has no other observations"
         log.warning(
-            f"Runs without an OFF region, left out of {name}{end}:"
+            f"Observations without an off region, left out of {name}{end}:"
             f" {', '.join(missing)}."
         )

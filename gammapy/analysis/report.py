@@ -29,7 +29,7 @@ class ReportConfig(SectionConfig):
     sections : list of str
         Sections of the page. Default is all.
     region : str
-        Region that is outlined on the maps and has a spectrum. Default is
+        Region to outline on the maps, with its spectrum. Default is
         ``residuals.region``.
     parameter : str
         Parameter whose impacts are ranked, such as "source.amplitude". Default is the
@@ -37,7 +37,7 @@ class ReportConfig(SectionConfig):
     n_toys : int
         Number of simulations for p-values, 0 for none.
     p_threshold : float
-        Probability below which something is said not to be by chance.
+        P-value below which a deviation is significant.
     random_state : int
         Seed.
 

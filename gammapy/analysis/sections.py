@@ -50,7 +50,7 @@ BinsType = Annotated[
 
 def _validate_region(value):
     if not isinstance(value, str):
-        raise ValueError("give a region such as 'icrs;circle(83.63, 22.01, 0.5)'")
+        raise ValueError("use a region such as 'icrs;circle(83.63, 22.01, 0.5)'")
     parse_region(value)
     return value
 
@@ -66,12 +66,12 @@ EnergyUnitType = Annotated[str, BeforeValidator(_validate_energy_unit)]
 
 
 class GroupByConfig(SectionConfig):
-    """Bins of the runs that are stacked together.
+    """Bins of the observations that are stacked together.
 
     Attributes
     ----------
     zenith, offset : int or list of `~astropy.units.Quantity`
-        How many bins of equal width, or their edges.
+        Number of bins of equal width, or their edges.
     """
 
     zenith: BinsType | None = added()
@@ -79,7 +79,7 @@ class GroupByConfig(SectionConfig):
 
 
 class StackConfig(SectionConfig):
-    """Stacking of runs in bins.
+    """Stacking of observations in bins.
 
     Attributes
     ----------
@@ -100,7 +100,7 @@ class StackConfig(SectionConfig):
     def _has_bins(self):
         if self.by.zenith is None and self.by.offset is None:
             raise PydanticCustomError(
-                "no_bins", "'by' needs bins: give zenith, offset or both"
+                "no_bins", "'by' needs bins: set zenith, offset or both"
             )
         return self
 
@@ -119,15 +119,13 @@ StackType = Annotated[
 def _validate_models(value):
     if isinstance(value, dict):
         if "components" not in value:
-            raise ValueError(
-                "give a file of models, or what is in one: components: [...]"
-            )
+            raise ValueError("use a file of models, or its contents: components: [...]")
         return value
     try:
         return make_path(value)
     except TypeError:
         raise ValueError(
-            "give a file of models, or what is in one: components: [...]"
+            "use a file of models, or its contents: components: [...]"
         ) from None
 
 
@@ -153,7 +151,7 @@ class ExclusionMakerConfig(SectionConfig):
     threshold_high, threshold_low : float
         Significances that a region reaches, and extends to.
     dilation : `~astropy.units.Quantity`
-        Margin around what is found.
+        Margin around the regions that are found.
     energy_min, energy_max : `~astropy.units.Quantity`
         Energy range.
     n_rounds_max : int
@@ -212,7 +210,7 @@ class ResidualsConfig(SectionConfig):
     energy_min, energy_max : `~astropy.units.Quantity`
         Energy range.
     energy_edges : list of `~astropy.units.Quantity`
-        Edges of energy groups, each of which gets its maps, instead of a range.
+        Edges of energy groups with one map each, instead of a range.
     energy_unit : str
         Unit of the energies in tables, figures and texts. Default is that of the
         energy axis of the datasets.
@@ -221,19 +219,19 @@ class ResidualsConfig(SectionConfig):
     correlation_radius : `~astropy.units.Quantity`
         Radius of the kernel.
     region : str
-        Region to sum for the residuals against energy, outlined on the maps.
+        Region of the residuals against energy, outlined on the maps.
     panels : list of str
         Maps to draw: "counts", "npred", "excess", "distribution" or a method.
     by : str
-        "dataset" draws the maps of each dataset side by side, too.
+        "dataset" also draws the maps of all datasets side by side.
     models_style : str
-        What stands beside the components on maps: "auto", "names" or "markers".
+        Labels of components on maps: "auto", "names" or "markers".
     stretch : str
         Stretch of the colours of counts: "auto", "linear", "sqrt", "asinh" or "log".
     crop : bool
-        Whether to draw only the part of the maps that is not masked.
+        Whether to draw only the unmasked part of the maps.
     method : str
-        Residuals in the table and picture against energy: "diff", "diff/model",
+        Residual method of table and figure against energy: "diff", "diff/model",
         "diff/sqrt(model)" or "significance".
     exclude : list of str
         Names of components to leave out of the model.
@@ -269,7 +267,7 @@ class ResidualsConfig(SectionConfig):
         has_range = self.energy_min is not None or self.energy_max is not None
         if has_range and self.energy_edges is not None:
             raise PydanticCustomError(
-                "range_and_edges", "give energy_edges or energy_min and energy_max"
+                "range_and_edges", "set energy_edges or energy_min and energy_max"
             )
         parse_energy_range(self.energy_min, self.energy_max)
         if self.energy_edges is not None:
@@ -277,7 +275,7 @@ class ResidualsConfig(SectionConfig):
             if self.by is not None and len(self.energy_edges) > 2:
                 raise PydanticCustomError(
                     "groups_by_dataset",
-                    "by: dataset draws one energy group: give energy_min and "
+                    "by: dataset draws one energy group: set energy_min and "
                     "energy_max instead of energy_edges",
                 )
         return self

@@ -43,7 +43,7 @@ def set_start_models(session, config):
     if start is None or not session.datasets:
         return
     if any(not is_background(model) for model in session.models or []):
-        log.info("The datasets have models: those of fit.models are not read.")
+        log.info("The datasets have models: fit.models is not used.")
         return
     models = Models.from_dict(start) if isinstance(start, dict) else Models.read(start)
     session.set_models(models)
@@ -74,7 +74,7 @@ def run_fit(session, config):
     set_start_models(session, config)
     if not session.models:
         raise RuntimeError(
-            "Missing models: set_models() sets them, or fit.models of the configuration"
+            "Missing models: use set_models(), or fit.models of the configuration"
         )
     apply_fit_range(session, config)
     session.fit.debug = session.fit.debug or config.fit.debug
@@ -112,7 +112,7 @@ def fit_history(config):
         if settings.step is not None:
             raise ValueError(
                 f"fit.step: {settings.step!r} is a step of a history, which needs a "
-                "folder; give fit.history, too."
+                "folder; set fit.history as well."
             )
         return None
     return FitHistory(settings.history)
@@ -130,8 +130,8 @@ def _new_name(history):
 def apply_fit_range(session, config):
     """Restrict the ``mask_fit`` of the datasets to the fit range.
 
-    A mask that a dataset had is kept: the range takes bins from it. A new one is
-    made from it when the range changes.
+    An existing mask of a dataset is kept, and the range restricts it further. If the
+    range changes, a new mask is created from it.
 
     Parameters
     ----------

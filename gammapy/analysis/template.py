@@ -10,7 +10,7 @@ __all__ = []
 OPTIONS_FILE = Path(__file__).resolve().parent / "config" / "options.yaml"
 SECTION = "# Section: "
 HEADER = """
-# More options. What is wanted goes, without the leading "# ", into the section of that
+# More options. To use one, copy it without the leading "# " into the section of that
 # name above.
 """
 

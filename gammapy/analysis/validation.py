@@ -1,8 +1,8 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """How the sections of a configuration are read, checked and written.
 
-Options that Gammapy 2.1 did not know are made by `added`: they are written when they
-differ from their default, so the files of a configuration without them stay the same.
+Options that Gammapy 2.1 does not have are created by `added`. They are written only if
+they differ from their default, so files of configurations without them do not change.
 """
 
 import difflib
@@ -185,8 +185,8 @@ def estimator_parameters(cls, *own):
         for name in own:
             if name in parameters:
                 raise ValueError(
-                    f"{name!r} has its own key, here or in general: it cannot be one of"
-                    " the parameters"
+                    f"{name!r} has its own key, here or in general: remove it from the"
+                    " parameters"
                 )
         names = [option for option in options_of(cls) if option not in own]
         check_options(parameters, cls, names)
@@ -290,7 +290,7 @@ def _explain(cls, error):
     message = message.removeprefix("Value error, ")
     fields = cls.model_fields
     if NOT_BINS in location:
-        message = "Give true, false, or bins of runs, such as by: {zenith: 2}"
+        message = "Set true, false, or bins of observations, such as by: {zenith: 2}"
     location = tuple(step for step in location if step not in (NOT_BINS, BINS))
     # Of a section inside this one that section knows more, and was asked before.
     if len(location) == 1:
@@ -302,7 +302,7 @@ def _explain(cls, error):
         elif error["type"] in ("model_type", "model_attributes_type") and key in fields:
             section = _section_of(fields[key])
             if section is not None:
-                message = f"Give keys of {', '.join(section.model_fields)}"
+                message = f"Set keys of {', '.join(section.model_fields)}"
     # Curly braces would be taken for a field of a template.
     kind = PydanticCustomError(error["type"], "{text}", {"text": message})
     return InitErrorDetails(type=kind, loc=location, input=error["input"])

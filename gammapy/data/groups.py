@@ -20,7 +20,7 @@ ALL = "stacked"
 class ObservationGroups:
     """Observations, grouped in bins of zenith angle and offset.
 
-    Made by `ObservationGroups.from_observations`.
+    Created by `ObservationGroups.from_observations`.
 
     Parameters
     ----------
@@ -42,30 +42,33 @@ class ObservationGroups:
     def from_observations(cls, observations, target, *, zenith=None, offset=None):
         """Group observations.
 
-        A bin holds its lower edge; the last one its upper edge, too. A warning names
-        the observations outside all bins, and the bins without any.
+        A bin includes its lower edge. The last bin also includes its upper edge. A
+        warning names the observations outside all bins, and the bins without
+        observations.
 
         Parameters
         ----------
         observations : `~gammapy.data.Observations`
             Observations. Only their headers are read.
         target : `~astropy.coordinates.SkyCoord`
-            Position that offsets are measured from.
+            Position from which offsets are measured.
         zenith, offset : int, or list of `~astropy.units.Quantity` or str, optional
-            Edges of the bins, or how many bins of equal width from the lowest to the
+            Edges of the bins, or number of bins of equal width from the lowest to the
             highest value. Default is None, no bins.
 
         Returns
         -------
         groups : `ObservationGroups`
-            Groups, named after their bins; one named "stacked" without bins.
+            Groups, named after their bins. Without bins there is one group named
+            "stacked".
 
         Raises
         ------
         ValueError
-            If bins are not valid, or hold no observation, or there is none.
+            If bins are not valid or contain no observation, or there are no
+            observations.
         TypeError
-            If these are no observations, or the target no position.
+            If ``observations`` or ``target`` has the wrong type.
 
         Examples
         --------
@@ -181,7 +184,7 @@ class ObservationGroups:
         Raises
         ------
         ValueError
-            If there is no such group, or these are not the observations.
+            If there is no such group, or the observations are not those of the groups.
         """
         if name not in self.names:
             raise ValueError(
@@ -189,8 +192,8 @@ class ObservationGroups:
             )
         if len(observations) != len(self.table):
             raise ValueError(
-                f"There are {len(observations)} observations, {len(self.table)} were"
-                " grouped: group them again."
+                f"There are {len(observations)} observations, but {len(self.table)}"
+                " were grouped: group them again."
             )
         # By position, for time intervals of one run share its id.
         is_in_group = self.table["group"] == name
@@ -237,7 +240,7 @@ class ObservationGroups:
         ungrouped = " ".join(map(str, self.ungrouped)) or "none"
         return (
             f"{self.__class__.__name__}\n\n{text}\n\n"
-            f"  runs outside all bins : {ungrouped}\n"
+            f"  observations outside all bins : {ungrouped}\n"
         )
 
 

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Checksums of the data that a fit sees."""
+"""Checksums of the data of a fit."""
 
 import hashlib
 import numpy as np
@@ -12,11 +12,11 @@ RATIOS = ("acceptance", "acceptance_off")
 
 
 def data_checksum(datasets):
-    """Checksum of what is fitted: counts inside the masks, the masks and the bins.
+    """Checksum of the fitted data: counts inside the masks, the masks and the bins.
 
-    Statistics of two fits can be compared where it is the same. Models, exposures,
-    responses and backgrounds do not matter to it, nor do names and the order of the
-    datasets.
+    The fit statistics of two fits can be compared if it is the same. It does not depend
+    on models, exposures, responses and backgrounds, nor on the names and the order of
+    the datasets.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def data_checksum(datasets):
     Returns
     -------
     checksum : str
-        Checksum, "" where a dataset is of a kind whose data are not known.
+        Checksum, "" for datasets of unknown type.
 
     Examples
     --------

@@ -29,20 +29,21 @@ class ComponentTS:
     name : str
         Name of the component.
     ts : float
-        Statistic without the component less that with it.
+        Fit statistic without the component minus that with it.
     n_free : int
         Degrees of freedom: free parameters of the component alone that the data
         determine.
     sigma : float
-        Standard deviations of a TS of that many degrees of freedom (Wilks 1938, Ann.
-        Math. Stat. 9, 60); for one of them the root of TS. NaN for none.
+        Significance of TS for this number of degrees of freedom (Wilks 1938, Ann. Math.
+        Stat. 9, 60). For one degree of freedom it is the square root of TS. NaN for
+        none.
     stat, stat_without : float
-        Statistic with and without it, each at its minimum. Priors of other models are
-        part of it, those of the component are not.
+        Fit statistic with and without the component, each at its minimum. It includes
+        the priors of other models, but not those of the component.
     success : bool
         Whether the fits succeeded.
     note : str
-        What to keep in mind, "" for nothing.
+        Limitations, "" for none.
 
     Examples
     --------
@@ -204,7 +205,7 @@ def _fit_with(datasets):
     if fall > FALL:
         notes.append(
             f"The models were not at their minimum: a fit lowered the statistic by "
-            f"{fall:.2g}, and is what is compared."
+            f"{fall:.2g}. This minimum is used."
         )
     return notes, problems, set(result.undetermined)
 
@@ -254,9 +255,9 @@ class _OwnParameters:
         if left_out:
             yield f"{_names(left_out)}: not determined by the data and not counted."
         if not counted:
-            yield "None of its own parameters is free: TS has no distribution."
+            yield "None of its own parameters is free: there is no significance."
         if isinstance(self.model, FoVBackgroundModel):
-            yield "Without it the background is taken as it is."
+            yield "Without this model the background is not scaled."
             return
         norms = proportional_norms(self.model.spectral_model)
         strengths = [par for par in counted if id(par) in norms]
@@ -269,7 +270,7 @@ class _OwnParameters:
         rest = [par for par in counted if id(par) not in norms]
         if strengths and rest:
             yield (
-                f"{_names(rest)} mean nothing without it, so that noise has higher TS "
+                f"{_names(rest)} are not defined without it, so noise has higher TS "
                 "than Wilks' theorem says: sigma is before trials."
             )
 
@@ -281,7 +282,7 @@ def _names(parameters):
 def _notes_of_data(datasets, n_free):
     names = [dataset.name for dataset in datasets if _is_weighted(dataset)]
     if names and n_free:
-        yield f"{', '.join(names)}: data with weights, whose TS is not that of Wilks."
+        yield f"{', '.join(names)}: weighted data: Wilks' theorem does not hold."
 
 
 def _is_weighted(dataset):

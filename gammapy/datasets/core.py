@@ -14,8 +14,8 @@ class Dataset:
 
     def to_dict(self):
         """Notes
-        -----
-        In "filename" spaces, and what is no part of a file name, are underscores.
+        ----- In "filename", spaces and characters that are not allowed in file names
+        are replaced by underscores.
 
         Examples
         --------
@@ -44,9 +44,9 @@ class Datasets:
 
     @property
     def unique_models(self):
-        """Models of the datasets, each one once, a list.
+        """Models of the datasets without duplicates, a list.
 
-        Unlike `Datasets.models` it makes no joint models, which takes a while.
+        Unlike `Datasets.models` it does not create joint models, so it is faster.
 
         Examples
         --------
@@ -61,18 +61,18 @@ class Datasets:
         return list(models.values())
 
     def why_not_linear(self, parameters=None):
-        """Say why the predicted counts are not linear in parameters.
+        """Reason why the predicted counts are not linear in parameters.
 
         Parameters
         ----------
         parameters : list of `~gammapy.modeling.Parameter`, optional
-            Parameters to vary. Default is the free ones.
+            Parameters to vary. Default is the free parameters.
 
-        Returns
-        -------
-        reason : str
-            The first reason, see `gammapy.modeling.linearity.why_not_linear`; empty
-            when they are linear.
+                    Returns
+                    -------
+                    reason : str
+            The first reason, see `gammapy.modeling.linearity.why_not_linear`; empty if
+            they are linear.
 
         Examples
         --------
@@ -96,16 +96,16 @@ class Datasets:
         Parameters
         ----------
         parameters : list of `~gammapy.modeling.Parameter`, optional
-            Norms to make templates of, free or frozen. Default is the free ones.
+            Norms, free or frozen. Default is the free norms.
         scales : dict, optional
-            Norms of whole components, by name: each multiplies the counts that the
-            component has now. Default is None.
+            Norms of whole components, by name. Each multiplies the present predicted
+            counts of the component. Default is None.
         reuse : `~gammapy.modeling.templates.NormTemplates`, optional
-            Templates of the same datasets and norms, made before other parameters
+            Templates of the same datasets and norms, from before other parameters
             changed. Default is None.
         changed : list of str
-            Names of the models that changed since then; all others are taken from
-            ``reuse``.
+            Names of the models that changed since then. All other templates are taken
+            from ``reuse``.
 
         Returns
         -------
@@ -117,7 +117,7 @@ class Datasets:
         NotLinearError
             If the model is not linear in these parameters, or not finite.
         ValueError
-            If there is nothing to fit, or counts or bounds make no sense.
+            If there is nothing to fit, or counts or bounds are not valid.
 
         Examples
         --------
@@ -189,32 +189,32 @@ class Datasets:
         )
 
     def ts_of(self, component):
-        """Test statistic of one component of the model, to ask if it is really there.
+        """Test statistic of one component of the model.
 
-        The models are fitted without it, and with it where that is fast, on copies:
-        neither the datasets nor their models change. The fits are by Newton's method
-        where they can be, see `~gammapy.modeling.Fit`, or by Minuit, which takes
-        longer; then the models are taken to be at their best fit.
+        Copies of the models are fitted without the component, and with it if this is
+        fast. Neither the datasets nor their models are changed. Newton's method is used
+        if it is available, see `~gammapy.modeling.Fit`. Otherwise Minuit is used, which
+        takes longer, and the models must be at their best fit.
 
         Parameters
         ----------
         component : `~gammapy.modeling.models.ModelBase` or str
-            Model, or its name. Without the model of a background that background is
-            taken as it is.
+            Model, or its name. If it is a background model, the background is not
+            scaled without it.
 
         Returns
         -------
         ts : `~gammapy.datasets.ComponentTS`
-            TS, degrees of freedom, sigma, the statistic with and without, and a note
-            where sigma is not to be taken at its word: at a bound, or where parameters
-            mean nothing without the component.
+            TS, degrees of freedom, sigma, the fit statistic with and without the
+            component, and a note if sigma is not reliable: at a bound, or if parameters
+            are not defined without the component.
 
         Raises
         ------
         ValueError
             If there is no such model.
         TypeError
-            If this can be none.
+            If ``component`` has the wrong type.
 
         Examples
         --------
@@ -268,25 +268,25 @@ class Datasets:
     ):
         """Draw the joint residuals as a map and against energy, side by side.
 
-        The map is the one of `~gammapy.visualization.plot_spatial_residuals`, with the
-        region outlined; beside it are the residuals of
-        `~gammapy.visualization.plot_spectral_residuals` in that region. Datasets of
-        spectra give the latter alone.
+        The left panel is the map of `~gammapy.visualization.plot_spatial_residuals`,
+        with the region outlined. The right panel has the residuals of
+        `~gammapy.visualization.plot_spectral_residuals` in this region. For spectrum
+        datasets only the right panel is drawn.
 
         Parameters
         ----------
         ax_spatial : `~astropy.visualization.wcsaxes.WCSAxes`, optional
-            Axes of the map. Default is new ones.
+            Axes of the map. Default is new axes.
         ax_spectral : `~matplotlib.axes.Axes`, optional
-            Axes of the residuals against energy. Default is new ones, for spectra the
-            current ones.
+            Axes of the residuals against energy. Default is new axes, and the current
+            axes for spectra.
         kwargs_spatial : dict, optional
-            Arguments for the map alone, which win over those below: "method", options
-            of `SpatialResiduals.from_datasets`, and "vmin", "vmax", "vsig", "stretch",
-            "crop", "models", "models_style", "region". Default is None.
+            Arguments for the map, which take precedence over those below: "method",
+            options of `SpatialResiduals.from_datasets`, and "vmin", "vmax", "vsig",
+            "stretch", "crop", "models", "models_style", "region". Default is None.
         kwargs_spectral : dict, optional
-            Arguments for the other panel alone, which win over those below: "method"
-            and those of `SpectralResiduals.from_datasets`. Default is None.
+            Arguments for the other panel, which take precedence over those below:
+            "method" and options of `SpectralResiduals.from_datasets`. Default is None.
         region : `~regions.SkyRegion` or str, optional
             Region whose pixels are summed in the panel against energy. Default is all
             pixels.
@@ -295,7 +295,7 @@ class Datasets:
         energy_min, energy_max : `~astropy.units.Quantity` or str, optional
             Energy range. Default is all energies.
         models : bool, list of str or `~gammapy.modeling.models.Models`, optional
-            Components of the model to draw on the map: True all, False none, or names.
+            Components to draw on the map: True for all, False for none, or names.
             Default is True.
         **options
             Options of `SpatialResiduals.from_datasets`; ``exclude``, ``apply_mask``
@@ -304,13 +304,13 @@ class Datasets:
         Returns
         -------
         ax_spatial, ax_spectral : tuple of `~matplotlib.axes.Axes`
-            The axes; for spectra ``ax_spatial`` is None.
+            The axes. For spectra ``ax_spatial`` is None.
 
         Raises
         ------
         ValueError
-            If the datasets cannot be joined or an option is not valid, before anything
-            is drawn.
+            If the datasets cannot be combined or an option is not valid. Nothing is
+            drawn in this case.
 
         Examples
         --------

@@ -21,7 +21,8 @@ def file_stem(name):
     Returns
     -------
     stem : str
-        The name, with "_" for what would lead to another folder or hide the file.
+        The name, with "_" instead of characters that would change the folder or hide
+        the file.
 
     Examples
     --------
@@ -33,7 +34,7 @@ def file_stem(name):
 
 
 def check_filenames(datasets):
-    """Raise a ValueError when two datasets have the same file.
+    """Raise a ValueError if two datasets have the same file.
 
     Parameters
     ----------
@@ -46,6 +47,6 @@ def check_filenames(datasets):
         if filename in names:
             raise ValueError(
                 f"Datasets {names[filename]!r} and {dataset.name!r} would both be "
-                f"written to {filename!r}; give one another name."
+                f"written to {filename!r}; rename one of them."
             )
         names[filename] = dataset.name

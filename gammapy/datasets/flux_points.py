@@ -10,7 +10,8 @@ class FluxPointsDataset:
         """Raises
         ------
         ValueError
-            If the method is not known; flux points have no counts, so no significance.
+            If the method is not known. Flux points have no counts, so there is no
+            significance.
 
         Examples
         --------
@@ -64,7 +65,7 @@ class FluxPointsDataset:
         """Raises
         ------
         ValueError
-            If the method is not known, before anything is drawn.
+            If the method is not known. Nothing is drawn in this case.
 
         Examples
         --------

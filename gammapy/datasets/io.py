@@ -8,9 +8,9 @@ log = logging.getLogger(__name__)
 class OGIPDatasetWriter:
     def write(self, dataset):
         """Notes
-        -----
-        OGIP files have a column for ``mask_safe`` and none for ``mask_fit``: a warning
-        says how many bins will count again when the files are read.
+        ----- OGIP files have a column for ``mask_safe``, but not for ``mask_fit``. A
+        warning gives the number of masked bins that will be used when the files are
+        read.
 
         Examples
         --------
@@ -29,8 +29,8 @@ class OGIPDatasetWriter:
         if lost:
             log.warning(
                 f"Dataset {dataset.name!r}: OGIP files have no mask_fit. {lost} of "
-                f"{total} bins, which it masks, count when {str(self.filename)!r} is "
-                "read; set mask_fit again then, or write format='gadf'."
+                f"{total} masked bins are used when {str(self.filename)!r} is read; "
+                "set mask_fit again, or write format='gadf'."
             )
         self._upstream_OGIPDatasetWriter_write(dataset)
 

@@ -15,32 +15,30 @@ class MapDataset:
         method : {"diff", "diff/model", "diff/sqrt(model)", "significance"}
             Residual method, see `gammapy.stats.residuals`. Default is "diff".
         energy_min, energy_max : `~astropy.units.Quantity` or str, optional
-            Energy range. A bin counts when it lies inside. Default is all energies.
+            Energy range. Bins inside the range are used. Default is all energies.
         **kwargs : dict, optional
-            Arguments of `~gammapy.maps.WcsNDMap.smooth`. When any is given, the
-            others are ``width="0.1 deg"``, ``kernel="gauss"`` and
+            Arguments of `~gammapy.maps.WcsNDMap.smooth`. If any of them is set, the
+            defaults of the others are ``width="0.1 deg"``, ``kernel="gauss"`` and
             ``mode="constant"``. Default is no smoothing.
 
         Raises
         ------
         ValueError
-            If the method is not known, no bin is in the energy range, a spectrum is to
-            be smoothed, or if the smoothed significance of an on-off dataset is wanted
-            with a kernel of unequal weights (it needs "box" or "disk").
+            If the method is not known, no bin is in the energy range, or a spectrum is
+            to be smoothed. Also if the smoothed significance of an on-off dataset has
+            another kernel than "box" or "disk".
 
-        Notes
-        -----
-        The masks apply before the smoothing, and what the smoothing loses at their
-        borders is made up for: a uniform difference stays uniform. Bins in which the
-        model is not a number count as masked. Outside the masks and the energy range
-        the residuals are NaN.
+        Notes ----- The masks apply before the smoothing, and the effect of their
+        borders is corrected: a uniform difference stays uniform. Bins with NaN
+        predicted counts are masked. Outside the masks and the energy range the
+        residuals are NaN.
 
         Smoothed "diff/sqrt(model)" is the smoothed difference divided by its standard
-        deviation under the model, and smoothed "significance" is scaled by it, so that
-        noise has the width 1. On-off datasets are compared with the signal of the
-        model and the scaled off counts; only "significance" knows that these
-        fluctuate too. With the statistic "cash_weighted" the masks are weights of
-        counts and model.
+        deviation under the model, and smoothed "significance" is scaled by it, so noise
+        has the width 1. On-off datasets are compared with the predicted signal and the
+        scaled off counts. Only "significance" includes the fluctuation of the off
+        counts. With the statistic "cash_weighted" the masks are weights of counts and
+        model.
 
         Examples
         --------
@@ -80,28 +78,26 @@ class MapDataset:
         energy_min, energy_max : `~astropy.units.Quantity` or str, optional
             Energy range. Default is all energies.
         models : bool, list of str or `~gammapy.modeling.models.Models`, optional
-            Components of the model to draw: True all, False none, or names.
-            Default is False.
+            Components to draw: True for all, False for none, or names. Default is
+            False.
         models_style : {"auto", "names", "markers"}, optional
-            What stands beside them, see `~gammapy.visualization.plot_models`. Default
+            Labels of the components, see `~gammapy.visualization.plot_models`. Default
             is "auto".
         **kwargs : dict, optional
             Arguments of `~gammapy.maps.WcsNDMap.plot`. Without ``vmin`` and ``vmax``
-            the colours end at 5 sigma, or for "diff" and "diff/model" where the data
-            do.
+            the colours end at 5 sigma, or for "diff" and "diff/model" at the extremes
+            of the data.
 
         Raises
         ------
         ValueError
-            As in `MapDataset.residuals`, or if the dataset has no map or the model no
-            such component; before anything is drawn.
+            As in `MapDataset.residuals`, or if the dataset has no map, or a component
+            is not known. Nothing is drawn in this case.
 
-        Notes
-        -----
-        Counts, model and masks are summed over energy first, then smoothed as in
-        `MapDataset.residuals`. A corner of the map shows the kernel with its size. In
-        maps in sigma each connected area beyond the colours has a dot at its extreme,
-        with the value.
+        Notes ----- Counts, model and masks are summed over energy first, then smoothed
+        as in `MapDataset.residuals`. A corner of the map shows the kernel with its
+        size. In maps in sigma, each connected area beyond the range of the colours has
+        a dot at its extreme, with the value.
 
         Examples
         --------
@@ -142,14 +138,14 @@ class MapDataset:
     ):
         """Draw the residuals against energy.
 
-        They are those of `SpectralResiduals`: only pixels that are not masked count,
-        and the error bars are likelihood errors of the counts. An energy bin that is
-        fully masked is a gap. The energies that each mask lets pass are shaded.
+        They are those of `SpectralResiduals`: only unmasked pixels are used, and the
+        error bars are likelihood errors of the counts. A fully masked energy bin is a
+        gap. The unmasked energies of each mask are shaded.
 
         Parameters
         ----------
         ax : `~matplotlib.axes.Axes`, optional
-            Axes. Default is the current ones.
+            Axes. Default is the current axes.
         method : {"diff", "diff/model", "diff/sqrt(model)", "significance"}
             Residual method, see `gammapy.stats.residuals`. Default is "diff".
         region : `~regions.SkyRegion` or str, optional
@@ -170,8 +166,8 @@ class MapDataset:
         Raises
         ------
         ValueError
-            If the method is not known or all bins are masked, before anything is
-            drawn.
+            If the method is not known or all bins are masked. Nothing is drawn in this
+            case.
 
         Examples
         --------
@@ -215,21 +211,20 @@ class MapDataset:
         energy_min, energy_max : `~astropy.units.Quantity` or str, optional
             Energy range. Default is all energies.
         models : bool, list of str or `~gammapy.modeling.models.Models`, optional
-            Components of the model to draw on the map. Default is False.
+            Components to draw on the map. Default is False.
         models_style : {"auto", "names", "markers"}, optional
-            What stands beside them, see `~gammapy.visualization.plot_models`. Default
+            Labels of the components, see `~gammapy.visualization.plot_models`. Default
             is "auto".
         method : {"diff", "diff/model", "diff/sqrt(model)", "significance"}, optional
-            Residual method of both panels. Default is None, the one of each panel.
+            Residual method of both panels. Default is None, the default of each panel.
 
         Raises
         ------
         ValueError
-            As in the methods for the panels, before anything is drawn.
+            As in the methods for the panels. Nothing is drawn in this case.
 
-        Notes
-        -----
-        What is in ``kwargs_spatial`` and ``kwargs_spectral`` wins over other arguments.
+        Notes ----- ``kwargs_spatial`` and ``kwargs_spectral`` take precedence over
+        other arguments.
 
         Examples
         --------

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Questions about a fit, and their answers: one estimator and its result each."""
+"""Diagnostics of a fit: estimators and their results."""
 
 from .goodness import GoodnessOfFitEstimator
 from .goodness_result import GoodnessOfFit

@@ -1,19 +1,19 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-r"""What a fit takes away from the statistic of cells.
+r"""Reduction of the statistic of cells by a fit.
 
-With the differences z of counts and model in the cells, in units of their errors, a fit
-changes the parameters by Cov times the slope of the likelihood, and the model in the
-cells by J times that. To first order the differences after the fit have the covariance
-1 - H with :math:`H = W^{1/2} J\,\mathrm{Cov}\,J^T W^{1/2}`, where W is the inverse
-variance of the counts of each cell and J is summed into the cells. The sum of their
-squares then has the mean :math:`n - \mathrm{tr} H`, the variance
-:math:`2 n - 2\,\mathrm{tr}(2 H - H^2)` and the third moment
-:math:`8 n - 8\,\mathrm{tr}(3 H - 3 H^2 + H^3)`.
+Let z be the differences of counts and model in the cells, in units of their errors. A
+fit changes the parameters by Cov times the gradient of the likelihood, and the
+predicted counts of the cells by J times this change. To first order the differences
+after the fit have the covariance 1 - H with
+:math:`H = W^{1/2} J\,\mathrm{Cov}\,J^T W^{1/2}`, where W is the inverse variance of the
+counts of each cell and J is summed into the cells. The sum of their squares then has
+the mean :math:`n - \mathrm{tr} H`, the variance :math:`2 n - 2\,\mathrm{tr}(2 H - H^2)`
+and the third moment :math:`8 n - 8\,\mathrm{tr}(3 H - 3 H^2 + H^3)`.
 
-H is not a projection, for the fit saw the bins and not the cells: tr(H) is less than
-the number of parameters (Chernoff & Lehmann 1954, Ann. Math. Stat. 25, 579). Of
-weighted data the fit has not the smallest errors, and the covariance is the one for
-slopes whose own is that of the weighted counts.
+H is not a projection, because the fit uses the bins and not the cells: tr(H) is less
+than the number of parameters (Chernoff & Lehmann 1954, Ann. Math. Stat. 25, 579). A fit
+of weighted data does not have the smallest errors. Its covariance follows from the
+covariance of the gradient for weighted counts.
 """
 
 import numpy as np
@@ -22,7 +22,7 @@ __all__ = []
 
 
 class Absorbed:
-    """Moments that a fit takes away from the sums over cells.
+    """Moments to subtract from the sums over cells because of the fit.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class Absorbed:
         self._matrix = np.block([[middle, covariance], [covariance, zeros]])
 
     def moments(self, cells):
-        """What is to be subtracted from the moments of the sum over some cells.
+        """Values to subtract from the moments of the sum over some cells.
 
         Parameters
         ----------

@@ -1,9 +1,9 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Cells in which counts and model are compared, made from the model alone.
 
-Each question has cells of its own, in which what it asks for does not average out: the
-spectrum of a dataset, an image in an energy group, a spectrum in a region. Datasets on
-one grid are added, for what is missing in the model is missing in all of them.
+Each test has its own cells: the spectrum of a dataset, an image in an energy group, the
+spectrum of a region. Datasets on one grid are added, because a missing component is
+missing in all of them.
 """
 
 from collections import defaultdict
@@ -98,8 +98,8 @@ def make_cells(bins, questions, min_npred, min_width=0.0):
     questions : list of `~gammapy.diagnostics.questions.Question`
         How the bins are divided, and the names of the tests.
     min_npred : float
-        Least number of expected counts in a cell. Where a part of a dataset has less,
-        it is joined with the same part of others.
+        Smallest number of predicted counts in a cell. If a part of a dataset has fewer,
+        it is combined with the same part of other datasets.
     min_width : float, optional
         Least width of a cell on the sky, in deg. Default is 0.
 

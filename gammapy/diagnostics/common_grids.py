@@ -50,8 +50,8 @@ def each_alone(bins):
 def common_grids(bins):
     """Datasets that can be added, together.
 
-    Spectra stay alone, for they may be of different sources, and on-off data, whose
-    alphas differ.
+    Spectra are not added, because they may be of different sources, nor on-off data,
+    because their alphas differ.
 
     Parameters
     ----------

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""A fit as its cells see it: statistic of each test, and how large it should be."""
+"""A fit in cells: statistic of each test, and its expected value."""
 
 from dataclasses import dataclass
 import numpy as np
@@ -93,7 +93,7 @@ class FitInCells:
         return cls(CellModel(bins, cells), state, derivatives, information)
 
     def notes(self):
-        """What is to be said of the fit, a list of str."""
+        """Notes about the fit, a list of str."""
         return self.state.notes(self.information)
 
     def fall(self):

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""A fit as it is: free parameters, covariance, bounds, priors, and what is amiss."""
+"""State of a fit: free parameters, covariance, bounds, priors, and problems."""
 
 from dataclasses import dataclass
 import numpy as np
@@ -56,7 +56,7 @@ class FitState:
         Parameters
         ----------
         datasets : `~gammapy.datasets.Datasets` or list
-            What the user gave, which knows the joint covariance.
+            Datasets as passed by the user, with the joint covariance.
         local : `~gammapy.datasets.Datasets`
             The same datasets.
 
@@ -114,7 +114,7 @@ class FitState:
         return np.where(self.is_known, np.sqrt(np.diag(self.covariance)), own)
 
     def notes(self, information):
-        """What is to be said of the fit.
+        """Notes about the fit.
 
         Parameters
         ----------
@@ -127,25 +127,23 @@ class FitState:
             One sentence each.
         """
         if not self.parameters:
-            return ["No parameter is free: nothing was taken away from the statistic."]
+            return ["No parameter is free: the fit did not reduce the statistic."]
         if not self.has_covariance:
             return [
-                "The models have no covariance, so that nobody knows what the fit took "
-                "away: run Fit.run on these datasets first, or give n_toys. The "
-                "expected statistic is that of a model that was not fitted."
+                "The models have no covariance, so the reduction of the statistic by "
+                "the fit is not known: run Fit.run on these datasets first, or set "
+                "n_toys. The expected statistic is that without a fit."
             ]
         notes = []
         unknown = np.flatnonzero(~self.is_known)
         if unknown.size:
             names = ", ".join(self.names[idx] for idx in unknown[:MOST])
             more = f" and {unknown.size - MOST} more" if unknown.size > MOST else ""
-            notes.append(
-                f"{names}{more} have no error: what they took away is not known."
-            )
+            notes.append(f"{names}{more} have no error, so their effect is not known.")
         if self._lacks_correlations(information):
             notes.append(
-                "The covariance has no correlations between models: give the Datasets "
-                "that were fitted, which have them, and not a list."
+                "The covariance has no correlations between models: pass the Datasets "
+                "that were fitted instead of a list."
             )
         return [*notes, *self._notes_of_minimum(information)]
 

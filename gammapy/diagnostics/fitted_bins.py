@@ -140,7 +140,7 @@ def read_bins(datasets):
     if not any(part.index.size for part in bins):
         names = ", ".join(dataset.name for dataset in datasets)
         raise ValueError(
-            f"All bins of the datasets {names} are masked: there is nothing to judge; "
+            f"All bins of the datasets {names} are masked: there is nothing to test; "
             "change mask_fit or mask_safe."
         )
     return bins

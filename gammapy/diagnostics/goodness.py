@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Could this model have made these data?"""
+"""Goodness of fit: does the model describe the data?"""
 
 import logging
 import secrets
@@ -41,51 +41,52 @@ N_ABOVE = 10
 
 
 class GoodnessOfFitEstimator:
-    r"""Test whether a fitted model could have made the data.
+    r"""Test the goodness of fit of a model.
 
-    Counts and model are compared in cells of at least ``min_npred`` expected counts,
-    which are made from the model alone, inside the masks. The statistic of a cell is
-    the Cash statistic against its saturated model (:math:`\chi^2`-like, but with the
-    exact mean and variance of Poisson counts; Kaastra 2017, A&A 605, A51), or the
-    on-off statistic with profiled background.
+    Counts and model are compared in cells of at least ``min_npred`` predicted counts.
+    The cells depend only on the model and the masks. The statistic of a cell is the
+    Cash statistic relative to its saturated model, with the exact mean and variance for
+    Poisson counts (Kaastra 2017, A&A 605, A51), or the on-off statistic with profiled
+    background.
 
-    What the fit took away is subtracted: see `gammapy.diagnostics.absorbed`. It is not
-    the number of parameters. Tests with fewer than 10 degrees of freedom, and all
-    tests if ``n_toys`` is given, have p-values from simulated counts that are fitted
-    again.
+    The reduction of the statistic by the fit is subtracted, see
+    `gammapy.diagnostics.absorbed`. It is not the number of parameters. Tests with fewer
+    than 10 degrees of freedom, and all tests if ``n_toys`` is set, have p-values from
+    simulated counts that are fitted again.
 
-    The tests are "all"; the spectrum of each dataset; the image in each energy group;
-    the spectra in the region of each component (the pixels that hold 68 percent of its
-    predicted counts), in a ring around it, and in annuli around the centre of each map.
+    The tests are: all cells; the spectrum of each dataset; the image in each energy
+    group; the spectrum and the image in the region of each component (the pixels that
+    contain 68 percent of its predicted counts); the spectrum in a ring around it; and
+    spectra in annuli around the centre of each map.
 
     Parameters
     ----------
     min_npred : float, optional
-        Least number of expected counts of a cell. Default is 10.
+        Smallest number of predicted counts of a cell. Default is 10.
     min_width : `~astropy.units.Quantity` or str, optional
-        Least width of a cell on the sky. Cells that are smaller than what the
-        instrument can tell apart share out what is missing, and see less of it.
-        Default is "0.2 deg".
+        Smallest width of a cell on the sky. It should be about the resolution of the
+        instrument: in smaller cells, the counts of a missing source are spread over
+        many cells. Default is "0.2 deg".
     energy_edges : `~astropy.units.Quantity` or list of str, optional
         Edges of energy groups. They must be edges of energy bins of each dataset.
-        Default is None, up to four groups of about equal width.
+        Default is None: up to four groups of about equal width.
     components : list of str, optional
-        Names of the components whose region and ring are tested, which may be none.
-        Default is None, all sources.
+        Names of the components whose region and ring are tested; may be empty. Default
+        is None, all sources.
     n_toys : int, optional
-        Number of simulations for all tests; 0 for none at all, then tests with few
-        degrees of freedom have no p-value. Default is None: 1000 for those alone.
+        Number of simulations for all tests. With 0, tests with few degrees of freedom
+        have no p-value. Default is None: 1000 simulations for these tests only.
     refit : {"linear", "all"}
-        How simulated counts are fitted. "linear" varies norms exactly and other
-        parameters to first order, on arrays; "all" runs `~gammapy.modeling.Fit`, as
-        long as that takes. Default is "linear".
+        How simulated counts are fitted. "linear" fits arrays: norms exactly and other
+        parameters to first order. "all" runs `~gammapy.modeling.Fit` for each
+        simulation. Default is "linear".
     random_state : int, optional
-        Seed of the simulations. Default is None, one that is drawn, and recorded in
-        the result.
+        Seed of the simulations. Default is None: a random seed, which is stored in the
+        result.
     p_threshold : float, optional
         Probability below which the verdict is "not a good fit". Default is 0.01.
     n_jobs : int, optional
-        Number of processes that share the simulations. Default is
+        Number of processes for the simulations. Default is
         `gammapy.utils.parallel.N_JOBS_DEFAULT`, which is 1.
     parallel_backend : {"multiprocessing", "ray"}, optional
         What makes the processes. Default is "multiprocessing".
@@ -155,9 +156,9 @@ class GoodnessOfFitEstimator:
         Parameters
         ----------
         datasets : `~gammapy.datasets.Datasets`
-            Datasets with models at their best fit and the covariance of that fit, as
-            `~gammapy.modeling.Fit.run` leaves them. They are not changed. A list, or
-            one dataset, has no correlations between models.
+            Datasets with models at their best fit, with the covariance of this fit, as
+            after `~gammapy.modeling.Fit.run`. They are not changed. A list of datasets
+            has no correlations between models.
 
         Returns
         -------
@@ -269,10 +270,10 @@ class GoodnessOfFitEstimator:
 
 
 def _toy_columns(stat, toys):
-    """What simulations say of a test, in place of the moments.
+    """P-value of a test from simulations.
 
-    The p-value is the share of the toys that are as large or larger, or where these are
-    too few the probability from their first three moments.
+    The p-value is the fraction of simulations with a statistic at least as large. If
+    these are too few, it is computed from the first three moments of the simulations.
     """
     moments = StatMoments.of_sample(toys)
     n_above = np.sum(toys >= stat)
@@ -290,12 +291,12 @@ def _toy_columns(stat, toys):
 def _toy_notes(rows, n_done, n_toys, n_failed):
     """What is to be said of the simulations."""
     if n_done < n_toys:
-        yield f"Interrupted after {n_done} of {n_toys} toys, which are kept."
+        yield f"Interrupted after {n_done} of {n_toys} toys, which are used."
     if n_failed:
-        yield f"The fits of {n_failed} of {n_done} toys failed; they count."
+        yield f"The fits of {n_failed} of {n_done} toys failed; they are included."
     smallest = N_ABOVE / (n_done + 1)
     if min(row["p_value"] for row in rows if row["n_toys"]) < smallest:
-        yield f"P-values of toys below {smallest:.2g} are from their moments."
+        yield f"P-values below {smallest:.2g} are extrapolated from moments of toys."
 
 
 def _notes_without_toys(fit, rows):
@@ -304,11 +305,11 @@ def _notes_without_toys(fit, rows):
     if fit.state.has_covariance and any(np.isnan(row["p_value"]) for row in rows):
         notes.append(
             f"Tests with fewer than {N_DOF_TOYS} degrees of freedom have no p-value "
-            "without toys: give n_toys."
+            "without toys: set n_toys."
         )
     if fit.model.has_several_alphas:
         notes.append(
-            "Alpha differs within cells of on-off data: p-values are rough; give "
-            "n_toys."
+            "Alpha differs within cells of on-off data, so p-values are "
+            "approximate: set n_toys."
         )
     return notes

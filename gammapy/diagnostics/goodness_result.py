@@ -13,21 +13,21 @@ N_WORST = 3
 
 
 class GoodnessOfFit(DiagnosticResult):
-    """Whether a model could have made the data, from `GoodnessOfFitEstimator`.
+    """Goodness of fit of a model, from `GoodnessOfFitEstimator`.
 
     Parameters
     ----------
     table : `~astropy.table.Table`
-        One row per test, the first is that of all cells: test, n_cells, stat (the
-        statistic against the saturated model), stat_expected and stat_std (its mean and
-        standard deviation after a fit of this model), n_absorbed (what of the mean the
-        fit took away), n_toys (simulations that made the p-value, 0 for none) and
+        One row per test, the first for all cells: test, n_cells, stat (the statistic
+        relative to the saturated model), stat_expected and stat_std (its mean and
+        standard deviation after a fit of this model), n_absorbed (reduction of the mean
+        by the fit), n_toys (number of simulations for the p-value, 0 for none) and
         p_value.
     meta : dict
-        Options, seed, names of the datasets, and "fall": how much one more step of the
-        fit would lower the statistic, None where nobody knows.
+        Options, seed, names of the datasets, and "fall": expected decrease of the fit
+        statistic in one more step of the fit, None if it is not known.
     notes : list of str
-        What could not be done, and what to keep in mind.
+        Limitations, one sentence each.
 
     Examples
     --------
@@ -54,12 +54,12 @@ class GoodnessOfFit(DiagnosticResult):
 
     @property
     def p_value(self):
-        """Probability of a statistic of all cells that is as large or larger."""
+        """P-value of the test of all cells."""
         return float(self._table["p_value"][0])
 
     @property
     def fall(self):
-        """How much one more step of the fit would lower the statistic, about 0.
+        """Expected decrease of the fit statistic in one more step of the fit, about 0.
 
         None without a covariance, or where a file of an earlier version has none.
         """
@@ -72,10 +72,10 @@ class GoodnessOfFit(DiagnosticResult):
 
     @property
     def p_worst(self):
-        """Probability that the worst of the tests is as bad, were they independent.
+        """P-value of the worst test after trials.
 
-        It is 1 - (1 - p)^n for n tests (Sidak 1967, JASA 62, 626). Tests share events,
-        so it is on the safe side.
+        It is 1 - (1 - p)^n for n tests (Sidak 1967, JASA 62, 626). It is conservative,
+        because the tests share events.
         """
         p_values = np.asarray(self._table["p_value"], dtype=float)
         p_values = p_values[np.isfinite(p_values)]

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""History of the fits of an analysis: did this step help?"""
+"""History of the fits of an analysis."""
 
 import logging
 from html import escape
@@ -39,27 +39,27 @@ CHANGE = 0.1
 
 
 class FitHistory:
-    """Steps of an analysis in a folder: what was fitted, and what it was worth.
+    """Steps of an analysis, stored in a folder.
 
-    Each step has a folder of its own below ``steps``, with the models and their
-    covariance, the result of the fit and a summary of the residuals. Datasets are
-    below ``data``, under names with the checksum of their content: those that did not
-    change are there once. ``datasets.yaml`` and ``models.yaml`` of a step are files of
-    Gammapy, for `~gammapy.datasets.Datasets.read`.
+    Each step has a folder below ``steps``, with the models and their covariance, the
+    result of the fit, and a summary of the residuals. Datasets are in the folder
+    ``data``. Their file names contain the checksum of their content, so unchanged data
+    are stored once. ``datasets.yaml`` and ``models.yaml`` of a step can be read with
+    `~gammapy.datasets.Datasets.read`.
 
-    A step is there as a whole or not at all, whatever ends the process. The folder may
-    be moved. All is read from it whenever it is asked for, so that several processes
-    may use one.
+    Steps are written completely or not at all, even if the process is killed. The
+    folder can be moved. Every access reads the folder again, so several processes may
+    use it.
 
     Parameters
     ----------
     folder : `~pathlib.Path` or str
-        Folder, made by the first step.
+        Folder. It is created with the first step.
 
     Raises
     ------
     OSError
-        If this is a file.
+        If ``folder`` is a file.
 
     Examples
     --------
@@ -121,12 +121,12 @@ class FitHistory:
         return name in self.names
 
     def __getitem__(self, key):
-        """Step by its name, or its place in the order.
+        """Step by its name or index.
 
         Parameters
         ----------
         key : str or int
-            Name or place.
+            Name or index.
 
         Returns
         -------
@@ -164,24 +164,25 @@ class FitHistory:
         name : str
             Name of the step.
         datasets : `~gammapy.datasets.Datasets`
-            Datasets with their models, as the fit left them. They are not changed.
+            Datasets with their models after the fit. They are not changed.
         result : `~gammapy.modeling.FitResult`, optional
             Result of the fit, or of `~gammapy.modeling.Fit.optimize`. Default is None:
             nothing was fitted.
         residuals : `~gammapy.datasets.SpatialResiduals` or list, optional
-            These, `~gammapy.datasets.SpectralResiduals`, or a list of both: width and
-            spectrum are kept. Default is None, those of all pixels and energies; False
-            is none.
+            Residuals whose width and spectrum are stored:
+            `~gammapy.datasets.SpatialResiduals`, `~gammapy.datasets.SpectralResiduals`,
+            or a list of both. Default is None: residuals of all pixels and energies.
+            False: no residuals.
         hot_spots : `HotSpots`, `HotSpotEstimator` or bool, optional
-            Spots to keep, or how to find them. Default is None: maps are searched,
-            without toys; False is none.
+            Hot spots to store, or the estimator to find them. Default is None: maps are
+            searched, without toys. False: no search.
         goodness : `GoodnessOfFit`, `GoodnessOfFitEstimator` or bool, optional
-            Test of the goodness of fit to keep, or how to make it; True is one without
+            Goodness of fit to store, or the estimator for it. True: a test without
             toys. Default is None, no test.
         note : str, optional
-            What is to be remembered, such as why the step was made. Default is "".
+            Remark, such as the reason for this step. Default is "".
         overwrite : bool, optional
-            Whether a step of this name is replaced, in its place. Default is False.
+            Whether to replace an existing step of this name. Default is False.
 
         Returns
         -------
@@ -191,7 +192,7 @@ class FitHistory:
         Raises
         ------
         ValueError
-            If there is such a step, or the result is not that of these models.
+            If the step exists, or the result does not belong to these models.
         TypeError
             If an argument is of the wrong kind.
         OSError
@@ -285,8 +286,8 @@ class FitHistory:
     def _check_new(self, name, overwrite):
         if not overwrite and name in self.names:
             raise ValueError(
-                f"name: there is a step {name!r} in {str(self._folder)!r}; give "
-                "another name, or overwrite=True."
+                f"name: step {name!r} exists in {str(self._folder)!r}; use another "
+                "name, or overwrite=True."
             )
 
     def _read(self):
@@ -296,7 +297,7 @@ class FitHistory:
             try:
                 steps.append(read_step(folder))
             except ValueError as error:
-                self._warn(folder, f"A step of the history is left out: {error}.")
+                self._warn(folder, f"A step of the history is ignored: {error}.")
                 continue
             if steps[-1].is_later:
                 self._warn(
@@ -325,14 +326,14 @@ class FitHistory:
         -------
         table : `~astropy.table.Table`
             One row per step: ``name``, ``n_free`` (parameters that the data determine),
-            ``stat``; ``ts``, ``n_dof`` and ``sigma`` against the step before, masked or
-            NaN where the data differ; ``caveat``, what makes sigma doubtful (see
+            ``stat``; ``ts``, ``n_dof`` and ``sigma`` relative to the previous step,
+            masked or NaN if the data differ; ``caveat``, why sigma is doubtful (see
             `compare`); ``aic`` and ``bic`` (NaN for weighted statistics), which can be
-            compared where ``data`` is the same number; ``p_value`` of the goodness of
-            fit in all cells and ``p_worst`` of the worst test after trials, ``n_spots``
-            and ``spot`` (significance of the highest), NaN or masked where they were
-            not made; ``residual_std``, width of the significance; ``success`` of the
-            fit, ``time`` (UTC) and ``note``.
+            compared if ``data`` is the same; ``p_value`` of the goodness of fit in all
+            cells and ``p_worst`` of the worst test after trials; ``n_spots`` and
+            ``spot``, number of hot spots and significance of the highest one, NaN or
+            masked if not computed; ``residual_std``, width of the significance;
+            ``success`` of the fit, ``time`` (UTC) and ``note``.
         """
         return make_table([step.record for step in self._steps()])
 
@@ -342,7 +343,7 @@ class FitHistory:
         Parameters
         ----------
         before, after : str or int
-            Names of steps, or their places.
+            Names or indices of steps.
 
         Returns
         -------
@@ -353,7 +354,7 @@ class FitHistory:
 
     @property
     def verdict(self):
-        """One sentence: what the last step was worth."""
+        """One sentence about the gain of the last step."""
         steps = self._steps()
         if not steps:
             return "There is no step yet."
@@ -397,8 +398,8 @@ def _check_result(result, models):
         values = [values.get(name, np.nan) for values in (fitted, known)]
         if not np.isclose(*values, rtol=SAME, atol=0):
             raise ValueError(
-                f"result: it is not of these models, {name} is {values[0]:.6g} there "
-                f"and {values[1]:.6g} in the datasets; add a step right after its fit."
+                f"result: it is not of these models: {name} is {values[0]:.6g} "
+                f"there and {values[1]:.6g} in the datasets; add a step after its fit."
             )
 
 
@@ -414,12 +415,12 @@ def _notes_of(datasets, models, result, stat):
     notes = []
     if any(getattr(of, "_penalties", None) for of in (datasets, models)):
         notes.append(
-            "Penalties of the models are in the statistic, but not in the files."
+            "Penalties of the models contribute to the statistic, but are not stored."
         )
     if result is not None and abs(result.total_stat - stat) > CHANGE:
         notes.append(
             f"The statistic of the fit is {result.total_stat:.2f}, and that of the "
-            f"datasets is {stat:.2f} now: they are not as the fit left them."
+            f"datasets is {stat:.2f} now: they changed after the fit."
         )
     for note in notes:
         log.warning(note)

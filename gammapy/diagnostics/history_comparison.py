@@ -23,7 +23,7 @@ MOST = 10
 
 
 class StepComparison:
-    """What changed from one step of a `FitHistory` to another.
+    """Differences between two steps of a `FitHistory`.
 
     Parameters
     ----------
@@ -64,36 +64,35 @@ class StepComparison:
 
     @property
     def ts(self):
-        """Statistic of the first step minus that of the second; NaN for other data."""
+        """Statistic of the first step minus the second; NaN if the data differ."""
         return self._ratio.ts
 
     @property
     def n_dof(self):
-        """How many more parameters the second has; None for other data."""
+        """Number of additional parameters; None if the data differ."""
         return self._ratio.n_dof
 
     @property
     def sigma(self):
         """Significance of the second step over the first by Wilks' theorem.
 
-        It is NaN where the models are not nested, and doubtful where there are
-        `caveats`.
+        It is NaN if the models are not nested, and doubtful if there are `caveats`.
         """
         return self._ratio.sigma
 
     @property
     def caveats(self):
-        """Why ``sigma`` is doubtful or not there, a list of sentences."""
+        """Why ``sigma`` is doubtful or missing, a list of sentences."""
         return self._ratio.sentences
 
     @property
     def aic(self):
-        """AIC of the second step minus that of the first; NaN for other data."""
+        """AIC of the second step minus that of the first; NaN if the data differ."""
         return self._difference("aic")
 
     @property
     def bic(self):
-        """BIC of the second step minus that of the first; NaN for other data."""
+        """BIC of the second step minus that of the first; NaN if the data differ."""
         return self._difference("bic")
 
     def _difference(self, name):
@@ -106,14 +105,14 @@ class StepComparison:
 
         Columns: ``name``; ``change``: "moved", "freed", "frozen", "new" or "gone";
         ``value_before``, ``error_before``, ``value``, ``error``, ``unit``; and
-        ``n_errors``, the difference of the values in units of the error before, or
-        where there is none of the one after.
+        ``n_errors``, the difference of the values in units of the error before, or of
+        the error after if there is none before.
         """
         return self._parameters.copy()
 
     @property
     def components(self):
-        """Components that came and went, and parts of another type, a list of str."""
+        """Components that were added, removed or have another type, a list of str."""
         before, after = (
             {row["name"]: row["parts"] for row in record["components"]}
             for record in self._records
@@ -132,8 +131,8 @@ class StepComparison:
         """Spots of either step, a `~astropy.table.Table`; None without both searches.
 
         Columns: ``change``: "came", "went" or "stayed"; ``lon``, ``lat``,
-        ``sqrt_ts_before`` and ``sqrt_ts``, NaN where it is not a spot. Spots are the
-        same where their distance is at most the larger one of their radii.
+        ``sqrt_ts_before`` and ``sqrt_ts``, NaN if it is not a spot. Two spots are the
+        same if their distance is at most the larger of their radii.
         """
         return None if self._spots is None else self._spots.copy()
 
@@ -141,14 +140,14 @@ class StepComparison:
     def tests(self):
         """Tests of the goodness of fit, a `~astropy.table.Table`; None without both.
 
-        Columns: ``test``, ``p_value_before``, ``p_value`` and ``change``, by how many
-        standard deviations of a normal distribution the fit became worse.
+        Columns: ``test``, ``p_value_before``, ``p_value`` and ``change``, the number of
+        standard deviations by which the test became worse.
         """
         return None if self._tests is None else self._tests.copy()
 
     @property
     def verdict(self):
-        """One sentence: what the second step was worth."""
+        """One sentence about the gain of the second step."""
         before, after = self.names
         begin = f"{after!r} against {before!r}: "
         if self.n_dof is None:

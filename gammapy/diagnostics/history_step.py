@@ -21,7 +21,7 @@ DISTRIBUTION, SPECTRUM = "residuals_distribution.ecsv", "residuals_spectrum.ecsv
 
 
 class HistoryStep:
-    """A step of a `FitHistory`. What it needs is read when it is asked for.
+    """A step of a `FitHistory`. Its files are read when they are needed.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class HistoryStep:
 
     @property
     def note(self):
-        """What was said of it when it was added."""
+        """Remark that was passed to `FitHistory.add`."""
         return self._record.get("note", "")
 
     @property

@@ -38,21 +38,22 @@ FACTORS, LARGEST = (1, 2, 4), 0.25
 
 
 class HotSpotEstimator:
-    """Find the spots where counts and model differ, at several scales.
+    """Find hot spots, positions where counts and model differ, at several scales.
 
     The significance of `~gammapy.datasets.SpatialResiduals` is computed for each
-    kernel, correlation radius and energy group. Peaks of either sign that overlap are
-    one spot, at the scale, kernel and group where it is highest. How often noise has
-    such a spot anywhere comes from toys: Poisson counts of the model, within the masks.
-    For kernels that are graded it is 1 - exp(-E), E the expected Euler characteristic
-    of the positions that are as high in any of the maps (Vitells & Gross 2011,
-    Astropart. Phys. 35, 230), fitted to the toys, so that high significances need no
-    more of them. Maxima of top-hats, which are discrete, are compared with those of the
-    toys, and beyond the highest of these with the sum of the Poisson probabilities of
-    all pixels: that is never too low, but may be too high.
+    kernel, correlation radius and energy group. Overlapping peaks of the same sign are
+    one spot, at the scale, kernel and group of its highest significance. The
+    probability that noise has such a spot at any position is computed from toys:
+    Poisson counts of the model, within the masks. For smooth kernels it is 1 - exp(-E),
+    where E is the expected Euler characteristic of the set of positions with at least
+    this significance in any of the maps (Vitells & Gross 2011, Astropart. Phys. 35,
+    230). E is fitted to the toys, so high significances do not need more toys. For
+    top-hats, whose maxima are discrete, the maxima are compared with those of the toys.
+    Beyond the highest maximum of the toys, the Poisson probabilities of all pixels are
+    added, which is conservative.
 
-    The model stays as it is, nothing is fitted again. Spots beside a bright one may be
-    a part of it: add the highest to the model, fit, and search again.
+    The model is not fitted again. Spots beside a bright spot may be a part of it: add a
+    source at the highest spot, fit, and search again.
 
     Parameters
     ----------
@@ -60,32 +61,31 @@ class HotSpotEstimator:
         Kernels of `~gammapy.datasets.SpatialResiduals.from_datasets`, one or several.
         Default is "gauss".
     correlation_radii : `~astropy.units.Quantity` or list of str, optional
-        Radii of the kernels that have one, not below the size of a pixel. Default is
-        0.1, 0.2 and 0.4 deg.
+        Radii for kernels with a radius, not below the size of a pixel. Default is 0.1,
+        0.2 and 0.4 deg.
     energy_min, energy_max : `~astropy.units.Quantity` or str, optional
         Energy range. Default is all energies.
     energy_edges : `~astropy.units.Quantity` or list of str, optional
-        Edges of energy groups, at edges of the bins of each dataset, to look at besides
-        all of them together. Default is none.
+        Edges of energy groups that are searched in addition to all energies together.
+        They must be edges of bins of each dataset. Default is none.
     energy_unit : `~astropy.units.Unit` or str, optional
         Unit of the energies in tables, figures and texts. Default is that of the energy
         axis of the datasets, see `~gammapy.maps.energy_bins.energy_unit`.
     threshold : float, optional
         Lowest significance of a spot, of either sign, in sigma. Default is 4.
     n_toys : int, optional
-        Number of toys, 0 for none, without which ``p_global`` is not known. Default is
-        100.
+        Number of toys. With 0, ``p_global`` is not known. Default is 100.
     random_state : int, optional
-        Seed of the toys. Default is None: a seed is drawn and written into the result.
+        Seed of the toys. Default is None: a random seed, which is stored in the result.
     catalog : `~gammapy.catalog.SourceCatalog`, optional
-        Catalogue of which the nearest source is given. Default is None.
+        Catalogue to search for the nearest source. Default is None.
     exclude : list of str or of models, optional
         Components to leave out of the model. Default is None.
     apply_mask : bool, optional
         Whether ``mask_fit`` applies; ``mask_safe`` always does. Default is True.
     n_jobs : int, optional
-        Number of processes that share the datasets and the toys. The result is the
-        same. Default is `gammapy.utils.parallel.N_JOBS_DEFAULT`, which is 1.
+        Number of processes for the datasets and the toys. It does not change the
+        result. Default is `gammapy.utils.parallel.N_JOBS_DEFAULT`, which is 1.
     parallel_backend : {"multiprocessing", "ray"}, optional
         What makes the processes. Default is "multiprocessing".
 
@@ -149,19 +149,19 @@ class HotSpotEstimator:
 
     @classmethod
     def from_residuals(cls, residuals, **options):
-        """Make an estimator that searches around the scale of maps.
+        """Create an estimator with the options of residual maps.
 
-        Kernel, energies and components that are left out are those of the maps. The
-        correlation radii are 1, 2 and 4 times the one of the maps, but not above a
-        quarter of the width of the maps. Whether ``mask_fit`` applied is not known to
-        maps: give ``apply_mask``.
+        Kernel, energies and excluded components are those of the maps. The correlation
+        radii are 1, 2 and 4 times that of the maps, but at most a quarter of the width
+        of the maps. Maps do not store whether ``mask_fit`` was applied: set
+        ``apply_mask``.
 
         Parameters
         ----------
         residuals : `~gammapy.datasets.SpatialResiduals`
             Maps.
         **options : dict
-            Options of `HotSpotEstimator`, which go first.
+            Options of `HotSpotEstimator`, which take precedence.
 
         Returns
         -------
@@ -171,7 +171,7 @@ class HotSpotEstimator:
         Raises
         ------
         ValueError
-            If the kernel is not known by its name: give ``kernel``.
+            If the kernel has no name: set ``kernel``.
 
         Examples
         --------
@@ -191,8 +191,8 @@ class HotSpotEstimator:
             named = [item.name for item in KERNELS.values() if item.is_named]
             if residuals.kernel not in named:
                 raise ValueError(
-                    "residuals: maps of a kernel that was given as a "
-                    f"{residuals.kernel} do not have it; give kernel=..., too."
+                    "residuals: maps do not store a kernel that is a "
+                    f"{residuals.kernel}; set kernel=... as well."
                 )
             options["kernel"] = residuals.kernel
         if residuals.correlation_radius is not None:
@@ -261,8 +261,8 @@ class HotSpotEstimator:
         sqrt_ts = np.array([peak.sqrt_ts for peak in peaks])
         if scan.is_on_off:
             notes.append(
-                "Off counts are not simulated: p_global is p_local times the number "
-                "of pixels of all maps, and too high."
+                "On-off data are not simulated: p_global is p_local times the number "
+                "of pixels of all maps, which is too high."
             )
             number = 2 * sum(np.sum(np.isfinite(item.sqrt_ts)) for item in scan.maps)
             return np.clip(number * ndtr(-np.abs(sqrt_ts)), 0, 1), {"n_toys": 0}
@@ -281,7 +281,7 @@ class HotSpotEstimator:
         found = toys.run(self.n_toys, seed, self.n_jobs, self.parallel_backend)
         if len(found) < self.n_toys:
             notes.append(
-                f"Toys were interrupted: p_global is made of {len(found)} instead of "
+                f"Toys were interrupted: p_global uses {len(found)} instead of "
                 f"{self.n_toys}."
             )
         trials = Trials(found, fields, is_uniform)

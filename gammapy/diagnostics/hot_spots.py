@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Hot spots: what is missing in a model, and where."""
+"""Hot spots: positions where counts and model differ."""
 
 import numpy as np
 from scipy.stats import norm
@@ -21,29 +21,32 @@ __all__ = ["HotSpots"]
 
 
 class HotSpots(DiagnosticResult):
-    """Spots where counts and model differ, the most significant one first.
+    """Hot spots, positions where counts and model differ, sorted by significance.
 
-    Made by `HotSpotEstimator`. Columns of the table:
+    Created by `HotSpotEstimator`. Columns of the table:
 
-    - ``number``: as it is drawn on maps;
+    - ``number``: number on maps;
     - ``lon``, ``lat``: position in deg, in the frame of the maps (``meta["frame"]``);
     - ``pos_err``: standard deviation of each coordinate of the position in deg;
-    - ``energy_min``, ``energy_max``: energy group in which it is highest;
-    - ``kernel``, ``radius``: kernel in which it is highest, and its correlation radius
-      in deg; for one without a radius that of a disc of as many pixels;
-    - ``sqrt_ts``: significance, negative where counts are missing;
-    - ``p_local``: probability of noise beyond it in one position, of N(0, 1);
-    - ``p_global``: probability that noise has such a spot, of either sign, anywhere in
-      any of the maps;
-    - ``excess``: counts of a source of the shape of the kernel (negative: missing);
-    - ``amplitude``, ``index``, ``size``, ``ts``: of the source that fits the counts
-      around the spot best, a Gaussian with a power law: amplitude at 1 TeV in
-      cm-2 s-1 TeV-1, standard deviation in deg, without the point spread function (0
-      for a point source), and what it gains in the statistic there while all else
-      stays as it is. NaN where counts are missing, or without exposure;
-    - ``nearest``, ``separation``: component of the model next to it, and its distance
-      in deg; "" and NaN without any;
-    - ``source``, ``source_separation``: the same of the catalogue, where one was given.
+    - ``energy_min``, ``energy_max``: energy group with the highest significance;
+    - ``kernel``, ``radius``: kernel with the highest significance, and its correlation
+      radius in deg; for a kernel without a radius, that of a disc with the same number
+      of pixels;
+    - ``sqrt_ts``: significance, negative for a deficit;
+    - ``p_local``: probability of this significance for noise at one position, from N(0,
+      1);
+    - ``p_global``: probability that noise has such a spot, of either sign, at any
+      position in any of the maps;
+    - ``excess``: counts of a source with the shape of the kernel, negative for a
+      deficit;
+    - ``amplitude``, ``index``, ``size``, ``ts``: source with the highest likelihood
+      around the spot, a Gaussian with a power law: amplitude at 1 TeV in cm-2 s-1
+      TeV-1, standard deviation in deg, without the PSF (0 for a point source), and its
+      TS with the rest of the model fixed. NaN for a deficit, or without exposure;
+    - ``nearest``, ``separation``: nearest component of the model, and its separation in
+      deg; "" and NaN without any;
+    - ``source``, ``source_separation``: nearest source of the catalogue, and its
+      separation in deg, if there is a catalogue.
 
     Examples
     --------
@@ -88,7 +91,7 @@ class HotSpots(DiagnosticResult):
 
     @property
     def verdict(self):
-        """One sentence: the highest spot, before and after trials, and what is near."""
+        """One sentence: the highest spot, its significance and its neighbour."""
         if not len(self._table):
             return f"There is no spot of {self._meta['threshold']:.3g} sigma or more."
         row = self._table[0]
@@ -119,11 +122,11 @@ class HotSpots(DiagnosticResult):
         return Regions(circles)
 
     def to_models(self, numbers=None):
-        """Start models, one for each spot with more counts than the model has.
+        """Starting models, one for each spot with an excess.
 
-        They are point sources, or Gaussians, with power laws at the middle of the
-        energies: those that fit the counts around the spot best. Positions may move by
-        the radius of the spot.
+        They are point sources or Gaussians with power laws, with the highest likelihood
+        around the spot. The reference energy is in the middle of the energies.
+        Positions may move by the radius of the spot.
 
         Parameters
         ----------

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Which parameter moves the result?"""
+"""Impacts: which parameters affect the result of a fit most?"""
 
 import json
 import logging
@@ -65,46 +65,46 @@ COLUMNS = {
 
 
 class ImpactEstimator:
-    r"""Rank the parameters of a fit by how much they move its result.
+    r"""Rank the parameters of a fit by their effect on its result.
 
-    Each free parameter is moved by its error, with all others at their best values
-    then. That moves the result by its impact: the covariance of the two over the error
-    of the parameter. The impact in units of the error of the result is their
-    correlation. With ``method="refit"`` the fits are made, too, with each parameter
-    moved up and down, and flagged where they differ from the covariance by more than 2
-    percent.
+    Each free parameter is changed by its error, and all others are adjusted to their
+    best values. The shift of the result is the impact: the covariance of parameter and
+    result, divided by the error of the parameter. In units of the error of the result,
+    the impact is their correlation. With ``method="refit"`` the other parameters are
+    also fitted, with each parameter changed by plus and minus its error. Impacts are
+    flagged if refit and covariance differ by more than 2 percent.
 
-    Groups of parameters are moved together, in the direction that moves the result
-    most among all those of one standard deviation. The square of the impact of a group
-    is what it makes up of the variance of the result.
+    The parameters of a group are changed together by one standard deviation, in the
+    direction that shifts the result most. The square of the impact of a group, divided
+    by the variance of the result, is its fraction of the variance.
 
     Parameters
     ----------
     of : `~gammapy.modeling.Parameter`, `~gammapy.modeling.models.SkyModel` or str
-        Result that is asked for: a free parameter, or its name such as
-        "source.amplitude"; with energies a model, or its name.
+        The result: a free parameter, or its name such as "source.amplitude". With
+        energies, a model or its name.
     energy_min, energy_max : `~astropy.units.Quantity` or str, optional
-        Energy range of the integral flux of the model. Default is None: a parameter is
-        asked for.
+        Energy range of the integral flux of the model. Default is None: the result is a
+        parameter.
     energy_edges : `~astropy.units.Quantity` or list of str, optional
         Edges of flux points of the model, at edges of energy bins of all datasets. The
-        norm of each point is fitted together with all that is free in other models, as
-        `~gammapy.estimators.FluxPointsEstimator` does with ``reoptimize=True``.
-        Default is None.
+        norm of each flux point is fitted together with all free parameters of other
+        models, as `~gammapy.estimators.FluxPointsEstimator` does with
+        ``reoptimize=True``. Default is None.
     method : {"covariance", "refit"}, optional
-        Whether impacts are from the covariance alone, without any evaluation of the
-        models, or also by fits. Default is "covariance".
+        "covariance" computes impacts from the covariance, without evaluating the
+        models. "refit" also computes them by fits. Default is "covariance".
     n_refit : int, optional
-        Number of parameters to move in fits, those of the largest impacts by the
-        covariance, and as many groups. Default is None, all.
+        Number of parameters to refit, those with the largest impacts, and the same
+        number of groups. Default is None, all.
     groups : list of str or dict, optional
-        Groups to move: "background", "positions", "sizes" and "spectra", or a dict with
-        lists of parameters, names, models or patterns such as "run-\*-bkg.\*".
-        Parameters that the result is made of are not in them; an empty list makes none.
-        Default is None, these four.
+        Groups of parameters: "background", "positions", "sizes" and "spectra", or a
+        dict with lists of parameters, names, models or patterns such as
+        "run-\*-bkg.\*". Parameters that define the result are not included. With an
+        empty list there are no groups. Default is None, these four.
     background_scatter : float, optional
-        Scatter of the norms of background models around 1 that is expected beyond their
-        errors. Pulls are in units of both together. Default is 0.
+        Expected scatter of background norms around 1, in addition to their errors. The
+        unit of pulls includes it. Default is 0.
     n_jobs : int, optional
         Number of processes for the fits. Default is
         `gammapy.utils.parallel.N_JOBS_DEFAULT`, which is 1.
@@ -171,10 +171,9 @@ class ImpactEstimator:
         Parameters
         ----------
         datasets : `~gammapy.datasets.Datasets`
-            Datasets with models at their best fit and the covariance of that fit, as
-            `~gammapy.modeling.Fit.run` leaves them. They are not changed. A list, or
-            one dataset, has no correlations between models. For flux points no
-            covariance is needed.
+            Datasets with models at their best fit, with the covariance of this fit, as
+            after `~gammapy.modeling.Fit.run`. They are not changed. A list of datasets
+            has no correlations between models. Flux points need no covariance.
 
         Returns
         -------
@@ -184,8 +183,8 @@ class ImpactEstimator:
         Raises
         ------
         ValueError
-            If there is no such parameter or model, it is frozen or has no error, or an
-            energy is no edge of a bin.
+            If the parameter or model does not exist, is frozen or has no error, or an
+            energy is not an edge of a bin.
         TypeError
             If something is of the wrong kind.
         """
@@ -283,7 +282,7 @@ def _energy_range(energy_min, energy_max, energy_edges):
         return None
     if energy_edges is not None or not all(is_given):
         raise ValueError(
-            "Give energy_min and energy_max for a flux, energy_edges for flux points, "
+            "Set energy_min and energy_max for a flux, energy_edges for flux points, "
             "or none of them for a parameter."
         )
     low, high = [parse_quantity(name, value, "TeV") for name, value in given.items()]
@@ -300,8 +299,8 @@ def _notes_of_covariance(datasets, state):
     if is_joint or not is_between.any() or np.any(state.covariance[is_between]):
         return []
     return [
-        "The covariance has no correlations between models: give the Datasets that "
-        "were fitted, which have them, and not a list."
+        "The covariance has no correlations between models: pass the Datasets that "
+        "were fitted instead of a list."
     ]
 
 
@@ -351,8 +350,8 @@ class _Part:
         """Raise an error where the covariance says nothing of the result."""
         if not self.response.error > 0:
             raise ValueError(
-                f"datasets: there is no error of the {self.target.name}; run Fit().run "
-                "on these datasets first, and look whether it is at a bound or not "
+                f"datasets: the {self.target.name} has no error; run Fit().run on "
+                "these datasets first, and check whether it is at a bound or not "
                 "determined."
             )
 

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Groups of parameters that are moved together, and what each is pulled from."""
+"""Groups of parameters that are changed together, and pulls of parameters."""
 
 from fnmatch import fnmatchcase
 import numpy as np
@@ -117,11 +117,11 @@ def _fits(pattern, parameter, name, models):
 
 
 def pull_of(parameter, error, model, scatter):
-    """How far a parameter is from what was expected of it.
+    """Difference between a parameter and its expected value.
 
-    With a Gaussian prior that is the prior; the error is in units of its width, so that
-    it says how much the data know beyond the prior. A background model is expected to
-    change nothing: norms of 1 and tilts of 0, each within its own error.
+    With a Gaussian prior the expected value is its centre, and pull and error are in
+    units of its width. The expected norms of background models are 1 and their tilts
+    are 0, within their own errors.
 
     Parameters
     ----------
@@ -137,7 +137,8 @@ def pull_of(parameter, error, model, scatter):
     Returns
     -------
     pull, pull_err : tuple of float
-        Distance and error in units of what was expected; NaN where nothing was.
+        Difference and error in units of the expected width; NaN without an expected
+        value.
     """
     prior = parameter.prior
     if type(prior) is GaussianPrior and prior.weight > 0:

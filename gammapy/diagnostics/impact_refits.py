@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Shifts of a result when parameters move, by fits of all others."""
+"""Shifts of a result with some parameters changed and all others fitted."""
 
 from dataclasses import dataclass
 import numpy as np
@@ -88,12 +88,12 @@ class ImpactRefits:
         if not best.success:
             problem = f"the fit of all parameters failed: {best.message}"
             lost = RefittedShift(problem="no refit")
-            return [lost] * len(shifts), [f"There are no refits, for {problem}"]
+            return [lost] * len(shifts), [f"There are no refits, because {problem}"]
         fall = before - best.stat
         notes = []
         if fall > FALL:
             notes.append(
-                f"The fit is not at a minimum: another one lowers the statistic by "
+                f"The fit is not at a minimum: another fit lowers the statistic by "
                 f"{fall:.2g}. Impacts by refit are about that minimum."
             )
         place = _Place(refits, free, best.values, self._value)

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What is asked of a fit: a parameter, or a flux that follows from parameters."""
+"""Results of a fit: a parameter, or a flux that follows from parameters."""
 
 from dataclasses import dataclass
 import numpy as np

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Ranking of the parameters of a fit by how much they move its result."""
+"""Ranking of the parameters of a fit by their effect on its result."""
 
 import json
 import numpy as np
@@ -21,20 +21,20 @@ class Impacts(DiagnosticResult):
     - ``name``, ``kind``: unique name of the parameter, or of the group; "parameter" or
       "group";
     - ``value``, ``error``, ``unit``: of the parameter; NaN for groups;
-    - ``pull``, ``pull_err``: distance from what was expected, and error, in units of
-      the width of a Gaussian prior; of background models in units of the error, norms
-      from 1 and tilts from 0; NaN where nothing was expected;
-    - ``impact``: shift of the result when the parameter moves up by its error, in the
-      unit of the result, from the covariance; of groups one standard deviation in the
-      direction that moves it most;
-    - ``impact_refit``, ``impact_refit_down``: the same by a fit, up and down; NaN
-      without;
-    - ``correlation``: of the parameter and the result: the impact in units of the error
-      of the result. Its square is what the parameter, or the group, makes up of the
-      variance;
-    - ``flag``: "not parabolic" where a refit differs from the covariance by more than 2
+    - ``pull``, ``pull_err``: difference from the expected value, and error, in units of
+      the width of a Gaussian prior; for background models in units of the error, with
+      expected norms of 1 and tilts of 0; NaN without an expected value;
+    - ``impact``: shift of the result if the parameter increases by its error, in the
+      unit of the result, from the covariance; for groups, the shift for one standard
+      deviation in the direction of the largest shift;
+    - ``impact_refit``, ``impact_refit_down``: the same by a fit, for an increase and a
+      decrease; NaN without a refit;
+    - ``correlation``: correlation of the parameter and the result, which is the impact
+      in units of the error of the result. Its square is the fraction of the variance
+      due to the parameter, or the group;
+    - ``flag``: "not parabolic" if a refit differs from the covariance by more than 2
       percent (and 0.5 percent of the error of the result); "at a bound", "no error",
-      "beyond a bound", "a refit failed", "no refit"; "" where all is well;
+      "beyond a bound", "a refit failed", "no refit"; "" if there is no problem;
     - ``target``: name of the result, one for each flux point.
 
     Examples
@@ -78,10 +78,10 @@ class Impacts(DiagnosticResult):
 
     @property
     def targets(self):
-        """Results that were asked for, a list of dict.
+        """The results, a list of dict.
 
-        Each has name, value, error, error_alone (with all else known), unit and
-        energies.
+        Each has name, value, error, error_alone (if all other parameters are known),
+        unit and energies.
         """
         return self.meta["targets"]
 
@@ -165,7 +165,7 @@ class Impacts(DiagnosticResult):
 
     @property
     def verdict(self):
-        """One sentence for the result, of several for that which is moved most."""
+        """One sentence about the result, or the most affected of several."""
         target = max(self.targets, key=self._largest)
         name = target["name"]
         parts = [

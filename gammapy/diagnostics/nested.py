@@ -1,13 +1,13 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Two fits of the same data: what their difference means, and where it means little.
+"""Comparison of two fits of the same data, and its limits.
 
 The difference TS of the statistics of nested models has a chi2 distribution with as
 many degrees of freedom as the larger model has more parameters (Wilks 1938, Annals of
-Mathematical Statistics 9, 60), if the smaller model is inside the larger one, not at
-its bound, and each additional parameter has a meaning in it. A source that is added
-breaks all of this: its flux starts at a bound (Chernoff 1954, Annals of Mathematical
-Statistics 25, 573), and its position means nothing without it (Davies 1977, Biometrika
-64, 247; Protassov et al. 2002, ApJ 571, 545).
+Mathematical Statistics 9, 60), if the smaller model is a special case of the larger
+one, is not at a bound, and each additional parameter is defined in it. An additional
+source violates these conditions: its flux starts at a bound (Chernoff 1954, Annals of
+Mathematical Statistics 25, 573), and its position is not defined without it (Davies
+1977, Biometrika 64, 247; Protassov et al. 2002, ApJ 571, 545).
 """
 
 from dataclasses import dataclass, field
@@ -59,15 +59,14 @@ class LikelihoodRatio:
     Parameters
     ----------
     ts : float
-        Statistic of the first minus that of the second, NaN where the data differ.
+        Statistic of the first fit minus that of the second, NaN if the data differ.
     n_dof : int or None
-        Parameters that the second has more, None where the data differ.
+        Number of additional parameters of the second fit, None if the data differ.
     sigma : float
-        Significance of the second over the first by Wilks' theorem; NaN where models
-        are not nested or the statistic has no chi2 distribution.
+        Significance of the second fit over the first by Wilks' theorem; NaN if the
+        models are not nested or TS does not follow a chi2 distribution.
     caveats : dict
-        By a short word, a list of sentences: why sigma is to be taken with care, or
-        is not there.
+        Lists of sentences by a short word: why sigma is doubtful or missing.
 
     Examples
     --------
@@ -150,11 +149,11 @@ def _add_problems_of_fits(caveats, before, after, ts):
         elif not fit["success"]:
             caveats.add("fit failed", f"The fit of {name!r} failed.")
         if record["is_weighted"]:
-            caveats.add("weighted", f"TS of the weighted data of {name!r} is no chi2.")
+            caveats.add("weighted", f"TS of weighted data of {name!r} is not a chi2.")
     if after["n_free"] >= before["n_free"] and ts < -TOLERANCE:
         caveats.add(
             "rose",
-            f"The statistic rose by {-ts:.2g} with as many parameters or more: "
+            f"The statistic rose by {-ts:.2g} although no parameter was removed: "
             "the models are not nested, or a fit has not found the minimum.",
         )
 
@@ -176,11 +175,11 @@ def _add_structure(caveats, before, after):
         if value is not None and _is_bound(row, value):
             caveats.add("bound", f"{name} starts at its bound, {value:.3g}.")
         if row["parameter"] == "phi" and start.has_no_axis(row):
-            caveats.add("shape", f"{name} means nothing where e is 0.")
+            caveats.add("shape", f"{name} is not defined where e is 0.")
     for record in (before, after):
         for row in record["parameters"]:
             if row["at_limit"]:
-                caveats.add("bound", f"{row['name']} is at its limit.")
+                caveats.add("bound", f"{row['name']} is at a bound.")
     return "not nested" not in caveats
 
 
@@ -203,11 +202,11 @@ def _add_new_components(caveats, after, start):
             if row["parameter"] not in AMOUNTS
         ]
         if not free:
-            caveats.add("not nested", f"{name} is new, and nothing of it is free.")
+            caveats.add("not nested", f"{name} is new and has no free parameter.")
         for aspect in dict.fromkeys(aspects):
-            caveats.add(aspect, f"{aspect} of {name} means nothing without it.")
+            caveats.add(aspect, f"{aspect} of {name} is not defined without it.")
         if any(_is_bound(row, 0.0) for row in free if row["parameter"] in AMOUNTS):
-            caveats.add("bound", f"The amount of {name} cannot be negative.")
+            caveats.add("bound", f"The amplitude of {name} cannot be negative.")
 
 
 def _is_bound(row, value):
@@ -291,7 +290,7 @@ class _StartingPoint:
         names = [row["name"] for row in self._after["components"]]
         for name in self._components:
             if name not in names:
-                yield f"{name} is gone."
+                yield f"{name} was removed."
         for component in self._after["components"]:
             for kind, tags in self._changes(component).items():
                 if tags not in LARGER:
@@ -309,15 +308,15 @@ class _StartingPoint:
             known.add(old["name"])
             name = row["name"]
             if is_free(old) and not is_free(row):
-                yield f"{name} was free, and is not any more."
+                yield f"{name} was free, and is frozen now."
             is_fixed = not is_free(old) and not is_free(row) and not row["link"]
             values = number(old["value"]), number(row["value"])
             if is_fixed and not _is_same(*values) and not self._is_convention(row):
-                yield f"{name} is fixed at another value, {values[1]:.4g}."
+                yield f"{name} is frozen at another value, {values[1]:.4g}."
         for name, old in self._before.items():
             is_gone = name not in known and old["component"] not in self._gone()
             if is_gone and is_free(old):
-                yield f"{name} was free, and is not there any more."
+                yield f"{name} was free, and was removed."
 
     def _is_convention(self, row):
         """Whether a parameter is a reference energy that other ones make up for."""

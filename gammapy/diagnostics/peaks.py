@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Peaks of maps, and one for all that overlap: arrays in, arrays out."""
+"""Peaks of maps, and the highest of overlapping peaks."""
 
 from dataclasses import dataclass
 import numpy as np

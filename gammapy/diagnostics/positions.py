@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What is next to a position: components of the model, sources of a catalogue."""
+"""Nearest component of the model, and nearest source of a catalogue."""
 
 import numpy as np
 from astropy.coordinates import SkyCoord
@@ -11,14 +11,14 @@ __all__ = ["nearest_component"]
 
 
 def nearest_component(position, models):
-    """Component of a model that is next to a position.
+    """Component of a model that is nearest to a position.
 
     Parameters
     ----------
     position : `~astropy.coordinates.SkyCoord`
         Position.
     models : `~gammapy.modeling.models.Models` or None
-        Models. Those without a position, and backgrounds, are no components.
+        Models. Backgrounds and models without a position are ignored.
 
     Returns
     -------

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Does the spectrum fit at each position?"""
+"""PS map: deviation of the spectrum at each position."""
 
 import numpy as np
 import astropy.units as u
@@ -38,18 +38,18 @@ __all__ = ["PSMapEstimator"]
 
 
 class PSMapEstimator:
-    r"""Map of the probability that counts and model agree in their spectra.
+    r"""Map of the probability of the spectrum at each position.
 
-    At each position counts and model are summed within a radius that follows the PSF,
-    in each energy bin. The probability p of a spectrum of counts that is as improbable
-    under the model is that of :math:`-\sum_k \ln P(n_k | m_k)` with the Poisson
-    probability P (Bruel 2021, A&A 656, A81); it comes from the exact cumulants, see
+    At each position and in each energy bin, counts and predicted counts are summed
+    within a radius that follows the PSF. p is the probability of a spectrum with the
+    same or a larger :math:`-\sum_k \ln P(n_k | m_k)`, with the Poisson probability P
+    (Bruel 2021, A&A 656, A81). It is computed from the exact cumulants, see
     `gammapy.stats.deviation`. The map has PS = -log10(p) with the sign of
     :math:`\sum_k (n_k - m_k) / \sqrt{\max(1, m_k)}`.
 
-    Unlike a map of the significance of all energies together, it finds a spectrum that
-    has too much at low energies and too little at high ones. The model is taken as it
-    is: what the fit absorbed, and the errors of the model, are not known to it.
+    Unlike a significance map of all energies together, it shows a model that predicts
+    too many counts at low energies and too few at high energies. The effect of the fit
+    and the errors of the model are not taken into account.
 
     Parameters
     ----------
@@ -57,23 +57,24 @@ class PSMapEstimator:
         Energy range; bins outside are masked. Default is all energies.
     energy_edges : `~astropy.units.Quantity` or list of str, optional
         Edges of the bins of the spectra, which must be edges of energy bins of each
-        dataset. A deviation over a wide range shows better in wide bins, for instance
-        of a factor of 1.6 to 2 (Bruel 2021). Default is None, the bins of the datasets.
+        dataset. A deviation over a wide range is more significant in wide bins, for
+        example of a factor of 1.6 to 2 (Bruel 2021). Default is None, the bins of the
+        datasets.
     energy_unit : `~astropy.units.Unit` or str, optional
         Unit of the energies in tables, figures and texts. Default is that of the energy
         axis of the datasets, see `~gammapy.maps.energy_bins.energy_unit`.
     containment : float, optional
-        Share of the PSF within the radius of each energy bin, which is the mean over
-        the datasets at the centres of their maps, and a pixel at least. Default is
-        0.68.
+        Fraction of the PSF within the radius of each energy bin. The radius is the mean
+        over the datasets, at the centres of their maps, and at least one pixel. Default
+        is 0.68.
     radius : `~astropy.units.Quantity` or str, optional
-        One radius for all energies instead. Default is None.
+        Radius for all energies, instead of ``containment``. Default is None.
     exclude : list of str, optional
         Names of model components to leave out of the model. Default is None.
     apply_mask : bool, optional
         Whether ``mask_fit`` applies; ``mask_safe`` always does. Default is True.
     sigma_threshold : float, optional
-        Deviation beyond which the verdict is "does not fit", in sigma, before trials.
+        Deviation in sigma, before trials, above which the verdict is "does not fit".
         Default is 5.
     n_jobs : int, optional
         Number of processes that share the datasets. Default is
@@ -160,7 +161,7 @@ class PSMapEstimator:
         datasets = local_datasets(datasets)
         if joint_stat_kind(datasets) == "wstat":
             raise ValueError(
-                f"Datasets {datasets.names} have a measured background, of which the "
+                f"Datasets {datasets.names} have a measured background, whose "
                 "distribution is not known: use SpatialResiduals for them."
             )
         exclude = parse_names(datasets, self.exclude)
@@ -181,7 +182,7 @@ class PSMapEstimator:
         notes = []
         if any(dataset.stat_type == "cash_weighted" for dataset in datasets):
             notes.append(
-                "Weighted counts are taken as Poisson counts of their variance."
+                "Weighted counts are treated as Poisson counts of the same variance."
             )
         return PSMap(
             _extremes(maps),
@@ -225,9 +226,7 @@ class PSMapEstimator:
     def _psf_radii(self, dataset, energies):
         """Radii that contain the given share of the PSF of a dataset."""
         if not hasattr(dataset.psf, "containment_radius"):
-            raise ValueError(
-                f"Dataset {dataset.name!r} has no PSF map: give the radius."
-            )
+            raise ValueError(f"Dataset {dataset.name!r} has no PSF map: set radius.")
         position = dataset.counts.geom.center_skydir
         options = {dataset.psf.energy_name: energies, "position": position}
         radii = dataset.psf.containment_radius(self.containment, **options)
@@ -236,7 +235,7 @@ class PSMapEstimator:
             bad = energies[~np.isfinite(radii)][0]
             raise ValueError(
                 f"The PSF of dataset {dataset.name!r} has no radius of "
-                f"{self.containment:.0%} containment at {bad:.3g}: give the radius."
+                f"{self.containment:.0%} containment at {bad:.3g}: set radius."
             )
         return radii
 

@@ -26,19 +26,19 @@ TABLE, META = "EXTREMES", "PSMAP"
 
 
 class PSMap(DiagnosticResult):
-    """Whether the spectrum fits at each position, from `PSMapEstimator`.
+    """Deviation of the spectrum at each position, from `PSMapEstimator`.
 
     Parameters
     ----------
     table : `~astropy.table.Table`
-        Two rows, the highest and the lowest place of the map, with the columns name,
-        lon, lat (deg, in the frame of the map), ps, sigma, worst_energy, and
-        counts and npred of all energies together.
+        Two rows for the highest and the lowest value of the map, with the columns name,
+        lon, lat (deg, in the frame of the map), ps, sigma, worst_energy, and counts and
+        npred of all energies together.
     meta : dict
         Options, names of the datasets, edges of the energy bins and their unit,
         radii (deg).
     notes : list of str
-        What to keep in mind.
+        Limitations, one sentence each.
     maps : dict of `~gammapy.maps.WcsNDMap`
         Maps with one energy bin, shape (1, n_lat, n_lon), NaN where all is masked:
         "ps", "sigma", "worst_energy", "counts" and "npred".
@@ -103,7 +103,7 @@ class PSMap(DiagnosticResult):
 
     @property
     def models(self):
-        """Models of the datasets, as they were when the map was made."""
+        """Models of the datasets at the time when the map was made."""
         return self._models
 
     @property
@@ -134,7 +134,7 @@ class PSMap(DiagnosticResult):
         if self.is_bad:
             kind = "too many" if row["ps"] > 0 else "too few"
             return f"The spectrum does not fit everywhere: {place}, {kind} counts."
-        return f"No place deviates by more than {limit}: the worst is {place}."
+        return f"No position deviates by more than {limit}: the worst is {place}."
 
     def plot(self, **kwargs):
         """Draw the maps.

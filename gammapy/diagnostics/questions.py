@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What a test of the goodness of fit asks: which bins, and how they are divided.
+"""Tests of the goodness of fit: which bins they use, and how these are divided.
 
 A question puts the bins of each dataset into numbered zones, and says which tests each
 zone is in. Cells do not reach from one zone to another.

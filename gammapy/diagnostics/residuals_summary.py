@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What residuals of a fit say, in a few lines."""
+"""Summary of the residuals of a fit."""
 
 import warnings
 from dataclasses import dataclass
@@ -93,10 +93,10 @@ class WorstBin:
 
 
 class ResidualsSummary:
-    """What residuals of a fit say: spread, worst pixel and bin, parameters at a bound.
+    """Summary of residuals: width, worst pixel and bin, parameters at a bound.
 
-    This is what the command ``gammapy residuals`` prints. All is computed at once, so
-    it stays as it is when models change.
+    The command ``gammapy residuals`` prints this summary. All values are computed at
+    once, so later changes of the models have no effect.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ class ResidualsSummary:
                 check_type(name, value, kind, f"{kind.__name__} or None")
         if spatial is None and spectral is None:
             raise ValueError(
-                "spatial, spectral: there is nothing to summarise; give one of them."
+                "spatial, spectral: there is nothing to summarise; pass one of them."
             )
         if models is None and spatial is not None:
             models = spatial.models
@@ -218,7 +218,7 @@ class ResidualsSummary:
         return self._spots
 
     def to_dict(self):
-        """All of it as plain data.
+        """All values as plain data.
 
         Returns
         -------
@@ -239,7 +239,7 @@ class ResidualsSummary:
 
     @property
     def lines(self):
-        """What there is to say, a list of str."""
+        """Lines of the summary, a list of str."""
         lines = [f"Datasets: {', '.join(self._datasets_names)}"]
         if self._maps is not None:
             lines += self._maps.lines()
@@ -384,7 +384,7 @@ class _ParametersSummary:
         text = f"Parameters: {self.n_parameters}, of which {self.n_free} are free"
         if not self.at_limit:
             return text
-        return f"{text}; at a limit: {', '.join(self.at_limit)}"
+        return f"{text}; at a bound: {', '.join(self.at_limit)}"
 
     def to_dict(self):
         """Plain data."""

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What the results of all diagnostics have in common: a table, its file, its text."""
+"""Base class of the results of all diagnostics: a table, its file, its text."""
 
 import copy
 from html import escape
@@ -30,18 +30,17 @@ class DiagnosticResult:
     table : `~astropy.table.Table`
         Table with the columns in `COLUMNS`, and others. It is copied.
     meta : dict, optional
-        Options and what else makes the result, as plain data: numbers, texts, lists
-        and dicts. Default is None, nothing.
+        Options and other metadata as plain data: numbers, texts, lists and dicts.
+        Default is None, no metadata.
     notes : list of str, optional
-        What could not be done, and what to keep in mind, one sentence each.
-        Default is none.
+        Limitations, one sentence each. Default is none.
 
     Raises
     ------
     ValueError
         If the table lacks a column.
     TypeError
-        If it is no table.
+        If ``table`` is not a table.
 
     Examples
     --------
@@ -92,28 +91,28 @@ class DiagnosticResult:
 
     @property
     def meta(self):
-        """Options and what else makes the result, a copy of the dict."""
+        """Options and other metadata, a copy of the dict."""
         return copy.deepcopy(self._meta)
 
     @property
     def notes(self):
-        """What could not be done, and what to keep in mind, a list of str."""
+        """Limitations, a list of str."""
         return list(self._notes)
 
     @property
     def verdict(self):
-        """One sentence that is made of the evidence."""
+        """One sentence that summarises the result."""
         raise NotImplementedError(f"{type(self).__name__} has no verdict.")
 
     def to_dict(self):
-        """All of the result as plain data, which JSON and YAML can hold.
+        """The whole result as plain data for JSON and YAML.
 
         Returns
         -------
         data : dict
             Kind of the result, format, verdict, notes, the entries of ``meta``, and
-            under "table" one dict per row. What is not finite is None there, and a
-            column with a unit has it in "units".
+            under "table" one dict per row. Values that are not finite are None. Units
+            of columns are in "units".
         """
         units = {
             name: str(self._table[name].unit)
@@ -131,21 +130,21 @@ class DiagnosticResult:
         }
 
     def write(self, filename, *, overwrite=False):
-        """Write to an ECSV file, a text with the table and all else in its header.
+        """Write to an ECSV file with the table, and all other data in its header.
 
-        The file is there as a whole or not at all.
+        The file is written completely or not at all.
 
         Parameters
         ----------
         filename : `pathlib.Path` or str
             Name of the file, such as "goodness.ecsv".
         overwrite : bool, optional
-            Whether a file of that name is replaced. Default is False.
+            Whether to replace an existing file. Default is False.
 
         Raises
         ------
         OSError
-            If there is such a file already, or no folder for it.
+            If the file exists and is not to be replaced, or its folder does not exist.
         """
         write_ecsv(
             self.table,
@@ -163,7 +162,7 @@ class DiagnosticResult:
 
     @classmethod
     def read(cls, filename):
-        """Read from a file that ``write`` made.
+        """Read a file that was written with ``write``.
 
         Parameters
         ----------

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What of a model may be freed: parameters one by one, components, other shapes."""
+"""Candidates for score tests: frozen parameters, components, other models."""
 
 from dataclasses import dataclass, field
 import numpy as np
@@ -23,10 +23,10 @@ KINDS = {
     "position": "position",
     "size": "size of a source",
     "shape": "eccentricity, angle or profile",
-    "curvature": "log parabola in place of a power law",
+    "curvature": "log parabola instead of a power law",
     "cutoff": "exponential cutoff of a power law",
-    "extension": "Gaussian in place of a point source",
-    "profile": "generalized Gaussian in place of a Gaussian",
+    "extension": "Gaussian instead of a point source",
+    "profile": "generalized Gaussian instead of a Gaussian",
     "joint": "all frozen parameters of a component, tilts of all backgrounds",
     "source": "new source",
 }

@@ -171,13 +171,13 @@ class Runs:
         if self._fall > FALL:
             notes.append(
                 "The fit is not at a minimum: one more step would lower the statistic "
-                f"by about {self._fall:.2g}, which is taken off each TS; fit again."
+                f"by about {self._fall:.2g}, subtracted from each TS; fit again."
             )
         names = [test.name for test in self._idle if test.kind != "joint"]
         if names:
             more = f", and {len(names) - MOST} more" if len(names) > MOST else ""
             notes.append(
-                "The counts say nothing more about these, or free parameters do the "
-                f"same: {', '.join(names[:MOST])}{more}."
+                "Not determined by the counts, or degenerate with free parameters: "
+                f"{', '.join(names[:MOST])}{more}."
             )
         return notes

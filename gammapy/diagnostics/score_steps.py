@@ -1,11 +1,11 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Steps to the minimum of a quadratic statistic, with some parameters held.
 
-With the gradient g and the Hessian H of the statistic over free and frozen parameters,
-freeing some of these lowers the statistic by the gain of the best step of all free
-ones, less what those that were free gain by themselves, which is 0 at a minimum. It is
-the score test of Rao (1948, Proc. Camb. Phil. Soc. 44, 50) with the observed instead of
-the expected information, between bounds.
+Let g and H be the gradient and the Hessian of the fit statistic with respect to free
+and frozen parameters. Freeing some parameters lowers the fit statistic by the gain of
+the best step of all free parameters, minus the gain of those that were free before,
+which is 0 at a minimum. This is the score test of Rao (1948, Proc. Camb. Phil. Soc. 44,
+50) with the observed instead of the expected information, between bounds.
 """
 
 from dataclasses import dataclass
@@ -196,11 +196,12 @@ class Stepper:
 
 
 def p_value_of(ts, n_free, *, n_one_sided=0):
-    r"""Probability of a TS as high or higher when nothing is to be freed.
+    r"""Probability of at least this TS if there is nothing to free.
 
-    It is that of :math:`\chi^2` (Wilks 1938, Ann. Math. Stat. 9, 60). With one
-    parameter that starts at its bound it is the mean of that and of :math:`\chi^2` with
-    a degree of freedom less (Chernoff 1954, Ann. Math. Stat. 25, 573).
+    TS follows a :math:`\chi^2` distribution (Wilks 1938, Ann. Math. Stat. 9, 60). If
+    one parameter starts at its bound, the probability is the mean of this and of
+    :math:`\chi^2` with one degree of freedom less (Chernoff 1954, Ann. Math. Stat. 25,
+    573).
 
     Parameters
     ----------

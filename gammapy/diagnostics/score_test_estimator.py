@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What should be freed or added next?"""
+"""Score tests: what should be freed or added next?"""
 
 import logging
 import numpy as np
@@ -30,26 +30,26 @@ log = logging.getLogger(__name__)
 
 
 class ScoreTestEstimator:
-    r"""Test what would be gained if more of a model were free, without a fit.
+    r"""Expected gain of freeing parameters or adding sources, without a fit.
 
-    At the best fit the statistic has a slope along what is frozen. With the Hessian
-    over free and frozen parameters it says how far each parameter would go and what a
-    fit would gain (score test: Rao 1948, Proc. Camb. Phil. Soc. 44, 50), while all free
-    parameters follow. Tested are
+    The gradient and the Hessian of the fit statistic with respect to free and frozen
+    parameters give the expected value of each frozen parameter, and the expected gain
+    of a fit in which it is free (score test: Rao 1948, Proc. Camb. Phil. Soc. 44, 50).
+    All free parameters are adjusted. The tests are:
 
     - frozen parameters: norms and tilts of backgrounds, parameters of spectra,
       positions, sizes, eccentricity and angle, one by one and all of a component
       together;
-    - other models: a log parabola or a power law with exponential cutoff in place of a
-      power law, a Gaussian in place of a point source, a generalized Gaussian in place
-      of a Gaussian;
-    - new sources at hot spots or positions: their amplitude by an exact fit of norms
-      from 0, then index, position and size by one step from there.
+    - other models: a log parabola or a power law with exponential cutoff instead of a
+      power law, a Gaussian instead of a point source, a generalized Gaussian instead of
+      a Gaussian;
+    - new sources at hot spots or positions: the amplitude by an exact norm fit that
+      starts at 0, then index, position and size by one step.
 
-    Sizes are tested by their square, and ellipses by the two parts of the square of
-    their eccentricity, for with respect to sizes and eccentricities of 0 the statistic
-    has no slope. Each step is evaluated once: where that gains something else than
-    expected, by more than ``max_difference``, the test is flagged.
+    Sizes are tested by their square, and ellipses by the two components of the square
+    of their eccentricity, because the first derivatives vanish at sizes and
+    eccentricities of 0. The fit statistic is evaluated after each step. If the gain
+    differs from the expectation by more than ``max_difference``, the test is flagged.
 
     Parameters
     ----------
@@ -60,18 +60,17 @@ class ScoreTestEstimator:
     components : list of str, optional
         Names of the models to test. Default is all.
     hot_spots : `HotSpots` or `~astropy.coordinates.SkyCoord`, optional
-        Where new sources are tried: spots with more counts than the model has, or
-        positions. Default is none.
+        Positions of new sources: hot spots with an excess, or positions. Default is
+        none.
     max_difference : float, optional
-        Difference between expectation and step, relative, from which on a test is
-        flagged. Default is 0.1.
+        Relative difference between expected gain and gain of the step above which a
+        test is flagged. Default is 0.1.
     p_threshold : float, optional
         Probability after trials below which the verdict proposes a test. Default is
         0.01.
     n_jobs : int, optional
-        Number of processes that share the new sources. Tests of what the models have
-        share one Hessian, and are made in one process. Default is
-        `gammapy.utils.parallel.N_JOBS_DEFAULT`, which is 1.
+        Number of processes for new sources. The other tests use one Hessian and run in
+        one process. Default is `gammapy.utils.parallel.N_JOBS_DEFAULT`, which is 1.
     parallel_backend : {"multiprocessing", "ray"}, optional
         What makes the processes. Default is "multiprocessing".
 
@@ -190,8 +189,8 @@ class ScoreTestEstimator:
         is_searched = isinstance(self.hot_spots, HotSpots)
         if is_searched and any(np.isnan(row.p_local) for row in rows):
             notes.append(
-                "P-values of new sources do not count where else a spot could have "
-                "been: give HotSpots with toys."
+                "P-values of new sources do not include trials of positions: pass "
+                "HotSpots with toys."
             )
         return rows, notes
 

@@ -11,36 +11,37 @@ __all__ = ["ScoreTests"]
 
 
 class ScoreTests(DiagnosticResult):
-    """What freeing parameters, or adding sources, would gain.
+    """Expected gain of freeing parameters or adding sources.
 
-    Made by `ScoreTestEstimator`, the most significant test first. Columns of the table:
+    Created by `ScoreTestEstimator`, with the most significant test first. Columns of
+    the table:
 
-    - ``name``: what is freed, such as "tilt of bin-3-bkg" or "curvature of src";
+    - ``name``: name of the test, such as "tilt of bin-3-bkg" or "curvature of src";
     - ``kind``: "background", "spectrum", "position", "size", "shape" (frozen
       parameters), "curvature", "cutoff", "extension", "profile" (another model of the
       same source), "joint" (several together), or "source";
     - ``component``: name of the model, "several" for those of several;
     - ``n_free``: number of parameters that are freed;
-    - ``value``: expected value of the parameter, NaN where there are several;
-    - ``change``: expected values of all of them, with units, as a text;
-    - ``ts``: expected gain of the statistic after a new fit;
-    - ``ts_step``: what the step to the expected values gains, all free parameters
-      following: computed from the counts. A fit gains at least that;
-    - ``p_local``: probability of such a TS when there is nothing to free, from
-      ``ts_step`` where the test is flagged;
-    - ``p_value``: the same after the number of tests;
+    - ``value``: expected value of the parameter, NaN if there are several;
+    - ``change``: expected values of all parameters, with units, as a text;
+    - ``ts``: expected gain of a new fit in TS;
+    - ``ts_step``: gain of the step to the expected values, with all free parameters
+      adjusted, computed from the counts. A fit gains at least as much;
+    - ``p_local``: probability of such a TS if there is nothing to free, from
+      ``ts_step`` if the test is flagged;
+    - ``p_value``: the same after trials, for the number of tests;
     - ``flag``: whether ``ts`` and ``ts_step`` differ by more than 10 percent, or the
-      shape has edges harder than the pixels: the statistic is no parabola as far as
-      that, a fit must tell.
+      spatial model has edges sharper than the pixels: the fit statistic is not
+      parabolic over the step, and only a fit gives the gain.
 
     Parameters
     ----------
     table : `~astropy.table.Table`
         Rows.
     meta : dict
-        Options, and how each step is taken.
+        Options, and the step of each test.
     notes : list of str
-        What could not be done, and what to keep in mind.
+        Limitations, one sentence each.
 
     Examples
     --------
@@ -84,7 +85,7 @@ class ScoreTests(DiagnosticResult):
 
     @property
     def verdict(self):
-        """One sentence: what to free next, and what that would gain."""
+        """One sentence: what to free next, and the expected gain."""
         if not len(self._table):
             return "Nothing is frozen that could be tested."
         rows = list(self._table[: min(self.n_significant, self.N_NAMED)])
@@ -106,10 +107,10 @@ class ScoreTests(DiagnosticResult):
         return f"{text[0].upper()}{text[1:]}."
 
     def take(self, name, models):
-        """Models in which the step of one test is taken, to be fitted next.
+        """Models of the next fit, after the step of one test.
 
-        What the test frees is free and has the expected value; everything else stays
-        as it is.
+        The parameters of the test are free and have their expected values. All other
+        parameters do not change.
 
         Parameters
         ----------
@@ -144,8 +145,8 @@ class ScoreTests(DiagnosticResult):
         if str(name) not in known:
             hint = did_you_mean(name, known)
             raise ValueError(
-                f"name: no test {show(name)}{hint}; the column 'name' of the table has "
-                "them."
+                f"name: there is no test {show(name)}{hint}; see the column 'name' "
+                "of the table."
             )
         return take_step(models, self._meta["steps"][known.index(str(name))])
 
@@ -162,7 +163,7 @@ PHRASES = {
     "shape": "freeing the {name}",
     "curvature": "a log parabola for {component}",
     "cutoff": "an exponential cutoff of {component}",
-    "extension": "a Gaussian in place of the point source {component}",
+    "extension": "a Gaussian instead of the point source {component}",
     "profile": "a generalized Gaussian for {component}",
     "joint": "freeing {name}",
     "source": "the new source {component}",

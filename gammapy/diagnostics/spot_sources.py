@@ -1,9 +1,9 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""The source that would make a spot: amplitude, index, size, error of the position.
+"""The source that would explain a spot: amplitude, index, size, error of the position.
 
-The counts around the spot, bin by bin of energy, are compared with the model and a
-source of Gaussian shape with a power law on top of it, of which amplitude, index and
-size have the highest likelihood. All other parameters stay as they are.
+The counts around the spot, in each energy bin, are compared with the predicted counts
+of the model and of a Gaussian source with a power law. Amplitude, index and size of the
+source have the highest likelihood. All other parameters are fixed.
 """
 
 from dataclasses import dataclass, field

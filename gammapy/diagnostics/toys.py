@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Simulated counts, fitted again: what the statistic of cells is then."""
+"""Statistic of cells for simulated counts that are fitted again."""
 
 import copy
 import numpy as np

@@ -10,8 +10,7 @@ class FluxEstimator:
 
     def run(self, datasets):
         """Notes
-        -----
-        Where the spectrum of the source is negative the reference model is the one of
+        ----- If the spectrum of the source is negative, the reference model has the
         opposite sign, and the norm of a deficit is negative.
 
         Examples

@@ -1,8 +1,8 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What a user must know of flux points, in one warning for all of them.
+"""Notes about flux points, collected in one warning for all of them.
 
-Each flux point leaves a dict of notes, which travels with it between processes; the
-estimator that a user runs says them once, with the bins.
+Each flux point has a dict of notes, which is passed between processes. The estimator
+logs each note once, with the energy bins.
 """
 
 __all__ = []
@@ -90,7 +90,7 @@ def limit_note(key, parameter, n_sigma, sign):
     bound = parameter.max if sign > 0 else parameter.min
     end = "max" if sign > 0 else "min"
     reason = (
-        f"NaN, for the statistic does not rise by {n_sigma**2:.4g} before the bound "
+        f"NaN, because the statistic does not rise by {n_sigma**2:.4g} up to the bound "
         f"{parameter.name}.{end} = {bound:.4g}"
     )
     return key, reason
@@ -98,5 +98,5 @@ def limit_note(key, parameter, n_sigma, sign):
 
 def undetermined_notes(names):
     """Notes on norms that a fit did not determine, by their names."""
-    reason = "not determined by the data, kept without error"
+    reason = "not determined by the data, kept at its value without an error"
     return [(name, reason) for name in names]

@@ -19,8 +19,7 @@ class ParameterEstimator:
 
     def estimate_best_fit(self, datasets, parameter):
         """Notes
-        -----
-        The error is that of the covariance times ``n_sigma``. Where no dataset
+        ----- The error is that of the covariance times ``n_sigma``. If no dataset
         contributes, value and error are NaN, "stat" is 0 and "success" is False. With
         ``debug`` there is also "nuisance_fit", the row of the fit, see
         `gammapy.modeling.fit_table`.
@@ -58,9 +57,8 @@ class ParameterEstimator:
 
     def estimate_errn_errp(self, datasets, parameter):
         """Notes
-        -----
-        An error is NaN where the statistic does not rise by ``n_sigma`` squared before
-        a bound of the parameter, and a warning says so: the bound is no limit.
+        ----- An error is NaN if the fit statistic does not rise by ``n_sigma`` squared
+        before a bound of the parameter is reached. A warning says so.
         """
         result = self._upstream_ParameterEstimator_estimate_errn_errp(
             datasets, parameter
@@ -74,10 +72,9 @@ class ParameterEstimator:
 
     def estimate_ul(self, datasets, parameter):
         """Notes
-        -----
-        The limit is NaN where the statistic does not rise by ``n_sigma_ul`` squared
-        before the largest value of the parameter, and a warning says so: the bound is
-        no limit.
+        ----- The upper limit is NaN if the fit statistic does not rise by
+        ``n_sigma_ul`` squared before the maximum of the parameter is reached. A warning
+        says so.
         """
         result = self._upstream_ParameterEstimator_estimate_ul(datasets, parameter)
         key = f"{parameter.name}_ul"
@@ -118,11 +115,10 @@ class ParameterEstimator:
 
     def estimate_ts(self, datasets, parameter):
         """Notes
-        -----
-        The parameters are taken as they are at the best fit. For the null hypothesis
-        the parameter is set to ``null_value``, and with ``reoptimize`` the other free
-        ones are fitted again. With ``debug`` there is also "nuisance_null", the row of
-        that fit.
+        ----- The parameters must be at the best fit. For the null hypothesis the
+        parameter is set to ``null_value``, and with ``reoptimize`` the other free
+        parameters are fitted again. With ``debug`` there is also "nuisance_null", the
+        row of this fit.
         """
         contributes = np.any(datasets.contributes_to_stat)
         npred = self.estimate_npred(datasets=datasets)["npred"]
@@ -152,7 +148,7 @@ class ParameterEstimator:
 
 class ParameterSensitivityEstimator:
     def _fcn(self, value, datasets):
-        """Significance of a value in its Asimov dataset, less the one asked for."""
+        """Significance of a value in its Asimov dataset minus the required one."""
         self.parameter.value = value
         # Near the null value it is a difference of equal numbers, so it may be
         # negative, and NaN ends the search for the root (upstream issue 6719).
@@ -178,12 +174,12 @@ class ParameterSensitivityEstimator:
 
 
 def value_of_significance(function, parameter, null, *, rtol=0.01):
-    """Value of a parameter that makes a source as significant as is asked for.
+    """Value of a parameter at which a source has the required significance.
 
     Parameters
     ----------
     function : callable
-        Significance in the Asimov data of a value, less what is asked for.
+        Significance of a value in the Asimov data minus the required significance.
     parameter : `~gammapy.modeling.Parameter`
         Parameter with the value and error that tell where to begin, and its maximum.
     null : float
@@ -207,7 +203,7 @@ def value_of_significance(function, parameter, null, *, rtol=0.01):
     if value > parameter.max:
         log.warning(
             f"The sensitivity of {parameter.name!r} is beyond its maximum "
-            f"{parameter.max:g}, so it is NaN. Raise the maximum."
+            f"{parameter.max:g}, so it is NaN. Increase the maximum."
         )
         return np.nan
     return value

@@ -61,9 +61,9 @@ def is_negative(spectral_model, energies):
 def with_positive_reference(datasets, source, energies):
     """Datasets whose source has a positive spectrum, the same where it has.
 
-    A norm that multiplies a negative spectrum has its upper limit where the flux has
-    its lower one, and the sign of its significance is that of an excess. With the
-    opposite sign the norm of a deficit is negative, and both are right.
+    For a norm that multiplies a negative spectrum, the upper limit of the norm is the
+    lower limit of the flux, and a deficit has a positive ``sqrt_ts``. With the opposite
+    sign of the spectrum, the norm of a deficit is negative, and both are correct.
 
     Parameters
     ----------

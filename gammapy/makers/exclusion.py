@@ -47,18 +47,17 @@ LABEL = "exclusion_mask"
 
 
 class ExclusionMaskMaker:
-    """Find the regions that a background measurement has to leave out.
+    """Find the regions to exclude from a background measurement.
 
     Each round measures the background in a ring around each position, outside the
-    regions that are excluded so far, and excludes those where the significance of the
-    excess is high: pixels above ``threshold_high``, and pixels above ``threshold_low``
-    that are connected to them. It ends when nothing new is found. What is excluded
-    stays excluded, so that the rounds come to an end.
+    excluded regions. It excludes pixels whose significance is above ``threshold_high``,
+    and connected pixels above ``threshold_low``. The search ends when no new pixels are
+    found. Pixels that are excluded stay excluded.
 
-    Discs, rings and margins are those on the sky where maps have a cylindrical
-    projection; one warning says where, in another one, they are wrong by more than 5
-    percent in solid angle. Positions without a ring are not searched, and counted in
-    another warning.
+    In cylindrical projections, discs, rings and margins are defined on the sky. In
+    other projections, one warning says where they are wrong by more than 5 percent in
+    solid angle. Positions without a ring are not searched. Another warning gives their
+    number.
 
     Parameters
     ----------
@@ -66,19 +65,19 @@ class ExclusionMaskMaker:
         Radius within which counts are summed for the significance. Default is
         "0.1 deg".
     r_in, width : `~astropy.units.Quantity` or str, optional
-        Inner radius and width of the ring; it should be larger than the sources.
-        Default is "0.5 deg" and "0.3 deg".
+        Inner radius and width of the ring. The inner radius should be larger than the
+        sources. Default is "0.5 deg" and "0.3 deg".
     threshold_high, threshold_low : float, optional
         Significances in standard deviations. Default is 5 and 3.
     dilation : `~astropy.units.Quantity` or str, optional
-        Margin around what is found. Default is "0 deg".
+        Margin around the regions that are found. Default is "0 deg".
     energy_min, energy_max : `~astropy.units.Quantity` or str, optional
-        Energy range. A bin counts when it lies inside. Default is all energies.
+        Energy range. Bins inside the range are used. Default is all energies.
     n_rounds_max : int, optional
         Largest number of rounds. Default is 10.
     mask : `~gammapy.maps.WcsNDMap`, optional
-        Exclusion mask to start with, False in regions that are excluded whatever the
-        data say. Default is None.
+        Exclusion mask to start with, False in regions that are always excluded. Default
+        is None.
 
     Examples
     --------
@@ -123,13 +122,13 @@ class ExclusionMaskMaker:
         """Raise an error that names the option that is not valid."""
         if not (self.width > 0 * u.deg and self.dilation >= 0 * u.deg):
             raise ValueError(
-                "width, dilation: expected above 0, and 0 or more, "
+                "width, dilation: expected above 0, and at least 0, "
                 f"got {self.width}, {self.dilation}."
             )
         if not 0 * u.deg < self.correlation_radius <= self.r_in:
             raise ValueError(
                 f"correlation_radius {self.correlation_radius} is not between 0 and "
-                f"r_in {self.r_in}: the ring must lie around what it is compared with."
+                f"r_in {self.r_in}: the ring must be outside the correlation radius."
             )
         for name in ("threshold_low", "threshold_high"):
             check_number(name, getattr(self, name), above=0)
@@ -141,16 +140,16 @@ class ExclusionMaskMaker:
         check_integer("n_rounds_max", self.n_rounds_max)
         if self.mask is not None and not getattr(self.mask, "is_mask", False):
             raise TypeError(
-                "mask: expected a boolean map, False where it excludes, got "
+                "mask: expected a boolean map, False in excluded regions, got "
                 f"{show(self.mask)}."
             )
 
     def run(self, datasets):
         """Find the exclusion mask of datasets, jointly.
 
-        The masks of each dataset and the energy range apply before anything is summed.
-        Each dataset has its own rings; their counts and acceptances are added. Models
-        of sources play no role, the background of each dataset is the acceptance.
+        The masks of each dataset and the energy range apply before the sums. Each
+        dataset has its own rings, whose counts and acceptances are added. Source models
+        are ignored. The background of each dataset is its acceptance.
 
         Parameters
         ----------
@@ -169,7 +168,7 @@ class ExclusionMaskMaker:
             If the datasets are not on one pixel grid, are fully masked, or have no
             background, and if no position has a ring.
         TypeError
-            If a dataset is no map, or has OFF counts already.
+            If a dataset is not a map dataset, or has off counts.
         """
         datasets = local_datasets(datasets)
         _check_datasets(datasets)
@@ -183,15 +182,15 @@ class ExclusionMaskMaker:
     def run_observations(self, observations, reference, makers, **options):
         """Find the exclusion mask of observations, which are reduced one at a time.
 
-        Memory holds one run (one per process with ``n_jobs``), and of each run images
-        of counts and background.
+        One observation is in memory at a time (one per process with ``n_jobs``), and
+        images of counts and background of all observations.
 
         Parameters
         ----------
         observations : `~gammapy.data.Observations`
             Observations.
         reference : `~gammapy.datasets.MapDataset`
-            Empty dataset with the geometries; it stays empty.
+            Empty dataset with the geometries. It is not changed.
         makers : list of `~gammapy.makers.Maker`
             Makers of a dataset with counts and background, and its safe mask.
         **options
@@ -268,7 +267,7 @@ class ExclusionMaskMaker:
         if not is_stable:
             log.warning(
                 f"The exclusion mask still grows after {self.n_rounds_max} rounds: "
-                "raise n_rounds_max, or take a wider ring."
+                "increase n_rounds_max, or use a wider ring."
             )
         self._warn_without_ring(used & ~excluded, sqrt_ts)
         return ExclusionMaskResult(
@@ -285,7 +284,7 @@ class ExclusionMaskMaker:
             log.warning(
                 f"{n_without} of {searched.sum()} positions have no ring of "
                 f"{self.r_in} with the width {self.width} inside the maps and outside "
-                "the excluded regions: nothing is found there. Take a smaller r_in or "
+                "the excluded regions and are not searched. Use a smaller r_in or "
                 "a larger width."
             )
 
@@ -316,7 +315,7 @@ class ExclusionMaskMaker:
         if not has_ring.any():
             raise ValueError(
                 f"No position has a ring of {self.r_in} with the width {self.width} "
-                "inside the maps and outside the excluded regions; take a smaller r_in."
+                "inside the maps and outside the excluded regions; use a smaller r_in."
             )
         summed = kernel.apply(np.stack([*sums.values()]))
         summed = dict(zip(sums, summed, strict=True))
@@ -348,14 +347,14 @@ def _parse_angle(name, value):
 def _check_datasets(datasets):
     if joint_stat_kind(datasets) == "wstat":
         raise TypeError(
-            f"Datasets {', '.join(datasets.names)} have OFF counts already: give the "
-            "datasets before a ring was taken."
+            f"Datasets {', '.join(datasets.names)} have off counts: use datasets "
+            "before a ring background is applied."
         )
     for dataset in datasets:
         if dataset.background is None:
             raise ValueError(
-                f"Dataset {dataset.name!r} has no background, which is the acceptance "
-                "of the rings."
+                f"Dataset {dataset.name!r} has no background, which is needed as the "
+                "acceptance."
             )
 
 

@@ -26,7 +26,7 @@ class ExclusionMaskResult:
         One row per round: round, n_pixels (excluded after it), n_new, n_regions, area,
         and mean, std and max of the significance outside them.
     is_stable : bool
-        Whether the last round found nothing new.
+        Whether the last round found no new pixels.
 
     Examples
     --------
@@ -50,9 +50,9 @@ class ExclusionMaskResult:
     def write(self, filename, *, overwrite=False):
         """Write to a FITS file.
 
-        The mask is its first image, which is what `~gammapy.maps.Map.read` reads, as 0
-        and 1: FITS has no boolean images, so ``mask.data.astype(bool)`` makes it a mask
-        again. The extensions SQRT_TS and ROUNDS have the rest.
+        The first image is the mask, which `~gammapy.maps.Map.read` reads. FITS has no
+        boolean images, so its values are 0 and 1: use ``mask.data.astype(bool)``. The
+        extensions SQRT_TS and ROUNDS have significance and rounds.
 
         Parameters
         ----------

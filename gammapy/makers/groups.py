@@ -21,14 +21,15 @@ log = logging.getLogger(__name__)
 
 
 class OneRunAtATime(DatasetsMaker):
-    """Maker that frees the memory of a run before it goes on to the next.
+    """Maker that frees the memory of an observation before the next one.
 
-    Datasets and models refer to each other, and Python looks for such circles by the
-    number of objects, not by their size: maps of many runs would pile up.
+    Datasets and models refer to each other. Python searches for such reference cycles
+    depending on the number of objects, not on their size, so the maps of many
+    observations would accumulate.
     """
 
     def make_dataset(self, dataset, observation):
-        """Free what earlier runs left, then do as `DatasetsMaker.make_dataset`."""
+        """Free memory, then call `DatasetsMaker.make_dataset`."""
         gc.collect()
         return super().make_dataset(dataset, observation)
 
@@ -36,8 +37,8 @@ class OneRunAtATime(DatasetsMaker):
 def stack_groups(groups, observations, reference, makers, **options):
     """Reduce observations and stack each group of them.
 
-    Each run is stacked as soon as it is reduced: memory holds one run (one per process
-    with ``n_jobs``) and one stacked dataset per group.
+    Each observation is stacked as soon as it is reduced. One observation (one per
+    process with ``n_jobs``) and one stacked dataset per group are in memory.
 
     Parameters
     ----------
@@ -46,7 +47,7 @@ def stack_groups(groups, observations, reference, makers, **options):
     observations : `~gammapy.data.Observations`
         The observations that were grouped.
     reference : `~gammapy.datasets.MapDataset`
-        Empty dataset with the geometries; it stays empty.
+        Empty dataset with the geometries. It is not changed.
     makers : list of `~gammapy.makers.Maker`
         Makers to run on each observation.
     **options
@@ -61,7 +62,8 @@ def stack_groups(groups, observations, reference, makers, **options):
     Raises
     ------
     ValueError
-        If there are no makers or observations, or not those that were grouped.
+        If there are no makers or observations, or the observations are not those of the
+        groups.
     TypeError
         If an argument is of the wrong kind, or an option is not known.
 
@@ -88,14 +90,14 @@ def stack_groups(groups, observations, reference, makers, **options):
     datasets = Datasets()
     for name in groups.names:
         runs = groups.select(observations, name)
-        log.info(f"Reducing {len(runs)} runs of group {name}.")
+        log.info(f"Reducing {len(runs)} observations of group {name}.")
         maker = OneRunAtATime(makers, stack_datasets=True, **options)
         datasets.extend(maker.run(reference.copy(name=name), runs))
     return datasets
 
 
 def check_reduction(function, observations, reference, makers, options):
-    """Raise an error that names what a reduction cannot be made of.
+    """Raise an error that names the argument that is not valid.
 
     Parameters
     ----------

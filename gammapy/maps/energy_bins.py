@@ -45,7 +45,7 @@ def bins_within(axis, energy_min=None, energy_max=None):
 
 
 def find_edges(axis, edges, dataset_name):
-    """The edges of bins of an axis that are given.
+    """Edges of bins of an axis at given energies.
 
     Parameters
     ----------
@@ -59,13 +59,13 @@ def find_edges(axis, edges, dataset_name):
     Returns
     -------
     edges : `~astropy.units.Quantity`
-        As they are in the axis.
+        Edges of the axis.
 
     Raises
     ------
     ValueError
-        If an energy is no edge of a bin, up to `EDGE_TOLERANCE`; it names the nearest
-        ones in the unit of the energies.
+        If an energy is not an edge of a bin, up to `EDGE_TOLERANCE`. The error names
+        the nearest edges in the unit of the energies.
     """
     there = axis.edges.to_value(edges.unit)
     distances = np.abs(there - edges.value[:, np.newaxis])
@@ -100,7 +100,7 @@ def range_of_bins(axis, mask, dataset_name, energy_min, energy_max):
         raise ValueError(
             f"No energy bin of dataset {dataset_name!r} lies inside "
             f"{_show_bound(energy_min)} to {_show_bound(energy_max)}: its axis "
-            f"goes from {reach}."
+            f"covers {reach}."
         )
     idx = np.nonzero(mask)[0]
     return axis.edges[idx[0]], axis.edges[idx[-1] + 1]
@@ -111,23 +111,22 @@ def _show_bound(energy):
 
 
 def energy_unit(energies, unit=None):
-    """Unit in which energies of an analysis are shown, everywhere the same.
+    """Unit in which all energies of an analysis are shown.
 
-    It is that of the energy axis, when that is TeV, GeV, MeV or keV and its numbers are
-    legible: below 1e6. Otherwise it is the largest of these in which the upper end of
-    the axis is at least 5. Spectra in the format of X-ray astronomy are in keV: those
-    of Cherenkov telescopes, which reach beyond 5 TeV, are shown in TeV, those of
-    Fermi-LAT in GeV, and those of X-rays in keV.
+    If the energy axis is in TeV, GeV, MeV or keV and its values are below 1e6, its unit
+    is kept. Otherwise the unit is the largest of these in which the upper end of the
+    axis is at least 5. OGIP spectra, which are always in keV, are therefore shown in
+    TeV for Cherenkov telescopes, in GeV for Fermi-LAT, and in keV for X-rays.
 
-    The whole axis decides, not the range in use, so that the unit does not change from
-    one energy range or group of an analysis to the next.
+    The whole axis is considered, not the range in use, so the unit is the same for all
+    energy ranges and groups of an analysis.
 
     Parameters
     ----------
     energies : `~gammapy.maps.MapAxis` or `~astropy.units.Quantity`
         Energy axis, or its edges.
     unit : `~astropy.units.Unit` or str, optional
-        Unit of energy that is asked for. Default is None, none.
+        Unit of energy to use instead. Default is None.
 
     Returns
     -------
@@ -137,7 +136,7 @@ def energy_unit(energies, unit=None):
     Raises
     ------
     ValueError
-        If what is asked for is no unit of energy.
+        If ``unit`` is not a unit of energy.
 
     Examples
     --------
@@ -174,7 +173,7 @@ def parse_energy_unit(name, unit):
 
 
 def energy_format(edges):
-    """Format of a column of energies: without exponent, and different where they are.
+    """Format of a column of energies without exponent, that keeps values different.
 
     Parameters
     ----------
@@ -205,15 +204,15 @@ def energy_format(edges):
 
 
 def show_energy(energy, unit=None):
-    """Energy as a reader likes it: three digits, no power of 10, and a unit.
+    """Energy as text with three digits, without exponent, and with a unit.
 
     Parameters
     ----------
     energy : `~astropy.units.Quantity`
         Energy.
     unit : `~astropy.units.Unit` or str, optional
-        Unit, that of the analysis by `energy_unit`. Default is None, what
-        `energy_unit` says of this energy alone.
+        Unit of the analysis, see `energy_unit`. Default is None, the unit for this
+        energy.
 
     Returns
     -------
@@ -239,15 +238,15 @@ def format_energy_range(energy_min, energy_max, unit=None, *, dash=" - "):
     energy_min, energy_max : `~astropy.units.Quantity`
         Range.
     unit : `~astropy.units.Unit` or str, optional
-        Unit, that of the analysis by `energy_unit`. Default is None, what
-        `energy_unit` says of this range alone.
+        Unit of the analysis, see `energy_unit`. Default is None, the unit for this
+        range.
     dash : str, optional
-        What is between the numbers. Default is " - ".
+        Text between the numbers. Default is " - ".
 
     Returns
     -------
     text : str
-        Text with three digits, or as many as it takes to tell the ends apart.
+        Text with three digits, or more if the ends would be the same.
     """
     bounds = u.Quantity([energy_min, energy_max])
     unit = energy_unit(bounds, unit)

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""One page that says whether a fit is good, and what it is made of."""
+"""Report of a fit: one page with a verdict and the evidence for it."""
 
 from .fit_report import FitReport
 

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What sections of a report are made of: text, lists, tables and figures."""
+"""Contents of the sections of a report: text, lists, tables and figures."""
 
 import base64
 import io

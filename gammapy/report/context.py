@@ -22,7 +22,7 @@ class NotApplicable(ValueError):
 
 
 class ReportContext:
-    """Datasets and results of a report. Results that were not given are computed.
+    """Datasets and results of a report. Results that were not passed are computed.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class ReportContext:
 
     @property
     def p_threshold(self):
-        """Probability below which something is not by chance."""
+        """P-value below which a deviation is significant."""
         return self.options["p_threshold"]
 
     @property

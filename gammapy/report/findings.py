@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What a section of a report found, and the verdict that all of them make together."""
+"""Findings of the sections of a report, and the verdict."""
 
 from dataclasses import dataclass
 
@@ -62,12 +62,12 @@ class Finding:
     level : str
         One of `Level`.
     text : str
-        One sentence or more, made of the evidence.
+        One or more sentences.
     section : str
         Name of the section that has the evidence.
     is_proposal : bool, optional
-        Whether it says what to do, which the verdict on a fit that is not good adds.
-        Default is False.
+        Whether it proposes what to do. The verdict on a fit that is not good includes
+        such proposals. Default is False.
 
     Examples
     --------
@@ -111,7 +111,7 @@ def sort_findings(findings):
 
 
 def verdict_of(findings):
-    """One sentence or more: the headline of the worst level, what is at it, what to do.
+    """Verdict: the headline of the worst level, its findings, and proposals.
 
     Parameters
     ----------

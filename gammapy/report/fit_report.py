@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""One page that says whether a fit is good."""
+"""Report of a fit."""
 
 import json
 import logging
@@ -55,40 +55,40 @@ RESULTS = {
 
 
 class FitReport:
-    """Verdict on a fit, with all its evidence, as one page.
+    """Report of a fit: one page with a verdict and the evidence for it.
 
-    The page has the verdict on top, then goodness of fit, maps with numbered spots,
-    spectra of the region of each component, parameters, backgrounds, score tests,
-    impacts, flux points, the history of the fit, and how it was made. It needs no
-    network and no script, and is readable on a phone and on paper. Results that are not
-    given are computed when they are asked for first, but for ``history`` and
-    ``flux_points``.
+    The page has the verdict, the goodness of fit, maps with numbered hot spots, spectra
+    of the region of each component, parameters, backgrounds, score tests, impacts, flux
+    points, the history of the fit, and provenance. It needs no network access and no
+    scripts, and is readable on a phone and on paper. Results that are not passed are
+    computed when they are needed, except ``history`` and ``flux_points``.
 
-    The verdict has three levels: "not good" where the goodness of fit or a spot is
-    improbable, or the fit failed; "look here" where something else is odd, or could not
-    be computed; and else "good".
+    The verdict has three levels: "not good" if the goodness of fit or a hot spot is
+    improbable, or the fit failed; "look here" if there is another problem, or something
+    could not be computed; otherwise "good".
 
     Parameters
     ----------
     datasets : `~gammapy.datasets.Datasets`
-        Datasets with models at their best fit, as `~gammapy.modeling.Fit.run` leaves
-        them. They are not changed.
+        Datasets with models at their best fit, as after `~gammapy.modeling.Fit.run`.
+        They are not changed.
     fit_result : `~gammapy.modeling.FitResult`, optional
         Result of the fit. Default is None, not known.
     history : `~gammapy.diagnostics.FitHistory`, optional
         Steps that led to the fit. Default is None.
     goodness : `~gammapy.diagnostics.GoodnessOfFit`, optional
-        Default is None, to be computed; so are those below.
+        Goodness of fit. Default is None: it is computed, as are the three results
+        below.
     hot_spots : `~gammapy.diagnostics.HotSpots`, optional
-        Spots.
+        Hot spots.
     score_tests : `~gammapy.diagnostics.ScoreTests`, optional
-        What to free or add next.
-    impacts : `~gammapy.diagnostics.Impacts`, optional
-        What moves the result.
+        Score tests.
+            impacts : `~gammapy.diagnostics.Impacts`, optional
+        Impacts.
     flux_points : `~gammapy.estimators.FluxPoints`, optional
         Flux points. Default is None: they are not computed.
     region : `~regions.SkyRegion` or str, optional
-        Region of interest: outlined in maps, and with a spectrum. Default is None.
+        Region of interest, outlined on the maps and with its spectrum. Default is None.
     parameter : str or `~gammapy.modeling.Parameter`, optional
         Parameter whose impacts are ranked, such as "source.amplitude". Default is None,
         the amplitude of the first source.
@@ -102,14 +102,14 @@ class FitReport:
         Number of simulations for p-values, 0 for none. Default is None: 100 for hot
         spots, and as many as `~gammapy.diagnostics.GoodnessOfFitEstimator` needs.
     p_threshold : float, optional
-        Probability below which something is said not to be by chance. Default is 0.01.
+        P-value below which a deviation is significant. Default is 0.01.
     random_state : int, optional
         Seed. Default is 0.
     files : list of `~pathlib.Path` or str, optional
         Files that the datasets were read from, whose checksums are listed. Default is
         none.
     n_jobs, parallel_backend : optional
-        Processes for what is computed, as of the estimators.
+        Processes for the computations, as for the estimators.
 
     Raises
     ------
@@ -206,24 +206,24 @@ class FitReport:
 
     @property
     def findings(self):
-        """What the sections say, the worst first, a list of dict."""
+        """Findings of the sections, the worst first, a list of dict."""
         found = [finding for page in self._pages for finding in page.findings]
         return [finding.to_dict() for finding in sort_findings(found)]
 
     @property
     def level(self):
-        """How good the fit is: "good", "look here" or "not good"."""
+        """Level of the fit: "good", "look here" or "not good"."""
         return Level.worst(finding["level"] for finding in self.findings)
 
     @property
     def verdict(self):
-        """One sentence or more that are made of the evidence."""
+        """Verdict, one or more sentences."""
         return verdict_of(
             [finding for page in self._pages for finding in page.findings]
         )
 
     def to_dict(self):
-        """All that is on the page as plain data, which JSON can hold.
+        """Contents of the page as plain data for JSON.
 
         Returns
         -------
@@ -260,7 +260,7 @@ class FitReport:
     def write(self, filename="report.html", *, overwrite=False):
         """Write the page, and its numbers as a JSON file beside it.
 
-        Both files are there as a whole or not at all.
+        Files are written completely or not at all.
 
         Parameters
         ----------
@@ -320,7 +320,7 @@ class FitReport:
         return "\n".join(lines) + "\n"
 
     def _repr_html_(self):
-        """The page in a frame, so that its style is not that of the notebook."""
+        """The page in a frame, to keep its style separate from the notebook."""
         source = escape(self.to_html(), quote=True)
         style = "width: 100%; height: 80vh; border: 1px solid #ccc"
         title = escape(self.title, quote=True)
@@ -328,7 +328,7 @@ class FitReport:
 
 
 def make_page(section, context):
-    """Page of one section, or one that says why there is none.
+    """Page of one section, or a page that says why there is none.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ from .common import check_absent, input_errors, show_progress
 
 TEMPLATE_HELP = "File to write."
 CONFIG_HELP = "Configuration file."
-OUT_HELP = "File of the reduced datasets; their maps and tables are beside it."
+OUT_HELP = "File of the reduced datasets. Maps and tables are written beside it."
 STEPS = {
     "fit": "run_fit",
     "residuals": "get_residuals",
@@ -46,14 +46,14 @@ def cli_make_config(filename, overwrite):
     "steps",
     multiple=True,
     type=click.Choice([*STEPS, "all"]),
-    help="What to do after the reduction, may be repeated; 'all' is fit, residuals"
-    " and flux-points. Results go to general.outdir of the configuration.",
+    help="Step after the data reduction; can be given several times. 'all' is fit,"
+    " residuals and flux-points. Results are written to general.outdir.",
 )
 def cli_run_analysis(filename, out, overwrite, steps):
-    """Reduce data as a configuration file says, and go on to the results.
+    """Run an analysis from a configuration file.
 
-    Bars show how far each step is. At the end the fitted parameters are printed, and
-    all files that were written. One of them, config_used.yaml, has all settings.
+    A progress bar is shown for each step. At the end, the fitted parameters and the
+    list of all written files are printed. The file config_used.yaml has all settings.
     """
     with input_errors(f"Cannot read {filename}", (OSError, TypeError, ValueError)):
         config = AnalysisConfig.read(filename)

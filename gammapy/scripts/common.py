@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What the commands for judging a fit share: input, errors in one line, output."""
+"""Common parts of the commands: input, errors in one line, output."""
 
 import logging
 import sys
@@ -197,7 +197,7 @@ def check_format(figure):
     known = Figure().canvas.get_supported_filetypes()
     if figure and figure.suffix.lower().lstrip(".") not in known:
         raise InputError(
-            f"{figure} is no figure; the name ends with one of {', '.join(known)}."
+            f"{figure} is not a figure; the name ends with one of {', '.join(known)}."
         )
 
 

@@ -21,7 +21,7 @@ __all__ = ["cli_history"]
 @click.command(
     "history",
     cls=OneLineCommand,
-    short_help="Steps of an analysis: what each one was worth, and what changed",
+    short_help="Steps of an analysis: gain of each step, and what changed",
 )
 @click.argument(
     "folder",
@@ -45,11 +45,11 @@ __all__ = ["cli_history"]
 )
 @click.option("--overwrite", is_flag=True, help="Replace the figure if it exists.")
 def cli_history(folder, compare, step, notes, figure, overwrite):
-    """Steps of an analysis: did they help?
+    """Show the steps of an analysis.
 
-    Prints a table of the steps that FitHistory, or the key fit.history of a
-    configuration, keeps in FOLDER: statistic, TS against the step before with degrees
-    of freedom and sigma, AIC, BIC, goodness of fit and the highest spot.
+    Prints a table of the steps in FOLDER, which were stored by FitHistory or by the key
+    fit.history of a configuration: fit statistic, TS relative to the previous step with
+    degrees of freedom and sigma, AIC, BIC, goodness of fit and the highest hot spot.
 
     \b
     Examples
@@ -60,7 +60,7 @@ def cli_history(folder, compare, step, notes, figure, overwrite):
     """
     history = FitHistory(folder)
     if not len(history):
-        raise InputError(f"There is no step of a history in {folder}.")
+        raise InputError(f"{folder} has no step of a history.")
     if figure is not None:
         check_format(figure)
         check_absent([figure], overwrite)

@@ -33,7 +33,7 @@ MEASURED = ("counts", "counts_off", "alpha", "background")
 @click.command(
     "nuisance",
     cls=OneLineCommand,
-    short_help="Nuisance values that flux points, datasets or profiles keep",
+    short_help="Nuisance parameters of flux points, datasets or profiles",
 )
 @click.argument("filename", metavar="FILE", type=FILE)
 @click.option(
@@ -52,18 +52,18 @@ MEASURED = ("counts", "counts_off", "alpha", "background")
 )
 @click.option("--overwrite", is_flag=True, help="Replace the figure if it exists.")
 def cli_nuisance(filename, parameters, figure, overwrite):
-    """Nuisance values: what were the other parameters fitted to, in each fit?
+    """Show the fitted nuisance parameters of each fit.
 
-    Prints the table that FILE keeps, one row per fit, if it was made with debug=True.
-    FILE is one of
+    Prints the table that is stored in FILE, with one row per fit, if FILE was created
+    with debug=True. FILE is one of
 
     \b
       flux points, light curve or profile   FITS or ECSV, of FluxPoints.write
       datasets                              YAML of Datasets.write, or FITS
       nuisance table                        ECSV, of Table.write
 
-    Datasets have a table per kind of background maker; the label of each is put into
-    the name of its figure when there are several.
+    Datasets have one table per kind of background maker. If there are several tables,
+    the names of the figures contain their labels.
 
     \b
     Examples
@@ -104,7 +104,7 @@ def read_tables(path):
         tables = {} if table is None else {"nuisance": table}
     if not tables:
         raise InputError(
-            f"{path} has no nuisance values: make what it holds with debug=True."
+            f"{path} has no nuisance parameters: create its contents with debug=True."
         )
     return tables
 
@@ -134,7 +134,7 @@ def _read_table(path):
         if not any(column.startswith(PREFIX) for column in table.colnames):
             return table if _is_nuisance(table) else None
     elif not _has_table(path):
-        raise ValueError("it holds neither flux points nor a dataset")
+        raise ValueError("it contains neither flux points nor a dataset")
     return FluxPoints.read(path).nuisance
 
 
@@ -206,7 +206,7 @@ def summarize(label, table):
         words.append(f"{n_failed} failed")
     if "at_limit" in table.colnames:
         n_at_limit = sum(bool(str(flag)) for flag in table["at_limit"])
-        words.append(f"{n_at_limit} with a parameter at its limit")
+        words.append(f"{n_at_limit} with a parameter at a bound")
     return ", ".join(words)
 
 

@@ -34,7 +34,7 @@ OLD_FLAGS = {
     "report",
     cls=OneLineCommand,
     old_flags=OLD_FLAGS,
-    short_help="One page that says whether a fit is good, with all evidence",
+    short_help="Report of a fit: one page with a verdict and the evidence",
     context_settings={"show_default": True},
 )
 @click.argument("datasets", type=FILE)
@@ -54,17 +54,17 @@ OLD_FLAGS = {
 @click.option(
     "--history",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder of a FitHistory, whose steps are shown.",
+    help="Folder of a FitHistory to show.",
 )
 @click.option(
     "--flux-points",
     type=FILE,
-    help="File of flux points, as FluxPoints.write makes it.",
+    help="File of flux points, written by FluxPoints.write.",
 )
 @click.option(
     "--region",
     type=RegionType(),
-    help="Region that is outlined and has a spectrum: a DS9 file or a text such as"
+    help="Region to outline, with its spectrum: a DS9 file or a text such as"
     " 'galactic;circle(344.2, -0.15, 0.3)'.",
 )
 @click.option(
@@ -88,18 +88,17 @@ OLD_FLAGS = {
     "--n-jobs",
     type=click.IntRange(min=1),
     default=1,
-    help="Number of processes for what is computed.",
+    help="Number of processes for the computations.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace the page if it exists.")
 def cli_report(
     datasets, models, out, history, flux_points, sections, overwrite, **options
 ):
-    """One page that says whether a fit is good, with all its evidence.
+    """Make a report of a fit: one page with a verdict and the evidence for it.
 
-    DATASETS is a file that Datasets.write made (YAML), or the FITS file of one
-    dataset, and MODELS the file of the fitted models (YAML) with their covariance. The
-    verdict is printed; the page needs no network, and is readable on a phone and on
-    paper.
+    DATASETS is a YAML file written by Datasets.write, or the FITS file of one dataset.
+    MODELS is the YAML file of the fitted models with their covariance. The verdict is
+    printed. The page needs no network access, and is readable on a phone and on paper.
 
     \b
     Examples

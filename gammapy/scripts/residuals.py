@@ -114,7 +114,7 @@ class RegionType(click.ParamType):
             try:
                 regions = parse(value, format="ds9")
             except (AttributeError, IndexError, OSError, TypeError, ValueError) as err:
-                self.fail(f"{value!r} is no region: {err}")
+                self.fail(f"{value!r} is not a region: {err}")
         for warning in skipped if regions else []:
             log.warning(str(warning.message))
         return self._union(value, regions)
@@ -122,11 +122,11 @@ class RegionType(click.ParamType):
     def _union(self, value, regions):
         if any(isinstance(region, PixelRegion) for region in regions):
             self.fail(
-                f"{value!r} is in pixels; needed are coordinates on the sky, as in "
+                f"{value!r} is in pixels; use sky coordinates, as in "
                 "'galactic;circle(344.2, -0.15, 0.3)'."
             )
         if any(not region.meta.get("include", True) for region in regions):
-            self.fail(f"{value!r} excludes regions ('-'); only their union counts.")
+            self.fail(f"{value!r} excludes regions ('-'), which is not supported.")
         # Notes and lines have no area.
         regions = [region for region in regions if not isinstance(region, WITHOUT_AREA)]
         if not regions:
@@ -195,7 +195,7 @@ OLD_FLAGS = {
 @click.option(
     "--energy-edges",
     type=EdgesType(),
-    help="Edges of energy groups that get maps of their own, such as '1 TeV, 10 TeV',"
+    help="Edges of energy groups with one map each, such as '1 TeV, 10 TeV',"
     " instead of a range.",
 )
 @click.option(
@@ -207,15 +207,15 @@ OLD_FLAGS = {
 @click.option(
     "--region",
     type=RegionType(),
-    help="Region that the spectrum is of, and that the maps outline: a DS9 file or a"
+    help="Region of the spectrum, outlined on the maps: a DS9 file or a"
     " text such as 'galactic;circle(344.2, -0.15, 0.3)'.  [default: all pixels]",
 )
 @click.option(
     "--kernel",
     type=click.Choice(kernels.choices()),
     default="tophat",
-    help="Sum of the pixels around each one: those within the radius, weighted with a"
-    " Gaussian, or with the filter matched to a point source.",
+    help="Weights of the pixels around each position: a top-hat, a Gaussian, or the"
+    " filter matched to a point source.",
 )
 @click.option(
     "--correlation-radius",
@@ -227,7 +227,7 @@ OLD_FLAGS = {
     "--method",
     type=click.Choice(RESIDUAL_METHODS),
     default="significance",
-    help="Residuals of the spectrum.",
+    help="Method of the residuals in the spectrum.",
 )
 @click.option(
     "--panels",
@@ -238,63 +238,62 @@ OLD_FLAGS = {
 @click.option(
     "--by",
     type=click.Choice(BY),
-    help="Draw each dataset by itself, too, side by side with the same colours.",
+    help="Also draw the datasets side by side, with the same colours.",
 )
 @click.option(
     "--models-style",
     type=click.Choice(MODELS_STYLES),
     default="auto",
     help="Names beside the components on the maps, or markers with numbers and a"
-    " legend; auto writes names where all of them fit.",
+    " legend. auto: names if all of them fit.",
 )
 @click.option(
     "--stretch",
     type=click.Choice(STRETCHES),
     default="auto",
-    help="Stretch of the colours of counts and model; auto takes what shows most.",
+    help="Stretch of the colours of counts and model.",
 )
 @click.option(
     "--crop/--no-crop",
     default=True,
-    help="Draw only the part of the maps that is not masked.",
+    help="Draw only the unmasked part of the maps.",
 )
 @click.option(
     "--exclude",
     metavar="NAME",
     multiple=True,
-    help="Component to leave out of the model: what would one see without it? Can be"
-    " given several times.",
+    help="Component to leave out of the model. Can be given several times.",
 )
 @click.option(
     "--dataset",
     "names",
     metavar="NAME",
     multiple=True,
-    help="Dataset to look at, can be given several times.  [default: all]",
+    help="Dataset to use. Can be given several times.  [default: all]",
 )
 @click.option(
     "--apply-mask/--no-apply-mask",
     default=True,
-    help="Whether to stay within the fit range.",
+    help="Whether mask_fit applies.",
 )
 @click.option(
     "--hot-spots",
     "with_spots",
     is_flag=True,
-    help="Search for hot spots at the radius and at 2 and 4 times the radius, and"
-    " number them on the maps.",
+    help="Search for hot spots at 1, 2 and 4 times the correlation radius, and draw"
+    " them on the maps.",
 )
 @click.option(
     "--threshold",
     type=click.FloatRange(min=0, min_open=True),
     default=4.0,
-    help="Lowest significance of a hot spot, up or down.",
+    help="Lowest significance of a hot spot, of either sign.",
 )
 @click.option(
     "--n-toys",
     type=click.IntRange(min=0),
     default=100,
-    help="Number of simulations of noise that hot spots are compared with.",
+    help="Number of simulations for the p-values of hot spots.",
 )
 @click.option(
     "--random-state",
@@ -306,7 +305,7 @@ OLD_FLAGS = {
     "--n-jobs",
     type=click.IntRange(min=1),
     default=1,
-    help="Number of processes that share the datasets.",
+    help="Number of processes.",
 )
 @click.option(
     "--outdir",
@@ -318,12 +317,12 @@ OLD_FLAGS = {
     "--overwrite", is_flag=True, help="Replace the results that the folder has."
 )
 def cli_residuals(datasets, models, names, outdir, overwrite, **options):
-    """Residuals of a fit: where do the counts differ from the model, and by how much?
+    """Compute and draw the residuals of a fit.
 
-    DATASETS is a file that Datasets.write made (YAML), or the FITS file of one
-    dataset. MODELS is the file of the fitted models (YAML); without it the counts are
-    compared with the background alone. Several datasets are looked at jointly, with
-    masks and energy range respected. The folder of the results gets
+    DATASETS is a YAML file written by Datasets.write, or the FITS file of one dataset.
+    MODELS is the YAML file of the fitted models. Without it the counts are compared
+    with the background only. The residuals are those of all datasets together, with
+    masks and energy range applied. The following files are written:
 
     \b
       spatial_residuals.fits   maps, for SpatialResiduals.read; not of spectra
@@ -333,10 +332,9 @@ def cli_residuals(datasets, models, names, outdir, overwrite, **options):
       *_residuals.png          figures of both
       spatial_residuals_by_dataset.png  maps of each dataset; with --by dataset
 
-    and what there is to say in a few lines is printed: mean and width of the
-    significance (0 and 1 if the model holds), the worst pixel with the model component
-    that is nearest, and with --hot-spots the table of hot spots and how often noise has
-    such spots.
+    A summary is printed: mean and width of the significance (0 and 1 if the model is
+    correct), the worst pixel and the nearest component, and with --hot-spots the table
+    of hot spots with their p-values.
 
     \b
     Examples
@@ -376,9 +374,9 @@ def select_datasets(datasets, names=()):
     chosen = [dataset for dataset in datasets if not names or dataset.name in names]
     counted = [dataset for dataset in chosen if dataset.stat_type in STAT_KINDS]
     if left_out := [dataset.name for dataset in chosen if dataset not in counted]:
-        log.warning(f"Datasets that have no counts are left out: {', '.join(left_out)}")
+        log.warning(f"Datasets without counts are ignored: {', '.join(left_out)}")
     if not counted:
-        raise InputError("None of the datasets has counts to compare with a model.")
+        raise InputError("None of the datasets has counts.")
     return Datasets(counted)
 
 
@@ -405,7 +403,7 @@ def compute(
     maps = [dataset for dataset in datasets if not dataset.counts.geom.is_region]
     if maps and len(maps) < len(datasets):
         names = ", ".join(dataset.name for dataset in maps)
-        log.warning(f"The maps are those of {names} alone.")
+        log.warning(f"The maps contain only {names}.")
     spatial = each = None
     with show_progress(), input_errors():
         spectral = SpectralResiduals.from_datasets(

@@ -11,7 +11,7 @@ __all__ = []
 
 
 def check_wcs_axes(ax):
-    """Raise a TypeError when axes are not those of a sky map."""
+    """Raise a TypeError if axes are not the WCSAxes of a sky map."""
     if not isinstance(ax, WCSAxes):
         raise TypeError(
             f"A sky map needs WCSAxes, not {ax.__class__.__name__}; make them with "
@@ -20,7 +20,7 @@ def check_wcs_axes(ax):
 
 
 def check_plain_axes(ax):
-    """Raise a TypeError when axes are not plain ones, for curves and points."""
+    """Raise a TypeError if axes are not plain Matplotlib axes."""
     if not isinstance(ax, Axes) or isinstance(ax, WCSAxes):
         what = ax.__class__.__name__ if isinstance(ax, Axes) else show(ax)
         raise TypeError(f"axes: expected plain Axes, got {what}.")
@@ -28,7 +28,7 @@ def check_plain_axes(ax):
 
 @contextmanager
 def closing_new_figures():
-    """Close the figures that were opened inside when an error is raised."""
+    """Close the figures that were opened inside the context if an error is raised."""
     before = set(plt.get_fignums())
     try:
         yield
@@ -39,7 +39,7 @@ def closing_new_figures():
 
 
 def annotate_level(ax, level, text, *, va="center"):
-    """Horizontal line with what it stands for at its right end, outside the axes."""
+    """Horizontal line with a label at its right end, outside the axes."""
     ax.axhline(level, color="0.7", lw=1, zorder=0)
     ax.annotate(
         text,

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Energies as a reader likes them: axes."""
+"""Energy axes with readable labels."""
 
 import numpy as np
 import matplotlib.pyplot as plt
@@ -12,7 +12,7 @@ SHORTEST_DECADE = 1.1
 
 
 def format_energy_axis(ax, energy_min, energy_max):
-    """Logarithmic energy axis with plain numbers, more of them when it is short."""
+    """Logarithmic energy axis with plain numbers, with minor labels if it is short."""
     ax.set_xscale("log")
     ax.set_xlim(energy_min, energy_max)
     ratio = energy_max / energy_min

@@ -27,12 +27,10 @@ def save_figure(figure, path):
 
 
 def figure_of(axes):
-    """Figure of axes, as plot functions return them.
+    """Figure of the axes that a plot function returns.
 
-    Parameters
-    ----------
-    axes : `~matplotlib.axes.Axes`, or list or dict of them, or of such
-        Axes of one figure.
+    Parameters ---------- axes : `~matplotlib.axes.Axes`, list or dict Axes of one
+    figure, also in nested lists or dicts.
 
     Returns
     -------

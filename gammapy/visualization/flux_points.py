@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Spectral energy distributions: flux points and model, and how far apart they are."""
+"""Spectral energy distributions: flux points, model and residuals."""
 
 from functools import reduce
 from operator import add
@@ -39,7 +39,7 @@ class FluxPointsPlotter(BasePlotter):
     Parameters
     ----------
     rc_params : dict, optional
-        Matplotlib settings that hold while it draws. Default is None.
+        Matplotlib settings used for drawing. Default is None.
 
     Examples
     --------
@@ -64,7 +64,7 @@ class FluxPointsPlotter(BasePlotter):
         Returns
         -------
         ax_flux, ax_residuals : tuple of `~matplotlib.axes.Axes`
-            The axes; without a model ``ax_residuals`` is None.
+            The axes. Without a model ``ax_residuals`` is None.
         """
         check_choice("sed_type", sed_type, UNITS)
         _check_flux_points(flux_points)
@@ -100,47 +100,46 @@ def plot_flux_points(
 ):
     r"""Draw flux points and model, with the residuals below.
 
-    Points whose square root of the test statistic is below
-    `~gammapy.estimators.FluxPoints.sqrt_ts_threshold_ul`, 2 unless it was set, are
-    drawn as upper limits: a line with an arrow of a fixed length. Where no limit was
-    computed they stay points, open ones: give the estimator
-    ``selection_optional=["ul"]``. Without a test statistic, the number of errors
-    above 0 decides.
+    Flux points with ``sqrt_ts`` below
+    `~gammapy.estimators.FluxPoints.sqrt_ts_threshold_ul` (2 by default) are drawn as
+    upper limits: a line with an arrow of fixed length. If no upper limit was computed,
+    they are drawn as open markers; use ``selection_optional=["ul"]`` of the estimator.
+    Without ``sqrt_ts``, the flux divided by its error is used instead.
 
-    The residuals are (flux - model) / error at the reference energy of each point, the
-    error being the one that reaches towards the model; those of upper limits are open.
-    The band of the model is that of its covariance, 68 percent; it is left out where
-    there is none.
+    The residuals are (flux - model) / error at the reference energy of each flux point,
+    with the error on the side of the model. Residuals of upper limits have open
+    markers. The band of the model is its 68 percent error band from the covariance.
+    Without a covariance there is no band.
 
     Parameters
     ----------
     flux_points : `~gammapy.estimators.FluxPoints`
-        Flux points, of one region and with an energy axis alone, or a
-        `~gammapy.datasets.FluxPointsDataset` of them.
+        Flux points of one region, with an energy axis and no other axis, or a
+        `~gammapy.datasets.FluxPointsDataset`.
     model : `~gammapy.modeling.models.SkyModel`, optional
-        Model, or a `~gammapy.modeling.models.SpectralModel`, which has the covariance
-        of its fit. Default is None: that of a dataset, none for flux points.
+        Model, or a `~gammapy.modeling.models.SpectralModel`, with the covariance of the
+        fit. Default is None: the model of a dataset, and no model for flux points.
     sed_type : {"e2dnde", "dnde"}, optional
-        What is drawn, in erg s-1 cm-2 or TeV-1 s-1 cm-2. Default is "e2dnde".
+        Type of the flux, in erg s-1 cm-2 or TeV-1 s-1 cm-2. Default is "e2dnde".
     energy_unit : str or `~astropy.units.Unit`, optional
-        Unit of the energies. Default is that of their axis, TeV or GeV where the
-        numbers would be too large.
+        Unit of the energies. Default is the unit of the energy axis, or TeV or GeV if
+        the numbers would be too large.
     axes : tuple of `~matplotlib.axes.Axes`, optional
-        Axes of fluxes and residuals; of fluxes alone without a model. Default is a new
-        figure.
+        Axes of fluxes and residuals, or only of fluxes without a model. Default is a
+        new figure.
 
     Returns
     -------
     ax_flux, ax_residuals : tuple of `~matplotlib.axes.Axes`
-        The axes; without a model ``ax_residuals`` is None.
+        The axes. Without a model ``ax_residuals`` is None.
 
     Raises
     ------
     TypeError
-        If these are no flux points, or the model has no spectrum.
+        If ``flux_points`` or ``model`` has the wrong type.
     ValueError
-        If there are other axes than energy, or an argument is not valid. Nothing is
-        drawn when there is an error.
+        If there are axes other than energy, or an argument is not valid. Nothing is
+        drawn if there is an error.
 
     Examples
     --------
@@ -174,7 +173,7 @@ def _check_flux_points(flux_points):
     names = flux_points.geom.axes.names
     if names != ["energy"] or not flux_points.geom.is_region:
         raise ValueError(
-            "flux_points: expected those of one region with an energy axis alone, got "
+            "flux_points: expected one region and only an energy axis, got "
             f"a {flux_points.geom.__class__.__name__} with the axes {names}."
         )
 

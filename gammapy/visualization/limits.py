@@ -14,7 +14,7 @@ BRIGHT_PERCENTILE, BRIGHT_FACTOR = 99.5, 300
 
 
 def check_limits(vmin, vmax):
-    """Raise an error that names the limit of colours that is no number."""
+    """Raise an error that names the colour limit that is not a number."""
     for name, value in (("vmin", vmin), ("vmax", vmax)):
         if value is not None:
             check_number(name, value)

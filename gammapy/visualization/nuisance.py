@@ -19,10 +19,10 @@ from .nuisance_scans import has_curve, is_good, plot_curve, plot_surfaces
 __all__ = ["plot_nuisance"]
 
 # Inches: a panel, the curve of the statistic, what is around them, and a character of
-# the names of runs below.
+# the names of observations below.
 PANEL, CURVE, AROUND, CHARACTER = 1.6, 1.4, 1.0, 0.08
 ENERGIES, ENDS = ("e_min", "e_ref", "e_max"), ("e_min", "e_max")
-# More groups of runs than this have no colours.
+# More groups of observations than this have no colours.
 N_COLORS = 10
 
 
@@ -39,7 +39,7 @@ class Positions:
     label : str
         Text at the axis.
     each : str
-        What has a fit of its own, for the explanation of the error bars.
+        To what each fit belongs, for the explanation of the error bars.
     """
 
     x: np.ndarray
@@ -49,17 +49,18 @@ class Positions:
 
 
 def plot_nuisance(table, parameters=None, axes=None, *, best_fit=None):
-    """Draw each nuisance parameter against what identifies its fit.
+    """Draw the fitted nuisance parameters of many fits.
 
-    Values of a profile, of flux points, light curves and backgrounds are drawn with
-    error bars. Those of `~gammapy.modeling.Fit.stat_surface` are colours over the two
-    scanned parameters, with crosses on the fits that failed.
+    Values of a profile, of flux points, light curves and background norms are drawn
+    with error bars. Values of `~gammapy.modeling.Fit.stat_surface` are drawn as colours
+    over the two scanned parameters, with crosses at failed fits.
 
-    A new figure of a profile has the rise of the statistic on top, with lines at one
-    and two standard deviations. Each parameter has the line of its best fit with a
-    band of one standard deviation, where it is not known a dashed one at a norm of 1
-    or a tilt of 0. Below a new figure a line says what bars and band are. Runs of
-    several datasets have the colours of these, if there are no more than ten.
+    A new figure of a profile has the rise of the fit statistic in its top panel, with
+    lines at one and two standard deviations. Each parameter has a line at its best fit,
+    with a band of one standard deviation. If the best fit is not known, a dashed line
+    is at a norm of 1 or a tilt of 0. A text below a new figure explains bars and band.
+    Observations of several datasets have one colour per dataset, for up to ten
+    datasets.
 
     Parameters
     ----------
@@ -67,20 +68,20 @@ def plot_nuisance(table, parameters=None, axes=None, *, best_fit=None):
         Nuisance table of a profile or surface, of flux points or of background
         normalisations.
     parameters : list of str, optional
-        Columns to draw. Default is all that have an error or, where nothing was fitted
-        beside the source, the measured backgrounds of on-off datasets.
+        Columns to draw. Default is all columns with an error. If nothing except the
+        source was fitted, the measured backgrounds of on-off datasets are drawn.
     axes : list of `~matplotlib.axes.Axes`, optional
-        One axes per parameter, for a profile with one for the statistic in front if
-        it is to be drawn. Default is a new figure.
+        One axes per parameter. For a profile, an additional first axes is used for the
+        fit statistic. Default is a new figure.
     best_fit : dict or `~gammapy.modeling.models.Models`, optional
         Global best fit, drawn as a band: (value, error) by parameter name, or models
-        with these parameters. On a surface it is a star. Default is None, what the
-        table knows of it.
+        with these parameters. On a surface it is drawn as a star. Default is None: the
+        best fit in the metadata of the table, if any.
 
     Returns
     -------
     axes : list of `~matplotlib.axes.Axes`
-        The axes of the parameters. That of the statistic of a new figure is
+        The axes of the parameters. The axes of the fit statistic in a new figure is
         ``axes[0].figure.axes[0]``.
 
     Raises
@@ -88,7 +89,7 @@ def plot_nuisance(table, parameters=None, axes=None, *, best_fit=None):
     ValueError
         If there is no nuisance parameter, or one is not in the table.
     TypeError
-        If this is no table, or there are no plain axes.
+        If ``table`` is not a table, or the axes are not plain axes.
 
     Examples
     --------
@@ -221,7 +222,7 @@ def _check_parameters(table, parameters):
 
 
 def _is_of_runs(table):
-    """Whether the rows are runs, and nothing else says which."""
+    """Whether the rows are observations."""
     return "obs_id" in table.colnames and not {"e_ref", "time_min"} & set(
         table.colnames
     )
@@ -240,14 +241,15 @@ def _positions(table):
         width = np.array([x - low, high - x])
         return Positions(x, width, f"Energy [{unit}]", "in each energy bin")
     if "obs_id" in table.colnames:
-        return Positions(np.arange(len(table)), None, "Observation", "of each run")
+        x = np.arange(len(table))
+        return Positions(x, None, "Observation", "of each observation")
     name = table.meta.get("scan", table.colnames)[0]
     each = "at each value of the scanned parameter, which is fixed"
     return Positions(np.asarray(table[name]), None, name, each)
 
 
 def _run_names(table):
-    """Name of each run, with that of its dataset where a run is in several."""
+    """Name of each observation, with its dataset if it is in several."""
     names = [str(obs_id) for obs_id in table["obs_id"]]
     if len(set(names)) < len(names) and "dataset" in table.colnames:
         datasets = [str(name) for name in table["dataset"]]
@@ -285,7 +287,7 @@ def _energies_of_light_curve(table):
 
 
 def _datasets_of_runs(table):
-    """Rows of the runs of each dataset, none where each has its own."""
+    """Rows of the observations of each dataset, none if each has its own."""
     if "dataset" not in table.colnames:
         return {}
     names = np.array([str(name) for name in table["dataset"]])

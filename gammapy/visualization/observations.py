@@ -14,15 +14,15 @@ MARGIN = 0.08
 def plot_observation_groups(groups, ax=None):
     """Draw observations in the plane of offset and zenith angle, with the bins.
 
-    Each group has a colour; the legend says how many runs it has and their live time.
-    Runs outside all bins are crosses.
+    Each group has a colour. The legend gives its number of observations and its live
+    time. Observations outside all bins are drawn as crosses.
 
     Parameters
     ----------
     groups : `~gammapy.data.ObservationGroups`
-        Groups of observations; without bins, to choose some, a single group.
+        Groups of observations. A single group without bins can be drawn to choose bins.
     ax : `~matplotlib.axes.Axes`, optional
-        Axes. Default is those of a new figure.
+        Axes. Default is a new figure.
 
     Returns
     -------
@@ -32,7 +32,7 @@ def plot_observation_groups(groups, ax=None):
     Raises
     ------
     TypeError
-        If these are no groups.
+        If ``groups`` is not an ObservationGroups.
 
     Examples
     --------
@@ -54,17 +54,19 @@ def plot_observation_groups(groups, ax=None):
     _plot_bins(groups.edges, ax)
     summary = groups.summary()
     for idx, row in enumerate(summary):
-        label = f"{row['group']}: {row['n_runs']} runs, {row['livetime']:.1f} h"
-        label = label.replace(": 1 runs", ": 1 run")
-        _plot_runs(groups, row["group"], ax, marker="o", color=f"C{idx}", label=label)
+        noun = "observation" if row["n_runs"] == 1 else "observations"
+        number = f"{row['n_runs']} {noun}"
+        label = f"{row['group']}: {number}, {row['livetime']:.1f} h"
+        style = {"marker": "o", "color": f"C{idx}", "label": label}
+        _plot_observations(groups, row["group"], ax, **style)
     if groups.ungrouped:
         label = f"outside all bins: {len(groups.ungrouped)}"
-        _plot_runs(groups, "", ax, marker="x", color="dimgray", label=label)
+        _plot_observations(groups, "", ax, marker="x", color="dimgray", label=label)
     ax.set_xlim(*_limits(groups.table["offset"], groups.edges.get("offset")))
     ax.set_ylim(*_limits(groups.table["zenith"], groups.edges.get("zenith")))
     ax.set_xlabel("Offset [deg]")
     ax.set_ylabel("Zenith angle [deg]")
-    # Below the axes, for runs can be anywhere in them, and names are long.
+    # Below the axes, because observations can be anywhere, and names are long.
     ax.legend(
         loc="upper center",
         bbox_to_anchor=(0.5, -0.12),
@@ -84,15 +86,15 @@ def _plot_bins(edges, ax):
         ax.axvline(value.to_value("deg"), **style)
 
 
-def _plot_runs(groups, name, ax, **style):
-    """Markers of the runs of one group."""
+def _plot_observations(groups, name, ax, **style):
+    """Markers of the observations of one group."""
     runs = groups.table[groups.table["group"] == name]
     x, y = (runs[name].quantity.to_value("deg") for name in ("offset", "zenith"))
     ax.plot(x, y, linestyle="none", markersize=6, alpha=0.75, **style)
 
 
 def _limits(column, edges):
-    """Limits that show all runs and bins, with some room around."""
+    """Limits that show all observations and bins, with some room around."""
     values = column.quantity.to_value("deg")
     if edges is not None:
         values = np.append(values, edges.to_value("deg"))

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What the plotters of all objects have in common."""
+"""Base class of all plotters."""
 
 from types import MappingProxyType
 import matplotlib.pyplot as plt
@@ -9,22 +9,22 @@ __all__ = ["BasePlotter"]
 
 
 class BasePlotter:
-    """Draws objects of one kind, with Matplotlib settings of its own.
+    """Draws objects of one kind, with its own Matplotlib settings.
 
-    A plotter has no state but its settings: the object to draw is an argument of each
-    method. Settings that are not given are those that Matplotlib has when something is
-    drawn, so that a style sheet works with it.
+    A plotter has no state except its settings. The object to draw is an argument of
+    each method. Other settings are those of Matplotlib at the time of drawing, so style
+    sheets work as well.
 
     Parameters
     ----------
     rc_params : dict, optional
-        Matplotlib settings by name, as in `matplotlib.rcParams`, that hold while this
-        plotter draws. Default is None, none.
+        Matplotlib settings by name, as in `matplotlib.rcParams`, used while this
+        plotter draws. Default is None, no settings.
 
     Raises
     ------
     ValueError
-        If Matplotlib has no such setting, or the value is none for it.
+        If Matplotlib has no such setting, or the value is not valid.
 
     Examples
     --------
@@ -39,7 +39,7 @@ class BasePlotter:
 
     @property
     def rc_params(self):
-        """Settings of this plotter; make another plotter to change them."""
+        """Settings of this plotter. To change them, create another plotter."""
         return MappingProxyType(self._rc_params)
 
     def _rc_context(self):

@@ -18,8 +18,8 @@ class Workflow:
         steps : list of str, optional
             Steps. Default is ``general.steps``, with ``general.overwrite``.
         overwrite : bool or list of bool, optional
-            Whether the steps replace what there is; True for those that a list does
-            not reach. Default is True.
+            Whether the steps replace existing results. If a list is shorter than the
+            list of steps, the rest is True. Default is True.
         **kwargs : dict
             Options of the steps.
         """
@@ -69,18 +69,18 @@ class Workflow:
 
     def write_datasets(self, overwrite=True, write_covariance=True):
         """Notes
-        -----
-        Tables of what they were made of are beside them, see `Analysis.write_datasets`.
+        ----- Additional tables are written beside the datasets, see
+        `Analysis.write_datasets`.
         """
         write_datasets(self, overwrite=overwrite, write_covariance=write_covariance)
 
     def write(self, outdir=None, *, overwrite=True):
-        """Write all results there are, see `Analysis.write`.
+        """Write all existing results, see `Analysis.write`.
 
         Parameters
         ----------
         outdir : str or `~pathlib.Path`, optional
-            Folder, made when missing. Default is ``general.outdir``.
+            Folder, created if it does not exist. Default is ``general.outdir``.
         overwrite : bool, optional
             Whether to replace existing files. Default is True.
 

@@ -18,8 +18,8 @@ from gammapy.analysis.session import compute_flux_points, compute_residuals, run
 class DatasetsWorkflowStep:
     def get_datasets(self):
         """Notes
-        -----
-        Each run is reduced by itself, or runs are stacked, see ``datasets.stack``.
+        ----- There is one dataset per observation, or observations are stacked, see
+        ``datasets.stack``.
         """
         prepare_reduction(self.inputs, self)
         return self._upstream_DatasetsWorkflowStep_get_datasets()

@@ -151,8 +151,8 @@ def test_options_of_exclusion_maker(cls):
             "datasets.stak",
             "did you mean 'stack'; keys are t",
         ),
-        ("fit: 3", "fit", "Give keys of fit_range, models, debug"),
-        ("datasets: {stack: maybe}", "datasets.stack", "Give true, false, or bins of"),
+        ("fit: 3", "fit", "Set keys of fit_range, models, debug"),
+        ("datasets: {stack: maybe}", "datasets.stack", "Set true, false, or bins of"),
         ("datasets: {stack: {by: {}}}", "datasets.stack", "zenith, offset or both"),
         ("datasets: {stack: {zenith: 2}}", "datasets.stack.zenith", "keys are by"),
         (
@@ -188,7 +188,7 @@ def test_options_of_exclusion_maker(cls):
         (
             "datasets: {background: {exclusion_maker: true}}",
             "datasets.background.exclusion_maker",
-            "Give keys of correlation_radius, r_in, width",
+            "Set keys of correlation_radius, r_in, width",
         ),
         (
             "datasets: {background: {exclusion_maker: {radius: 1 deg}}}",
@@ -279,7 +279,7 @@ def test_options_of_exclusion_maker(cls):
         (
             "residuals: {energy_min: 1 TeV, energy_edges: [1 TeV, 2 TeV]}",
             "residuals",
-            "give energy_edges or energy_min and energy_max",
+            "set energy_edges or energy_min and energy_max",
         ),
     ],
 )

@@ -439,10 +439,10 @@ def test_two_exclusions(tmp_path):
     session = make_session("analysis", MAPS)
     session.config.datasets.background.exclusion = tmp_path / "mask.fits"
     session.get_observations()
-    with pytest.raises(ValueError, match="exclusion and exclusion_regions: give one"):
+    with pytest.raises(ValueError, match="exclusion and exclusion_regions: remove"):
         session.get_datasets()
     session.config.datasets.background.exclusion_maker = {}
-    with pytest.raises(ValueError, match="exclusion and exclusion_regions: give one"):
+    with pytest.raises(ValueError, match="exclusion and exclusion_regions: remove"):
         session.get_datasets()
 
 
@@ -605,8 +605,9 @@ def test_runs_without_off_regions(which, caplog):
     assert session.datasets.names == ["offset-0.7-2"]
     assert len(session.observations) == 4
     assert session.config.datasets.stack.by.offset is not None
-    message = "left out of offset-0.3-0.7, which has no other runs: 23523, 23526."
-    assert f"Runs without an OFF region, {message}" in caplog.text
+    message = "left out of offset-0.3-0.7, which has no other observations: 23523, "
+    message += "23526."
+    assert f"Observations without an off region, {message}" in caplog.text
 
     session.config.datasets.stack = {"by": {"zenith": 1}}
     caplog.clear()

@@ -18,7 +18,7 @@ def test_folder_by_folder():
         "Written to out:",
         "  m.yaml            models",
         "  m_covariance.dat  covariance of the parameters",
-        "  parameters.ecsv   fitted and frozen parameters with all digits",
+        "  parameters.ecsv   free and frozen parameters with full precision",
         "Written to history/steps/0000-first: step of the history of fits",
     ]
 

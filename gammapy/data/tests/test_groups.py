@@ -102,7 +102,7 @@ def test_summary(observations, tmp_path):
     assert_allclose(row["offset"], OFFSET[0], rtol=1e-5)
     assert summary.meta["ungrouped"] == [20137, 20283]
     assert summary.meta["offset_edges"] == ["0.3 deg", "0.5 deg"]
-    assert "runs outside all bins : 20137 20283" in str(groups)
+    assert "observations outside all bins : 20137 20283" in str(groups)
 
 
 @requires_data()

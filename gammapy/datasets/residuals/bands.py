@@ -2,9 +2,9 @@
 r"""Uncertainty of predicted counts from the covariance of the models.
 
 With the covariance C of the free parameters and the derivatives J of the predicted
-counts with respect to them, the standard deviation of predicted counts is the root of
-the diagonal of :math:`J C J^T`. It is that of the model alone, to first order in the
-errors: the fluctuation of the counts comes on top.
+counts with respect to them, the standard deviation of predicted counts is the square
+root of the diagonal of :math:`J C J^T`. It is the error of the model, to first order in
+the errors of the parameters, and does not include the fluctuation of the counts.
 """
 
 import logging
@@ -55,11 +55,11 @@ def make_band(band, source, datasets, n_cells):
     if free.unknown:
         models = datasets.unique_models
         names = ", ".join(parameter_name(models, par) for par in free.unknown)
-        log.warning(f"The band leaves out what has no error: {names}.")
+        log.warning(f"The band ignores parameters without an error: {names}.")
     if not free.has_correlations:
         log.warning(
-            "The band takes models as uncorrelated with each other, for a list of "
-            "datasets does not know better: give Datasets that were fitted, or "
+            "The band ignores correlations between models, which a list of datasets "
+            "does not have: pass the Datasets that were fitted, or "
             "band=fit_result.models."
         )
     return NpredBand(known, n_cells)

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What residuals against energy, radius and place on a line have in common."""
+"""Base class of residuals against energy, radius and distance along a line."""
 
 import numpy as np
 from astropy.table import Table
@@ -18,9 +18,9 @@ __all__ = []
 
 
 class BinnedResiduals:
-    """Counts and model per bin of anything, for one or several datasets.
+    """Counts and model per bin, for one or several datasets.
 
-    A subclass says what the bins are: `_bin_columns`, `_bin_meta`, `_from_bins`.
+    A subclass defines the bins: `_bin_columns`, `_bin_meta`, `_from_bins`.
 
     Parameters
     ----------
@@ -101,12 +101,12 @@ class BinnedResiduals:
 
     @property
     def p_value(self):
-        """Probability that `sum_ts` is as large or larger, for the model as it is.
+        """P-value of `sum_ts`, without the effect of the fit.
 
-        From the moments of the statistic at the predicted counts, few or many. A fit to
-        these counts makes the sum smaller than this expects: the more parameters it
-        had, the more p is too large. `~gammapy.diagnostics.GoodnessOfFitEstimator`
-        takes the fit into account. NaN where all is masked.
+        It is computed from the moments of the statistic at the predicted counts. A fit
+        to these counts makes the sum smaller, so the p-value is too large after a fit.
+        `~gammapy.diagnostics.GoodnessOfFitEstimator` takes the fit into account. NaN if
+        all bins are masked.
         """
         sqrt_ts = np.where(self.mask, self.sqrt_ts, np.nan)
         return p_value_of_sum(self._arrays, sqrt_ts, is_weighted=self.is_weighted)
@@ -173,11 +173,11 @@ class BinnedResiduals:
         Returns
         -------
         table : `~astropy.table.Table`
-            One row per bin: first what the bin is, then the columns counts, npred,
-            npred_background, npred_MODEL for each component, residual, residual_errn,
-            residual_errp and sqrt_ts. Where the band of the model is known there are
-            npred_err, its standard deviation, and residual_band, the same in the unit
-            of the residual. Bins that are fully masked are NaN.
+            One row per bin: the columns of the bin, counts, npred, npred_background,
+            npred_MODEL for each component, residual, residual_errn, residual_errp and
+            sqrt_ts. With the error band of the model there are also npred_err, its
+            standard deviation, and residual_band, the same in the unit of the residual.
+            Fully masked bins are NaN.
 
         Raises
         ------
@@ -247,9 +247,9 @@ class BinnedResiduals:
         return self.plotter.plot(self, method=method, **kwargs)
 
     def write(self, filename, *, overwrite=False):
-        """Write to an ECSV file, a text with the table and all else in its header.
+        """Write to an ECSV file with the table, and all other data in its header.
 
-        The file is there as a whole or not at all.
+        The file is written completely or not at all.
 
         Parameters
         ----------
@@ -267,7 +267,7 @@ class BinnedResiduals:
 
     @classmethod
     def read(cls, filename):
-        """Read from a file that ``write`` made.
+        """Read a file that was written with ``write``.
 
         Parameters
         ----------

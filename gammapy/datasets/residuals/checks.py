@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What datasets need to have for residuals, and the models that are left out."""
+"""Checks of datasets for residuals, and of excluded models."""
 
 import logging
 from gammapy.modeling.models import ModelBase
@@ -45,7 +45,7 @@ def joint_stat_kind(datasets):
         raise ValueError(
             "Datasets with a modelled and with a measured background cannot be "
             f"joined: {kinds['cash']} use cash, {kinds['wstat']} use wstat. "
-            "Make the residuals of each kind alone."
+            "Compute the residuals of each kind separately."
         )
     return next(iter(kinds))
 
@@ -105,4 +105,4 @@ def log_without_models(datasets):
     """Say which datasets have no models, so that the background is all there is."""
     names = [dataset.name for dataset in datasets if not dataset.models]
     if names:
-        log.info(f"No models are set on {', '.join(names)}: background alone.")
+        log.info(f"No models are set on {', '.join(names)}: only background.")

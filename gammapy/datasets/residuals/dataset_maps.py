@@ -82,7 +82,7 @@ def _check_arguments(dataset, method, smooth):
     if is_on_off and is_significance and not smoothing.is_sum:
         raise ValueError(
             f"The significance of the on-off dataset {dataset.name!r} needs sums of "
-            "counts, so equal weights: take the kernel 'box' or 'disk' and the mode "
+            "counts, so equal weights: use the kernel 'box' or 'disk' and the mode "
             f"'constant' instead of {smoothing.kernel!r} and {smoothing.mode!r}."
         )
     return smoothing

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Residuals of each of several datasets, to be seen side by side."""
+"""Residuals of each dataset, to be drawn side by side."""
 
 import logging
 import numpy as np
@@ -16,9 +16,9 @@ log = logging.getLogger(__name__)
 
 
 def residuals_of_each(datasets, *, exclude=None, geom=None, **options):
-    """Residuals of each dataset by itself.
+    """Residuals of each dataset.
 
-    All have maps of one geometry, so that they show the same part of the sky. Datasets
+    All maps have the same geometry, so they show the same part of the sky. Datasets
     without an unmasked bin in the energy range are left out, with a warning.
 
     Parameters
@@ -54,7 +54,7 @@ def residuals_of_each(datasets, *, exclude=None, geom=None, **options):
     if not used:
         raise ValueError(
             "No dataset has an unmasked bin in the energy range; apply_mask=False "
-            "looks beyond mask_fit."
+            "ignores mask_fit."
         )
     geom = common_image_geom(used) if geom is None else geom
     return {

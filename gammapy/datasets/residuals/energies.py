@@ -45,9 +45,7 @@ def _find_groups(datasets, energy_min, energy_max, energy_edges):
     """Edges of the energy groups, as they are in the axis of the first dataset."""
     if energy_edges is not None:
         if energy_min is not None or energy_max is not None:
-            raise ValueError(
-                "Give energy_edges or energy_min and energy_max, not both."
-            )
+            raise ValueError("Set energy_edges or energy_min and energy_max, not both.")
         energy_edges = parse_edges("energy_edges", energy_edges)
         axes = {
             dataset.name: dataset.counts.geom.axes["energy"] for dataset in datasets
@@ -68,7 +66,7 @@ def _find_groups(datasets, energy_min, energy_max, energy_edges):
             covered, unit = format_energy_range(*edges), energy_unit(first)
             raise ValueError(
                 f"The energy bins of dataset {name!r} cover {covered}, those of "
-                f"{datasets[0].name!r} {format_energy_range(*first, unit)}; give "
+                f"{datasets[0].name!r} {format_energy_range(*first, unit)}; use "
                 "energy edges that both have."
             )
     return first

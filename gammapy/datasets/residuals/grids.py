@@ -60,7 +60,7 @@ def check_wcs(dataset):
             )
         return
     if geom.is_region:
-        advice = "it is a spectrum, for which there is SpectralResiduals"
+        advice = "it is a spectrum, use SpectralResiduals"
     else:
         advice = "make the dataset, or a cutout of it, on a WcsGeom"
     raise TypeError(
@@ -80,10 +80,10 @@ def parse_region(region):
     if isinstance(region, PixelRegion):
         raise TypeError(
             f"The region {show(region)} is in pixels, which differ from map to map: "
-            "give it as one on the sky, region.to_sky(geom.wcs)."
+            "use sky coordinates, region.to_sky(geom.wcs)."
         )
     parts = Regions.parse(region, format="ds9") if isinstance(region, str) else region
-    expected = "expected one on the sky such as 'icrs;circle(83.63, 22.01, 0.5)'."
+    expected = "expected a sky region such as 'icrs;circle(83.63, 22.01, 0.5)'."
     try:
         parts = list(parts)
     except TypeError:

@@ -134,13 +134,13 @@ def _check_format(path, number, kernel):
     if number < FORMAT_WEIGHTED:
         notes.append(
             "its significances of kernels other than top-hats and single pixels have "
-            "too many high values in noise of few counts, and matched filters other "
-            "weights. Make it again to have those of today."
+            "too many high values for few counts, and its matched filters have other "
+            "weights. Compute the residuals again."
         )
     if number < FORMAT_FLUX and KERNELS[kernel].has_bin_weights:
         notes.append(
             "its maps are in units of the amplitude of the source of the kernel, not "
-            "in those of flux, cm-2 s-1."
+            "of its flux, cm-2 s-1."
         )
     if notes:
         text = " And ".join(notes)

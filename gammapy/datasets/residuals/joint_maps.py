@@ -124,8 +124,7 @@ def _only_within(mask, into, part, names):
     cut[:, *part] = mask[:, *part]
     if not cut.any():
         raise ValueError(
-            "No unmasked bin of the datasets lies in the given geom: "
-            f"{', '.join(names)}."
+            f"No unmasked bin of the datasets lies inside geom: {', '.join(names)}."
         )
     return cut
 

@@ -234,7 +234,7 @@ def iter_planes(dataset, bins, *, exclude=(), levels=None):
         bad = [name for name, data, *_ in sources if not np.isfinite(data).all()]
         log.warning(
             f"The model of dataset {dataset.name!r} is not finite in {n_lost} bins, "
-            f"which are left out: see {', '.join(bad) or 'its background'}."
+            f"which are left out: check {', '.join(bad) or 'its background'}."
         )
 
 
@@ -343,8 +343,8 @@ def _plane_weights(dataset, idx):
         weights = weights != 0
     elif not np.all(weights >= 0) or np.isinf(weights).any():
         raise ValueError(
-            f"The masks of dataset {dataset.name!r} are weights, for its statistic is "
-            "cash_weighted: they must be 0 or positive."
+            f"The masks of dataset {dataset.name!r} with the statistic cash_weighted "
+            "are weights: they must be 0 or positive."
         )
     return weights.astype(float)
 

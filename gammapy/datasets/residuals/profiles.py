@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What residuals in rings and along a line have in common."""
+"""Base class of residuals in rings and along a line."""
 
 import numpy as np
 import astropy.units as u
@@ -289,7 +289,7 @@ def parse_position(name, value, datasets):
         if value not in names:
             raise ValueError(
                 f"{name}: there is no model named {value!r}"
-                f"{did_you_mean(value, names)}; give one of {names}, or a SkyCoord."
+                f"{did_you_mean(value, names)}; use one of {names}, or a SkyCoord."
             )
         value = local_datasets(datasets).models[value]
     position = value if isinstance(value, SkyCoord) else _position_of(name, value)

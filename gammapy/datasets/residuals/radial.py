@@ -20,7 +20,7 @@ __all__ = ["RadialResiduals"]
 class RadialResiduals(ProfileResiduals):
     """Counts and model in rings around a position, for one or several datasets.
 
-    Made by `RadialResiduals.from_datasets`.
+    Created by `RadialResiduals.from_datasets`.
 
     Parameters
     ----------
@@ -78,20 +78,20 @@ class RadialResiduals(ProfileResiduals):
     ):
         """Compute the joint residuals of datasets in rings.
 
-        A pixel belongs to the ring in which its centre is, on the sky. Rings that
-        reach beyond a map or into a mask have the counts and the model of what is
-        left, and its solid angle.
+        A pixel belongs to the ring that contains its centre on the sky. For a ring that
+        is partly masked or partly outside the maps, counts, predicted counts and solid
+        angle are those of the remaining part.
 
         Parameters
         ----------
         datasets : `Datasets` or list of `~gammapy.datasets.MapDataset`
             Map datasets with or without off counts, or one dataset.
         center : `~astropy.coordinates.SkyCoord`, `SkyModel` or str
-            Position, or a component or the name of one, around which the rings lie.
+            Centre of the rings: a position, a component, or the name of a component.
         radius_max : `~astropy.units.Quantity` or str, optional
-            Radius that the rings are to reach. Default is "1 deg".
+            Outer radius of the rings. Default is "1 deg".
         width : `~astropy.units.Quantity` or str, optional
-            Width of the rings, a pixel or more. Default is "0.1 deg".
+            Width of the rings, at least one pixel. Default is "0.1 deg".
         energy_min, energy_max : `~astropy.units.Quantity` or str, optional
             Energy range; bins outside are masked. Default is all energies.
         exclude : list of str, optional

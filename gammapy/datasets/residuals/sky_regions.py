@@ -91,7 +91,7 @@ def check_region(datasets, region):
     raise ValueError(
         f"The region {show(region)} reaches beyond the maps of "
         f"{', '.join(datasets.names)}: "
-        "counts there are not known. Make it smaller, or use region=None for all "
+        "counts there are not known. Use a smaller region, or region=None for all "
         "pixels."
     )
 
@@ -120,7 +120,7 @@ def pixels_in_region(dataset, region):
         return 1.0
     if not isinstance(geom, WcsGeom):
         raise ValueError(
-            f"Dataset {dataset.name!r} is a spectrum already; a region can only be "
-            "given for map datasets."
+            f"Dataset {dataset.name!r} is a spectrum; a region can only be used "
+            "for map datasets."
         )
     return region_mask(geom.to_image(), region).astype(float)

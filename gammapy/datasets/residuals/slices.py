@@ -22,7 +22,7 @@ __all__ = ["SliceResiduals"]
 class SliceResiduals(ProfileResiduals):
     """Counts and model along a line, for one or several datasets.
 
-    Made by `SliceResiduals.from_datasets`.
+    Created by `SliceResiduals.from_datasets`.
 
     Parameters
     ----------
@@ -92,28 +92,29 @@ class SliceResiduals(ProfileResiduals):
     ):
         """Compute the joint residuals of datasets along a line.
 
-        The line is part of a great circle: from ``start`` to ``end``, with distances
-        from the start, or through ``center`` under an ``angle``, with distances from
-        the centre. A pixel belongs to the bin in which its centre is.
+        The line is part of a great circle. It is defined by ``start`` and ``end``, with
+        distances from the start, or by ``center`` and ``angle``, with distances from
+        the centre. A pixel belongs to the bin that contains its centre.
 
         Parameters
         ----------
         datasets : `Datasets` or list of `~gammapy.datasets.MapDataset`
             Map datasets with or without off counts, or one dataset.
         start, end : `~astropy.coordinates.SkyCoord`, `SkyModel` or str, optional
-            Ends of the line: positions, components or names of such. Default is None.
+            Ends of the line: positions, components, or names of components. Default is
+            None.
         center : `~astropy.coordinates.SkyCoord`, `SkyModel` or str, optional
-            Middle of the line, instead of its ends. Default is None.
+            Centre of the line, instead of its ends. Default is None.
         angle : `~astropy.units.Quantity` or str, optional
             Direction of the line at the centre, from north to east in the frame of the
             centre. Default is None.
         length : `~astropy.units.Quantity` or str, optional
             Length of the line through the centre. Default is None.
         width : `~astropy.units.Quantity` or str, optional
-            Width of the bins across the line, all of it. Default is "0.2 deg".
+            Full width of the bins across the line. Default is "0.2 deg".
         step : `~astropy.units.Quantity` or str, optional
-            Length of the bins along the line, a pixel or more; the last one may reach
-            beyond the end. Default is "0.1 deg".
+            Length of the bins along the line, at least one pixel. The last bin may
+            extend beyond the end. Default is "0.1 deg".
         energy_min, energy_max, exclude, apply_mask, band, energy_unit : optional
             As for `RadialResiduals.from_datasets`.
 
@@ -125,9 +126,9 @@ class SliceResiduals(ProfileResiduals):
         Raises
         ------
         ValueError
-            If the line is not given by two ends, or by centre, angle and length; if
-            the datasets mix statistics or are fully masked there, if bins are smaller
-            than a pixel, or if a name is unknown.
+            If the line is not defined by two ends, or by centre, angle and length; if
+            the datasets mix statistics or are fully masked along the line; if bins are
+            smaller than a pixel; or if a name is unknown.
         TypeError
             If a dataset is not made of counts on a WCS map.
 
@@ -200,7 +201,7 @@ def _parse_line(datasets, ends, middle):
     ]
     n_given = sum(value is not None for value in (*ends.values(), *middle.values()))
     if n_given != 2 * given[0] + 3 * given[1] or sum(given) != 1:
-        raise ValueError("Give start and end of the line, or center, angle and length.")
+        raise ValueError("Set start and end of the line, or center, angle and length.")
     if given[0]:
         start, end = (
             parse_position(name, value, datasets) for name, value in ends.items()

@@ -25,7 +25,7 @@ __all__ = ["SpatialResiduals"]
 class SpatialResiduals:
     """Maps of counts, model and their significance, for one or several datasets.
 
-    Made by `SpatialResiduals.from_datasets`.
+    Created by `SpatialResiduals.from_datasets`.
 
     Parameters
     ----------
@@ -98,70 +98,70 @@ class SpatialResiduals:
     ):
         """Compute the joint residuals of datasets.
 
-        The masks and the energy range apply to the bins of each dataset before
-        anything is summed; then the datasets are added on the smallest geometry of
-        their common pixel grid that holds them all, and the kernel is applied. With
-        the weights f of the kernel, N and M are the sums of f n and f m. The
-        significance is that of Poisson counts where all f are equal,
-        sign(N - M) sqrt(2 [N ln(N / M) - N + M]) (Cash 1979, ApJ 228, 939), and r* of
-        `gammapy.stats.weighted_poisson` for other weights.
+        The masks and the energy range apply to the bins of each dataset before the
+        sums. The datasets are added on the smallest geometry of their common pixel grid
+        that contains all of them. Then the kernel is applied. With the weights f of the
+        kernel, N and M are the sums of f n and f m. The significance is that of Poisson
+        counts if all f are equal, sign(N - M) sqrt(2 [N ln(N / M) - N + M]) (Cash 1979,
+        ApJ 228, 939), and r* of `gammapy.stats.weighted_poisson` for other weights.
 
-        Pixels without a coordinate on the sky are masked. Discs and Gaussians are
-        those on the sky where maps have a cylindrical projection, also far from the
-        equator and across the seam. One warning says where, in another projection or
-        for another kernel, a disc is wrong by more than 5 percent in solid angle.
+        Pixels without sky coordinates are masked. In cylindrical projections, discs and
+        Gaussians are defined on the sky, also far from the equator and across the seam.
+        For other projections or kernels, one warning says where a disc is wrong by more
+        than 5 percent in solid angle.
 
-        On-off datasets are compared with their off counts. Where alpha differs within
-        a sum, the background of each alpha is profiled on its own, see
-        `gammapy.stats.on_off_profile`; with one alpha this is the significance of Li
-        & Ma (1983, ApJ 272, 317) with the signal of the model.
+        On-off datasets are compared with their off counts. If alpha differs within a
+        sum, the background of each alpha is profiled separately, see
+        `gammapy.stats.on_off_profile`; with one alpha this is the significance of Li &
+        Ma (1983, ApJ 272, 317), with the predicted signal.
 
         A matched filter is f = ln(1 + A s / m), with the counts s of the source in each
-        dataset and energy bin, the mean m of the model there, and the amplitude A of a
-        source with 5 sigma in all of them; see
+        dataset and energy bin, the mean predicted counts m there, and the amplitude A
+        of a source with 5 sigma in all of them; see
         `gammapy.datasets.residuals.kernels.matched_filter`. The excess is the integral
-        flux of such a source at each position, in cm-2 s-1: (N - M) / sum(f s), the
-        amplitude in units of that of the model, times the flux of the model between
-        the edges of the energy group. Counts and model are in that unit, too.
+        flux of such a source at each position, in cm-2 s-1: the amplitude (N - M) /
+        sum(f s), relative to that of the model, times the flux of the model in the
+        energy group. Counts and predicted counts have the same unit.
 
         Parameters
         ----------
         datasets : `Datasets` or list of `MapDataset`
             Datasets, or one dataset.
         energy_min, energy_max : `~astropy.units.Quantity` or str, optional
-            Energy range. A bin counts when it lies inside. Default is all energies.
+            Energy range. Bins inside the range are used. Default is all energies.
         energy_edges : `~astropy.units.Quantity` or list of str, optional
-            Edges of energy groups, each of which gives one image. They must be edges
-            of energy bins of each dataset. Default is one group over the energies of
-            the range that are not masked.
+            Edges of energy groups. Each group gives one image. They must be edges of
+            energy bins of each dataset. Default is one group of all unmasked energies
+            in the range.
         kernel : str, `~gammapy.maps.Map`, `SkyModel` or None
             Weights of neighbouring pixels:
 
             - "tophat" sums the pixels whose centre is within the radius;
-            - "gauss" weights with a Gaussian;
+            - "gauss" is a Gaussian;
             - "point-source" is the filter matched to a point source with a power law
               of index 2, with the responses at the centre of each dataset (it is
               applied bin by bin, which takes far longer than the other kernels);
-            - a `~gammapy.modeling.models.SkyModel` is the source to match instead;
-            - a map with one image gives the weights itself;
-            - None takes each pixel alone.
+            - a `~gammapy.modeling.models.SkyModel` is another source for a matched
+              filter;
+            - a map with one image contains the weights;
+            - None uses single pixels.
 
             Default is "tophat".
         correlation_radius : `~astropy.units.Quantity` or str, optional
-            Radius of the top-hat or standard deviation of the Gaussian; other kernels
+            Radius of the top-hat or standard deviation of the Gaussian. Other kernels
             ignore it. Default is "0.1 deg".
         exclude : list of str or of models, optional
             Names of model components to leave out of the model. Default is None.
         geom : `~gammapy.maps.WcsGeom`, optional
-            Geometry of the result, on the pixel grid of the datasets. Default is
-            the smallest one that holds all datasets.
+            Geometry of the result, on the pixel grid of the datasets. Default is the
+            smallest geometry that contains all datasets.
         apply_mask : bool, optional
             Whether ``mask_fit`` applies; ``mask_safe`` always does. Default is True.
         n_jobs : int, optional
-            Number of processes that share the datasets. The result is the same. Each
-            evaluates the models again, so it pays for datasets that were just read, and
-            not after a fit, when one process is faster. Default is
-            `gammapy.utils.parallel.N_JOBS_DEFAULT`, which is 1.
+            Number of processes for the datasets. The result does not depend on it. Each
+            process evaluates the models again, so several processes are faster for
+            datasets that were just read, and one process is faster after a fit. Default
+            is `gammapy.utils.parallel.N_JOBS_DEFAULT`, which is 1.
         parallel_backend : {"multiprocessing", "ray"}, optional
             What makes the processes. Default is "multiprocessing".
         energy_unit : `~astropy.units.Unit` or str, optional
@@ -177,11 +177,11 @@ class SpatialResiduals:
         ------
         ValueError
             If the datasets are not on one pixel grid, mix statistics, have no bin in
-            the energy range or are fully masked, if an energy edge is none of their
-            bins, or if a name is not known.
+            the energy range or are fully masked, if an energy edge is not an edge of
+            their bins, or if a name is not known.
         TypeError
-            If a dataset is not made of counts on a WCS map, or an option is of the
-            wrong kind.
+            If a dataset does not have counts on a WCS map, or an option has the wrong
+            type.
 
         Examples
         --------
@@ -231,8 +231,8 @@ class SpatialResiduals:
     def unit(self):
         """Unit of counts, npred and excess.
 
-        None ("") for counts, and cm-2 s-1 for a matched filter: the flux, integrated
-        over the energy group, of the source that the filter is matched to.
+        No unit ("") for counts. For a matched filter it is cm-2 s-1: the flux of the
+        matched source, integrated over the energy group.
         """
         return self.counts.unit
 
@@ -253,7 +253,7 @@ class SpatialResiduals:
 
     @property
     def models(self):
-        """Models of the datasets, as they were when the residuals were made."""
+        """Models of the datasets at the time when the residuals were computed."""
         return self._models
 
     @property
@@ -275,10 +275,10 @@ class SpatialResiduals:
     def kernel_radius(self):
         """Radius of the circle that stands for the kernel, one per energy group.
 
-        It is that of the top-hat, the standard deviation of the Gaussian, and for other
-        kernels the radius around their middle that holds 68 percent: of the counts of
-        the source that a filter is matched to, or of the weights of a map. None for
-        single pixels, and for files of other kernels that do not hold it.
+        It is the radius of the top-hat, or the standard deviation of the Gaussian. For
+        other kernels it is the radius that contains 68 percent of the counts of the
+        matched source, or of the weights of a map. None for single pixels, and for old
+        files that do not contain it.
         """
         # Old pickles do not have it.
         radius = getattr(self, "_kernel_radius", None)
@@ -343,8 +343,8 @@ class SpatialResiduals:
         Parameters
         ----------
         mask : `~gammapy.maps.WcsNDMap`, optional
-            Boolean map on the geometry of `mask`, or of one image of it: where to
-            look. Default is all.
+            Boolean map of the pixels to use, on the geometry of `mask` or of one image
+            of it. Default is all pixels.
 
         Returns
         -------
@@ -355,9 +355,9 @@ class SpatialResiduals:
         Raises
         ------
         ValueError
-            If the mask is on another geometry, or not of True and False.
+            If the mask is on another geometry, or has values other than True and False.
         TypeError
-            If it is no map.
+            If ``mask`` is not a map.
         """
         data = self.sqrt_ts.data
         valid = np.isfinite(data)
@@ -415,7 +415,7 @@ class SpatialResiduals:
         return np.sum(1 / self._maps["n_correlated"].data[idx][select])
 
     def to_dict(self):
-        """Say what the residuals were made of.
+        """Description of the residuals.
 
         Returns
         -------
@@ -460,10 +460,10 @@ class SpatialResiduals:
 
     @classmethod
     def read(cls, filename):
-        """Read from a FITS file that `SpatialResiduals.write` made.
+        """Read a FITS file that was written with `SpatialResiduals.write`.
 
-        Maps are the same to the last bit. Models are read with values and errors,
-        except for templates, which such a file does not hold.
+        Maps are identical. Models are read with values and errors, except templates,
+        which are not stored in such a file.
 
         Parameters
         ----------
@@ -478,7 +478,7 @@ class SpatialResiduals:
         Raises
         ------
         ValueError
-            If the file holds something else.
+            If the file does not contain residuals.
         """
         maps, meta = read_spatial_residuals(filename)
         return cls(maps, **meta)

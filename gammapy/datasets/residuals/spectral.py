@@ -23,7 +23,7 @@ __all__ = ["SpectralResiduals"]
 class SpectralResiduals(BinnedResiduals):
     """Counts and model per energy bin in a region, for one or several datasets.
 
-    Made by `SpectralResiduals.from_datasets`.
+    Created by `SpectralResiduals.from_datasets`.
 
     Parameters
     ----------
@@ -96,9 +96,9 @@ class SpectralResiduals(BinnedResiduals):
         datasets : `~gammapy.datasets.Datasets` or list of `~gammapy.datasets.Dataset`
             Map or spectrum datasets with or without off counts, or one dataset.
         region : `~regions.SkyRegion` or str, optional
-            Region whose pixels are summed: those with the centre inside. It must lie
-            inside the map, and may cross the seam of one around the sky. Only for map
-            datasets. Default is all pixels.
+            Region. Pixels with their centre inside are summed. It must lie inside the
+            maps, and may cross the seam of an all-sky map. Only for map datasets.
+            Default is all pixels.
         energy_min, energy_max : `~astropy.units.Quantity` or str, optional
             Energy range; bins outside are masked. Default is all energies.
         exclude : list of str, optional
@@ -106,12 +106,11 @@ class SpectralResiduals(BinnedResiduals):
         apply_mask : bool, optional
             Whether ``mask_fit`` applies; ``mask_safe`` always does. Default is True.
         band : bool or `~gammapy.modeling.models.DatasetModels`, optional
-            Whether to compute `npred_err`, the uncertainty of the model, from the
-            covariance that `~gammapy.datasets.Datasets` have after a fit or with
-            models that were read. A list of datasets, or one dataset, does not know
-            the correlations between models: give those of the fit,
-            ``fit_result.models``. It takes two evaluations of the model for each free
-            parameter. Default is False.
+            Whether to compute `npred_err`, the error band of the model, from the
+            covariance of `~gammapy.datasets.Datasets` after a fit, or with models that
+            were read. A list of datasets has no correlations between models: pass the
+            models of the fit, ``fit_result.models``. It takes two evaluations of the
+            model for each free parameter. Default is False.
         energy_unit : `~astropy.units.Unit` or str, optional
             Unit of the energies in tables, figures and texts. Default is that of the
             energy axis of the datasets, see `~gammapy.maps.energy_bins.energy_unit`.

@@ -252,7 +252,7 @@ def test_covariance_of_a_fit(datasets, caplog):
     assert_allclose(given.npred_err, joint.npred_err, rtol=1e-6)
     assert not caplog.records
     SpectralResiduals.from_datasets(list(fitted), REGION, band=True)
-    assert "uncorrelated with each other" in caplog.text
+    assert "ignores correlations between models" in caplog.text
 
 
 @pytest.mark.parametrize("error", [0.0, np.nan])
@@ -274,7 +274,7 @@ def test_no_errors(error, caplog):
 def test_undetermined_parameters_are_named(datasets, caplog, error):
     datasets.models["src"].spectral_model.index.error = error
     SpectralResiduals.from_datasets(datasets, REGION, band=True)
-    assert "leaves out what has no error: 'index' of 'src'." in caplog.text
+    assert "ignores parameters without an error: 'index' of 'src'." in caplog.text
 
 
 def test_on_off_has_the_band_of_the_signal(datasets):

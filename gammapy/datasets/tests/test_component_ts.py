@@ -141,7 +141,7 @@ def test_what_counts_as_a_degree_of_freedom():
     datasets.models = [one]
     found = datasets.ts_of("one")
     assert found.n_free == 2
-    assert "index mean nothing without it" in found.note
+    assert "index are not defined without it" in found.note
 
 
 def test_what_the_data_do_not_determine():
@@ -161,7 +161,7 @@ def test_background_is_taken_as_it_is():
     found = Datasets([dataset]).ts_of("one-bkg")
     assert_allclose(found.ts, 2 * (27 * np.log(27 / 20) - 7), rtol=1e-6)
     assert found.n_free == 1
-    assert "the background is taken as it is" in found.note
+    assert "the background is not scaled" in found.note
 
 
 def test_priors():

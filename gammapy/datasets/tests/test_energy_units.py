@@ -133,6 +133,6 @@ def test_files_keep_the_unit_and_all_digits(tmp_path):
 
 def test_errors_say_energies_in_the_unit_of_the_analysis():
     dataset = make_map("keV")
-    match = "inside 200 TeV to any energy: its axis goes from 0.01 to 100 TeV."
+    match = "inside 200 TeV to any energy: its axis covers 0.01 to 100 TeV."
     with pytest.raises(ValueError, match=match):
         SpectralResiduals.from_datasets(dataset, energy_min="200 TeV")

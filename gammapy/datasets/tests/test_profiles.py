@@ -289,9 +289,9 @@ def test_bad_rings(options, error, match, datasets):
 
 
 BAD_LINES = [
-    ({}, "Give start and end of the line, or center, angle and length"),
-    ({"start": "src"}, "Give start and end"),
-    (ENDS | {"center": "src"}, "Give start and end"),
+    ({}, "Set start and end of the line, or center, angle and length"),
+    ({"start": "src"}, "Set start and end"),
+    (ENDS | {"center": "src"}, "Set start and end"),
     ({"start": "src", "end": "src"}, "two positions, got the same one"),
     ({"center": "src", "angle": "1 m", "length": "1 deg"}, "angle: expected an angle"),
 ]

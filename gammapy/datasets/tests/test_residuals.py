@@ -584,7 +584,7 @@ def test_no_models_is_the_background_alone(caplog):
         result = SpatialResiduals.from_datasets([dataset], kernel=None)
     assert_allclose(result.npred.data[0], dataset.background.data.sum(axis=0))
     assert [record.message for record in caplog.records] == [
-        "No models are set on test: background alone."
+        "No models are set on test: only background."
     ]
 
 
@@ -693,7 +693,7 @@ def test_bad_options(options, match, datasets):
 
 def test_bad_geom(datasets):
     outside = GEOM.to_image().cutout(SkyCoord(0.7, 0.4, unit="deg"), 0.2 * u.deg)
-    with pytest.raises(ValueError, match="in the given geom: two"):
+    with pytest.raises(ValueError, match="lies inside geom: two"):
         SpatialResiduals.from_datasets(datasets["two"], geom=outside)
     for geom in (3, HpxGeom.create(nside=8)):
         with pytest.raises(TypeError, match="geom: expected a WcsGeom"):

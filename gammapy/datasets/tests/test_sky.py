@@ -410,7 +410,7 @@ def test_one_line_where_discs_are_wrong(caplog):
     SpatialResiduals.from_datasets(dataset, kernel=box)
     (line,) = warnings_of(caplog)
     assert "this CAR map" in line
-    assert "take 'tophat' or 'gauss'" in line
+    assert "use 'tophat' or 'gauss'" in line
 
 
 @pytest.mark.parametrize("lat, error", [(0, 0.0), (18, 0.05), (60, 0.5), (80, 0.83)])
@@ -461,7 +461,7 @@ def test_matched_filter_far_from_the_equator(caplog):
     SpatialResiduals.from_datasets(dataset, kernel=make_source())
     (line,) = warnings_of(caplog)
     assert "matched to a source at the centre of the map" in line
-    assert "take 'tophat' or 'gauss'" in line
+    assert "use 'tophat' or 'gauss'" in line
     # It has the shape that sources have around the centre of the map.
     geom = make_geom(npix=(31, 20), binsz=0.05, refpix=(16, -1200))
     dataset = with_exposure(make_noise(geom))

@@ -250,7 +250,7 @@ def test_interrupted(norms, monkeypatch, caplog):
     estimator = GoodnessOfFitEstimator(n_toys=50, random_state=0, components=[])
     goodness = estimator.run(norms)
     assert set(goodness.table["n_toys"]) == {7}
-    note = "Interrupted after 7 of 50 toys, which are kept."
+    note = "Interrupted after 7 of 50 toys, which are used."
     assert note in goodness.notes
     assert note in caplog.text
     calls[:] = [None] * 7

@@ -278,7 +278,7 @@ def test_on_off():
         ),
     )
     spots = HotSpotEstimator(kernel="tophat", correlation_radii=RADII).run(on_off)
-    assert "Off counts are not simulated" in spots.notes[0]
+    assert "On-off data are not simulated" in spots.notes[0]
     n_values = 2 * 2 * int(dataset.mask_safe.data[0].sum())
     row = spots.table[0]
     assert_allclose(row["p_global"], n_values * row["p_local"], rtol=1e-6)

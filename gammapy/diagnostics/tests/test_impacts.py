@@ -422,7 +422,7 @@ def test_not_at_a_minimum(caplog):
 
 def test_list_without_correlations(datasets):
     impacts = ImpactEstimator("source.amplitude").run(list(datasets))
-    assert "give the Datasets that were fitted" in impacts.notes[0]
+    assert "pass the Datasets that were fitted" in impacts.notes[0]
 
 
 def test_write_and_read(datasets, tmp_path):

@@ -77,7 +77,7 @@ def test_an_index_is_freed():
     # From the larger one to the smaller one there is no significance.
     found = ratio([free], [changed(free, index=False)], ts=-25)
     assert found.n_dof == -1 and np.isnan(found.sigma)
-    assert found.sentences == ["source.spectral.index was free, and is not any more."]
+    assert found.sentences == ["source.spectral.index was free, and is frozen now."]
 
 
 def test_a_source_is_added():
@@ -86,8 +86,8 @@ def test_a_source_is_added():
     new.spectral_model.amplitude.min = 0
     found = ratio(models, [new, *models])
     assert found.n_dof == 5 and found.words == "index, position, size, bound"
-    assert "position of source means nothing without it." in found.sentences
-    assert "The amount of source cannot be negative." in found.sentences
+    assert "position of source is not defined without it." in found.sentences
+    assert "The amplitude of source cannot be negative." in found.sentences
     assert_allclose(found.sigma, SIGMA_OF_25_5, atol=1e-4)
     # Where and what it is was known before: it is one parameter, inside its range.
     new = changed(source(), index=False, lon_0=False, lat_0=False)
@@ -151,7 +151,7 @@ def test_a_round_source_gets_an_ellipse():
     before = source(spatial=GaussianSpatialModel(sigma="0.1 deg"))
     found = ratio([before], [changed(changed(before, e=0.5), e=True, phi=True)])
     assert found.n_dof == 2 and found.words == "bound, shape"
-    assert "source.spatial.phi means nothing where e is 0." in found.sentences
+    assert "source.spatial.phi is not defined where e is 0." in found.sentences
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_a_round_source_gets_an_ellipse():
         (
             [source(name="old")],
             [source(name="new")],
-            "old is gone.",
+            "old was removed.",
         ),
         (
             [source(spatial=GaussianSpatialModel(sigma="0.1 deg"))],
@@ -170,7 +170,7 @@ def test_a_round_source_gets_an_ellipse():
         (
             [changed(source(), index=False, lon_0=False)],
             [changed(changed(source(), index=2.5), index=False)],
-            "source.spectral.index is fixed at another value, 2.5",
+            "source.spectral.index is frozen at another value, 2.5",
         ),
     ],
 )
@@ -215,4 +215,4 @@ def test_a_parameter_at_its_limit():
     free = source()
     free.spectral_model.index.min = free.spectral_model.index.value
     found = ratio([source(name="source")], [free], ts=0)
-    assert "source.spectral.index is at its limit." in found.sentences
+    assert "source.spectral.index is at a bound." in found.sentences

@@ -326,7 +326,7 @@ def test_bad_datasets():
     with pytest.raises(ValueError, match="No energy bin of dataset 'one'"):
         PSMapEstimator(energy_min="90 TeV").run(dataset)
     dataset.psf = None
-    with pytest.raises(ValueError, match="Dataset 'one' has no PSF map: give the rad"):
+    with pytest.raises(ValueError, match="Dataset 'one' has no PSF map: set rad"):
         PSMapEstimator().run(dataset)
     dataset.mask_fit = Map.from_geom(GEOM, data=False)
     with pytest.raises(ValueError, match="All bins of the datasets are masked"):

@@ -117,7 +117,7 @@ def test_text(datasets):
         f"worst +{sqrt_ts:.1f} sigma at 2 - 5 TeV"
     )
     assert lines[5] == (
-        "Parameters: 13, of which 9 are free; at a limit: field-bkg.spectral.norm"
+        "Parameters: 13, of which 9 are free; at a bound: field-bkg.spectral.norm"
     )
 
 

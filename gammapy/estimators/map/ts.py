@@ -12,8 +12,9 @@ class BrentqFluxEstimator:
         dataset : `SimpleMapDataset`
             Counts, background and model of one position.
         result : dict
-            Not used: the sensitivity does not depend on the counts. 2.1 searched in a
-            range around the fitted norm, which a deficit or a weak source left.
+            Not used, because the sensitivity does not depend on the counts. Gammapy 2.1
+            searched in a range around the fitted norm, which fails for a deficit or a
+            weak source.
 
         Returns
         -------

@@ -30,17 +30,17 @@ class FluxPoints:
 
     @property
     def nuisance(self):
-        """Values of the other parameters in each energy bin.
+        """Nuisance parameters in each energy bin.
 
-        An `~astropy.table.Table` with one row per flux point, None when they were made
-        without ``debug=True``. Columns: e_min, e_max, e_ref, stat, success, message,
-        nfev, at_limit, undetermined, value and error of each fitted parameter,
-        e_min_used and e_max_used (of the bins that the masks leave), counts and npred
-        of each dataset, and with "_null" behind their names those of the fit of the
-        null hypothesis. Light curves have a row per time interval and energy bin, with
-        time_min and time_max (MJD) behind e_ref, profiles x_min and x_max. Its
-        ``meta["best_fit"]`` has value and error of the fit that the pulls compare with,
-        by name of the parameter.
+        An `~astropy.table.Table` with one row per flux point, None without
+        ``debug=True``. Columns: e_min, e_max, e_ref, stat, success, message, nfev,
+        at_limit, undetermined, value and error of each fitted parameter, e_min_used and
+        e_max_used (range of the unmasked bins), counts and npred of each dataset, and
+        the same for the fit of the null hypothesis with "_null" after the names. Light
+        curves have a row per time interval and energy bin, with time_min and time_max
+        (MJD) after e_ref, and profiles have x_min and x_max. ``meta["best_fit"]`` has
+        value and error of the global fit, by name of the parameter, to which the pulls
+        refer.
         """
         return self._nuisance
 
@@ -52,8 +52,8 @@ class FluxPoints:
         table, nuisance = split_nuisance(table)
         if unknown := cls._unknown_columns(table):
             log.warning(
-                f"Columns of the flux points table that are not known are dropped: "
-                f"{', '.join(unknown)}. Rename those that hold a quantity of "
+                f"Unknown columns of the flux points table are ignored: "
+                f"{', '.join(unknown)}. Rename columns that are a quantity of "
                 "`FluxPoints`."
             )
         flux_points = cls._upstream_FluxPoints_from_table(
@@ -79,7 +79,7 @@ class FluxPoints:
 
     @classmethod
     def from_stack(cls, maps, axis, meta=None):
-        """Stack flux points along a new axis; the nuisance tables go along.
+        """Stack flux points, and their nuisance tables, along a new axis.
 
         Parameters
         ----------
@@ -113,7 +113,7 @@ class FluxPoints:
         return join_best_fit(table, self._nuisance)
 
     def slice_by_idx(self, slices):
-        """Slice by index; the nuisance table goes along.
+        """Slice by index, including the nuisance table.
 
         Parameters
         ----------
@@ -130,7 +130,7 @@ class FluxPoints:
         return sliced
 
     def iter_by_axis(self, axis_name):
-        """Iterate over the bins of an axis; the nuisance table goes along.
+        """Iterate over the bins of an axis, including the nuisance table.
 
         Parameters
         ----------

@@ -11,10 +11,9 @@ class LightCurveEstimator:
 
     def run(self, datasets):
         """Notes
-        -----
-        Limits and errors beyond a bound of the norm are NaN, and norms of other
-        components that are not determined do not matter, as for
-        `~gammapy.estimators.FluxPointsEstimator`; there is one warning each.
+        ----- Upper limits and errors beyond a bound of the norm are NaN. Norms of other
+        components that are not determined do not affect the result. There is one
+        warning for each, as for `~gammapy.estimators.FluxPointsEstimator`.
         """
         lightcurve = self._upstream_LightCurveEstimator_run(datasets)
         warn_notes(log, lightcurve._notes, self.source)

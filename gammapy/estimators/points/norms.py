@@ -1,8 +1,9 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Flux points from templates of all components, where only norms are fitted.
+"""Flux points from templates of all components, if only norms are fitted.
 
-Predicted counts of an energy bin are a part of those of the whole cube, so one
-evaluation of each component serves all flux points, and all that is asked of them.
+The predicted counts of an energy bin are a part of those of the whole cube. So one
+evaluation of each component is sufficient for all flux points, with errors, upper
+limits and scans.
 """
 
 import copy
@@ -250,8 +251,8 @@ class NormFluxPoints:
             unit = energy_unit(self.templates.datasets[0].axis)
             log.warning(
                 f"The spectrum of {self.estimator.source!r} is negative within "
-                f"{format_energy_range(*energies, unit)}, so its flux points may mean "
-                "nothing."
+                f"{format_energy_range(*energies, unit)}, so its flux points may "
+                "not be meaningful."
             )
         with np.errstate(invalid="ignore", divide="ignore"):
             fluxes = self.model.reference_fluxes(EnergyBin.from_edges(energies))

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Nuisance values of flux points: columns that travel with the flux points' table."""
+"""Nuisance parameters of flux points: additional columns of their table."""
 
 import json
 import numpy as np

@@ -62,27 +62,25 @@ class FluxPointsEstimator:
     """Parameters
     ----------
     debug : bool, optional
-        Whether the flux points have a table of the values that the other parameters
-        took in each energy bin, `FluxPoints.nuisance`, and each bin is logged in one
-        line at level INFO. It changes no flux point. Default is False.
+        Whether to keep the nuisance parameters of each energy bin in the table
+        `FluxPoints.nuisance`, and to log each bin in one line at level INFO. The flux
+        points do not depend on it. Default is False.
 
-    Notes
-    -----
-    Without a fit, or with one that was made without backend and options, Newton's
-    method makes the flux points where only norms are fitted, see
-    `~gammapy.modeling.Fit`. Then there is one process, whatever ``n_jobs``.
+    Notes ----- Without ``fit``, or with a fit without backend and options, Newton's
+    method is used if only norms are fitted, see `~gammapy.modeling.Fit`. It uses one
+    process for any ``n_jobs``.
 
-    Where the spectrum of the source is negative the reference model is the one of
-    opposite sign: a deficit has a negative norm, flux and ``sqrt_ts``, and its upper
-    limit is above its flux.
+    If the spectrum of the source is negative, the reference model has the opposite
+    sign. A deficit has a negative norm, flux and ``sqrt_ts``, and its upper limit is
+    above its flux.
 
-    An energy bin of which the masks leave a part has the flux of the whole bin, by the
-    shape of the spectrum, and a warning names the energies that have data.
+    If an energy bin is partly masked, the flux is that of the whole bin, for the
+    assumed shape of the spectrum. A warning names the energies with data.
 
-    ``norm_ul``, ``norm_errp`` and ``norm_errn`` are NaN where the statistic does not
-    rise enough before a bound of the norm, for a bound is no limit. Norms of other
-    components that a bin does not determine keep their values and do not matter. One
-    warning each names the bound, or the norms, and the energy bins.
+    ``norm_ul``, ``norm_errp`` and ``norm_errn`` are NaN if the fit statistic does not
+    rise enough before a bound of the norm is reached. Norms of other components that a
+    bin does not determine keep their values. One warning for each names the bound, or
+    the norms, and the energy bins.
 
     Examples
     --------

@@ -83,11 +83,11 @@ def warn_of_partial_ranges(used, axis, where=""):
     for low, high in zip(axis.edges_min, axis.edges_max, strict=True):
         first, last = used.within(low, high)
         if first > low * (1 + RTOL) or last < high * (1 - RTOL):
-            parts.append(f"{_show(low, high)} has data in {_show(first, last)} alone")
+            parts.append(f"{_show(low, high)} has data only in {_show(first, last)}")
     if parts:
         log.warning(
             f"{where}The masks cut the range of flux points: {'; '.join(parts)}. Their "
-            "fluxes are those of the whole range, by the shape of the spectrum."
+            "fluxes are those of the whole range, for the shape of the spectrum."
         )
 
 

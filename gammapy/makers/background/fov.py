@@ -29,20 +29,18 @@ class FoVBackgroundMaker:
     """Parameters
     ----------
     fit : `~gammapy.modeling.Fit`, optional
-        Fit. Default is None, a fit with default options: by Newton's method where only
-        norms are free, see `~gammapy.modeling.Fit`.
+        Fit. Default is None, a fit with default options. It uses Newton's method if
+        only norms are free, see `~gammapy.modeling.Fit`.
     energy_min, energy_max : `~astropy.units.Quantity` or str, optional
-        Energy range to normalise in; bins inside count. The masks of the dataset stay
-        as they are. Default is all energies.
+        Energy range of the normalisation. Bins inside the range are used. The masks of
+        the dataset do not change. Default is all energies.
     debug : bool, optional
         Whether to keep the fitted values in the ``meta_table`` of the dataset, see
-        `FoVBackgroundMaker.nuisance`, and to log them in one line at level INFO.
-        It changes no fitted value. Default is False.
+        `FoVBackgroundMaker.nuisance`, and to log them in one line at level INFO. The
+        fitted values do not depend on it. Default is False.
 
-    Notes
-    -----
-    A dataset that does not meet the requirements gets a ``mask_safe`` that is False
-    everywhere.
+    Notes ----- If a dataset does not meet the requirements, its ``mask_safe`` is set to
+    False everywhere.
 
     Examples
     --------
@@ -98,7 +96,7 @@ class FoVBackgroundMaker:
 
     @staticmethod
     def nuisance(datasets):
-        """Values that the normalisation of each run found, kept with ``debug=True``.
+        """Results of the normalisation of each observation, kept with ``debug=True``.
 
         Parameters
         ----------
@@ -108,9 +106,9 @@ class FoVBackgroundMaker:
         Returns
         -------
         table : `~astropy.table.Table`
-            One row per run: dataset (that it is part of), obs_id, method, energy_min,
-            energy_max, counts_off (counts that the normalisation used), npred_off,
-            n_bins, stat (in these bins), success, message, nfev, at_limit,
+            One row per observation: dataset that contains it, obs_id, method,
+            energy_min, energy_max, counts_off (counts used by the normalisation),
+            npred_off, n_bins, stat (in these bins), success, message, nfev, at_limit,
             undetermined, and value and error of the free parameters of the background
             model. None without debug.
 
@@ -151,7 +149,7 @@ class FoVBackgroundMaker:
         Raises
         ------
         TypeError
-            If the dataset is on a region, or none of maps.
+            If the dataset is on a region, or is not a map dataset.
         """
         check_type("dataset", dataset, MapDataset, "a MapDataset")
         if isinstance(dataset.counts.geom, RegionGeom):
@@ -218,8 +216,7 @@ class FoVBackgroundMaker:
 
     def _make_masked_summed_counts(self, dataset):
         """Notes
-        -----
-        Bins whose prediction is not a number do not count; "n_bins" are all.
+        ----- Bins with NaN predicted counts are ignored; "n_bins" includes them.
         """
         background = dataset.npred_background().data
         npred = background
@@ -249,9 +246,8 @@ class FoVBackgroundMaker:
 
     def make_background_fit(self, dataset):
         """Notes
-        -----
-        The dataset itself is returned, fully masked when the fit failed. All other
-        models, sources and templates, stay as they are.
+        ----- The same dataset is returned, fully masked if the fit failed. Source
+        models and templates do not change.
         """
         background_model = dataset.background_model
         others = Models(
@@ -266,8 +262,7 @@ class FoVBackgroundMaker:
 
     def make_background_scale(self, dataset):
         """Notes
-        -----
-        The factor multiplies the norm, so doing it again changes nothing.
+        ----- The factor multiplies the norm, so a second call changes nothing.
         """
         total = self._make_masked_summed_counts(dataset)
         signal = total["npred"] - total["bkg"]
@@ -298,7 +293,7 @@ class FoVBackgroundMaker:
         }
 
     def _row(self, dataset, masks, outcome, stat):
-        """Row of one run: what was used, and what became of it.
+        """Row of one observation: used bins, and outcome.
 
         Parameters
         ----------

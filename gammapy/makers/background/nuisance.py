@@ -1,9 +1,10 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Nuisance values of background makers, kept in the ``meta_table`` of datasets.
+"""Nuisance parameters of background makers, kept in the ``meta_table`` of datasets.
 
-The meta table survives parallel reduction and stacking, but its stacking drops units
-and needs the same columns in every run. So a row is kept as JSON text, in one column
-per kind of maker: runs with different free parameters can be stacked too.
+The meta table is kept in parallel data reduction and stacking. But stacking drops units
+and requires the same columns for all observations. Therefore each row is stored as JSON
+text, in one column per kind of maker. So observations with different free parameters
+can be stacked, too.
 """
 
 import json
@@ -23,8 +24,8 @@ PREFIX = "nuisance."
 def keep_row(dataset, label, row):
     """Keep a row in the meta table of a dataset.
 
-    It takes the place of an earlier row of the same observation; those of the runs
-    that a dataset was stacked from stay.
+    It replaces an earlier row of the same observation. The rows of observations that
+    were stacked into the dataset are kept.
 
     Parameters
     ----------
@@ -65,7 +66,7 @@ def nuisance_table(datasets, label):
     Returns
     -------
     table : `~astropy.table.Table`
-        One row per run with the name of its dataset in front, None without rows.
+        One row per observation, with the name of its dataset first; None without rows.
     """
     from gammapy.datasets import Datasets
 
@@ -152,12 +153,12 @@ def bins_used(dataset, energy_min=None, energy_max=None):
 
 
 def on_off_row(dataset, used):
-    """Row of a background that was measured in OFF regions.
+    """Row of a background that was measured in off regions.
 
     Parameters
     ----------
     dataset : `~gammapy.datasets.MapDatasetOnOff`
-        Dataset with OFF counts.
+        Dataset with off counts.
     used : `~numpy.ndarray`
         Bins to sum, boolean.
 

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Options that all background makers have."""
+"""Common options of the background makers."""
 
 import numpy as np
 from gammapy.maps import Map
@@ -10,7 +10,7 @@ __all__ = []
 
 
 def parse_options(exclusion_mask, energy_min, energy_max, debug):
-    """Check the options that all background makers have.
+    """Check the common options of the background makers.
 
     Parameters
     ----------
@@ -19,19 +19,19 @@ def parse_options(exclusion_mask, energy_min, energy_max, debug):
     energy_min, energy_max : `~astropy.units.Quantity`, str or None
         Energy range.
     debug : bool
-        Whether to keep what was fitted.
+        Whether to keep the fitted values.
 
     Returns
     -------
     energy_min, energy_max : `~astropy.units.Quantity` or None
         Energy range.
     debug : bool
-        Whether to keep what was fitted.
+        Whether to keep the fitted values.
 
     Raises
     ------
     ValueError
-        If the mask has other values than 0 and 1, or the range is none.
+        If the mask has values other than 0 and 1, or the range is not valid.
     TypeError
         If an option is of the wrong kind.
     """

@@ -10,16 +10,15 @@ class ReflectedRegionsBackgroundMaker:
     """Attributes
     ----------
     energy_min, energy_max : `~astropy.units.Quantity` or str, optional
-        Energy range of the counts that ``debug`` sums; bins inside count. The datasets
-        have all energies. Default is all energies.
+        Energy range of the counts summed with ``debug``. Bins inside the range are
+        used. The datasets keep all energies. Default is all energies.
     debug : bool, optional
         Whether to keep the number of regions and counts in the ``meta_table`` of the
         dataset, see `ReflectedRegionsBackgroundMaker.nuisance`, and to log them in one
-        line at level INFO. It changes nothing else. Default is False.
+        line at level INFO. Default is False.
 
-    Notes
-    -----
-    A dataset without any OFF region gets a ``mask_safe`` that is False everywhere.
+    Notes ----- If a dataset has no off region, its ``mask_safe`` is set to False
+    everywhere.
     """
 
     # Also of a maker that was pickled before there were these options.
@@ -45,7 +44,7 @@ class ReflectedRegionsBackgroundMaker:
 
     @staticmethod
     def nuisance(datasets):
-        """Regions and counts that the background of each run was measured with.
+        """Off regions and counts of the background of each observation.
 
         Parameters
         ----------
@@ -55,19 +54,18 @@ class ReflectedRegionsBackgroundMaker:
         Returns
         -------
         table : `~astropy.table.Table`
-            One row per run: dataset (that it is part of), obs_id, energy_min,
-            energy_max, n_bins (energy bins that are summed), counts, counts_off (in
-            all OFF regions), alpha (mean ratio of the acceptances), background (sum of
-            alpha times OFF counts), success, message (why there is no background) and
+            One row per observation: dataset that contains it, obs_id, energy_min,
+            energy_max, n_bins (number of summed energy bins), counts, counts_off (in
+            all off regions), alpha (mean ratio of the acceptances), background (sum of
+            alpha times off counts), success, message (why there is no background) and
             n_regions. None without debug.
 
-        Notes
-        -----
-        Counts are summed inside the masks that the dataset has when this maker runs; a
-        `~gammapy.makers.SafeMaskMaker` that runs later is not in the numbers.
+        Notes ----- Counts are summed inside the masks of the dataset at the time when
+        this maker runs. The mask of a `~gammapy.makers.SafeMaskMaker` that runs later
+        is not used.
 
-        The values are stored with the datasets. The OGIP formats cannot hold them; the
-        default format of `~gammapy.datasets.SpectrumDatasetOnOff.write` does.
+        The values are stored with the datasets. OGIP files cannot store them; use the
+        default format of `~gammapy.datasets.SpectrumDatasetOnOff.write`.
 
         Examples
         --------
@@ -93,7 +91,7 @@ class ReflectedRegionsBackgroundMaker:
         return nuisance_table(datasets, NUISANCE_LABEL)
 
     def run(self, dataset, observation):
-        # Taken first: the mask of a run without OFF regions is set to False.
+        # Taken first: the mask of an observation without off regions is set to False.
         used = None
         if self.debug:
             used = bins_used(dataset, self.energy_min, self.energy_max)
@@ -110,23 +108,23 @@ class ReflectedRegionsBackgroundMaker:
         return dataset_on_off
 
     def _why_no_region(self, dataset, observation):
-        """Why there is no OFF region, in words."""
+        """Reason why there is no off region."""
 
         def find(exclusion_mask):
             center = observation.get_pointing_icrs(observation.tmid)
             return self.region_finder.run(geom.region, center, exclusion_mask)[0]
 
         geom = dataset.counts.geom
-        reason = "there is no room for one around the pointing"
+        reason = "there is no room around the pointing"
         if geom.is_all_point_sky_regions and find(self.exclusion_mask):
             reason = "the regions overlap within the RAD_MAX of the instrument response"
         elif self.exclusion_mask is not None and find(None):
-            reason = "the exclusion mask leaves no room for one"
-        return f"No OFF region found: {reason}."
+            reason = "the exclusion mask leaves no room"
+        return f"No off region found: {reason}."
 
 
 def _number_of_regions(counts_off):
-    """Number of OFF regions that counts were summed over."""
+    """Number of off regions that counts were summed over."""
     if counts_off is None:
         return 0
     return len(compound_region_to_regions(counts_off.geom.region))

@@ -15,12 +15,12 @@ class AdaptiveRingBackgroundMaker:
     """Parameters
     ----------
     energy_min, energy_max : `~astropy.units.Quantity` or str, optional
-        Energy range of the counts that ``debug`` sums; bins inside count. The datasets
-        have all energies. Default is all energies.
+        Energy range of the counts summed with ``debug``. Bins inside the range are
+        used. The datasets keep all energies. Default is all energies.
     debug : bool, optional
         Whether to keep counts and alpha in the ``meta_table`` of the dataset, see
         `AdaptiveRingBackgroundMaker.nuisance`, and to log them in one line at level
-        INFO. It changes nothing else. Default is False.
+        INFO. Default is False.
     """
 
     # Also of a maker that was pickled before there were these options.
@@ -63,7 +63,7 @@ class AdaptiveRingBackgroundMaker:
 
     @staticmethod
     def nuisance(datasets):
-        """Counts in the rings of each run, as `RingBackgroundMaker.nuisance`.
+        """Counts in the rings of each observation, see `RingBackgroundMaker.nuisance`.
 
         Parameters
         ----------
@@ -73,7 +73,7 @@ class AdaptiveRingBackgroundMaker:
         Returns
         -------
         table : `~astropy.table.Table`
-            One row per run. None without debug.
+            One row per observation. None without debug.
 
         Examples
         --------
@@ -105,12 +105,12 @@ class RingBackgroundMaker:
     """Parameters
     ----------
     energy_min, energy_max : `~astropy.units.Quantity` or str, optional
-        Energy range of the counts that ``debug`` sums; bins inside count. The datasets
-        have all energies. Default is all energies.
+        Energy range of the counts summed with ``debug``. Bins inside the range are
+        used. The datasets keep all energies. Default is all energies.
     debug : bool, optional
         Whether to keep counts and alpha in the ``meta_table`` of the dataset, see
         `RingBackgroundMaker.nuisance`, and to log them in one line at level INFO.
-        It changes nothing else. Default is False.
+        Default is False.
     """
 
     # Also of a maker that was pickled before there were these options.
@@ -140,7 +140,7 @@ class RingBackgroundMaker:
 
     @staticmethod
     def nuisance(datasets):
-        """Counts that the background of each run was measured with.
+        """Counts of the measured background of each observation.
 
         Parameters
         ----------
@@ -150,16 +150,15 @@ class RingBackgroundMaker:
         Returns
         -------
         table : `~astropy.table.Table`
-            One row per run: dataset (that it is part of), obs_id, energy_min,
+            One row per observation: dataset that contains it, obs_id, energy_min,
             energy_max, n_bins (bins that have a ring), counts (in these bins),
-            counts_off (counts in the ring of a position, the mean over positions: rings
-            share counts, so that their sum has no meaning), alpha (mean ratio of the
-            acceptances), background (sum of alpha times OFF counts), success, message
+            counts_off (mean over positions of the counts in their rings; rings share
+            counts, so the sum would have no meaning), alpha (mean ratio of the
+            acceptances), background (sum of alpha times off counts), success, message
             (what is missing), alpha_min and alpha_max. None without debug.
 
-        Notes
-        -----
-        Counts are summed inside the masks that the dataset has when this maker runs.
+        Notes ----- Counts are summed inside the masks of the dataset at the time when
+        this maker runs.
 
         The values are stored with the datasets, and written and read with them.
 
@@ -196,14 +195,14 @@ def _describe(maker, dataset, dataset_on_off):
 
 
 def _ring_row(dataset, used):
-    """Row of one run: bins without OFF acceptance are counted, not summed."""
+    """Row of one observation: bins without off acceptance are counted, not summed."""
     # An adaptive ring that cannot grow enough leaves NaN.
     with_ring = used & (dataset.acceptance_off.data > 0)
     row = on_off_row(dataset, with_ring)
     row["alpha_min"] = row["alpha_max"] = np.nan
     n_without = int(used.sum() - with_ring.sum())
     if n_without:
-        row["message"] = f"No OFF acceptance in {n_without} of {used.sum()} bins."
+        row["message"] = f"No off acceptance in {n_without} of {used.sum()} bins."
     if row["success"]:
         row["counts_off"] /= with_ring.any(axis=0).sum()
         alpha = (

@@ -426,5 +426,5 @@ def test_observations_that_do_not_fit():
     with pytest.raises(ValueError, match="No observation reaches into the reference"):
         maker.run_observations(observations, empty, makers)
     makers = [MapDatasetMaker(selection=["counts"]), makers[1]]
-    with pytest.raises(ValueError, match="has no background, which is the acceptance"):
+    with pytest.raises(ValueError, match="has no background, which is needed"):
         maker.run_observations(observations, reference, makers)

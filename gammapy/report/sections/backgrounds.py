@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Section on backgrounds: norms of runs and of what is fitted, profiled backgrounds."""
+"""Section on backgrounds: fitted norms, norms of observations, profiled backgrounds."""
 
 import numpy as np
 from scipy.stats import norm
@@ -39,7 +39,7 @@ EXPECTED = {"norm": 1.0, "tilt": 0.0}
 
 
 class BackgroundsSection(ReportSection):
-    """Are the backgrounds what they should be?"""
+    """Section on backgrounds."""
 
     name, title = "backgrounds", "Backgrounds"
 
@@ -61,24 +61,24 @@ class BackgroundsSection(ReportSection):
             return
         page.summary = " ".join(self._summaries(groups, runs, measured))
         if groups is not None:
-            caption = "Parameters of background models; pulls are from 1 and 0."
+            caption = "Parameters of background models; pulls relative to 1 and 0."
             page.blocks.append(table_block(groups, caption=caption))
         if runs is not None:
             self._runs(page, runs, context.p_threshold)
         if measured is not None:
-            caption = "Measured backgrounds, at their best values for the model."
+            caption = "Measured backgrounds, profiled for the model."
             page.blocks.append(table_block(measured, caption=caption))
 
     def _summaries(self, groups, runs, measured):
         if groups is not None:
             yield f"Free parameters of background models: {len(groups)}."
         if runs is not None:
-            yield f"Runs that were normalised one by one: {len(runs)}."
+            yield f"Observations with their own background norm: {len(runs)}."
         if measured is not None:
             yield f"Datasets with off counts: {len(measured)}."
 
     def _runs(self, page, runs, threshold):
-        """Runs, and the one that is furthest from the others."""
+        """Observations, and the one that is furthest from the others."""
         pulls = np.asarray(runs["pull"], dtype=float)
         if np.isfinite(pulls).any():
             worst = int(np.nanargmax(abs(pulls)))
@@ -86,7 +86,7 @@ class BackgroundsSection(ReportSection):
             p_local = 2 * norm.sf(abs(pulls[worst]))
             p_value = float(after_trials(p_local, n_runs))
             text = (
-                f"The background of run {runs['obs_id'][worst]} is "
+                f"The background norm of observation {runs['obs_id'][worst]} is "
                 f"{pulls[worst]:+.1f} errors from the mean of all {n_runs} "
                 f"(p = {p_value:.2g} after trials)."
             )
@@ -96,7 +96,7 @@ class BackgroundsSection(ReportSection):
             alt = f"Background norms of {len(runs)} runs with their errors."
             page.blocks.append(figure_block(axes[0], alt))
         page.blocks.append(
-            table_block(runs, RUNS, caption="Normalisation of each run.")
+            table_block(runs, RUNS, caption="Background norm of each observation.")
         )
 
 
@@ -131,7 +131,7 @@ def group_table(models):
 
 
 def run_table(datasets):
-    """Table of the norms of runs, with their distance from the mean; None without any.
+    """Table of the norms of observations, with their pulls; None without any.
 
     Parameters
     ----------

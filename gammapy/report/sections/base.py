@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What all sections of a report have in common."""
+"""Base class of the sections of a report."""
 
 from dataclasses import dataclass, field
 from gammapy.report.findings import Finding
@@ -14,11 +14,11 @@ class Page:
     Parameters
     ----------
     name, title : str
-        Name, by which it is asked for, and title.
+        Name for the option ``sections``, and title.
     summary : str
-        One sentence or more, below the title.
+        One or more sentences, below the title.
     findings : list of `~gammapy.report.findings.Finding`
-        What it says about the fit.
+        Findings about the fit.
     blocks : list
         Texts, tables and figures, see `gammapy.report.blocks`.
     data : dict

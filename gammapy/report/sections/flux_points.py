@@ -23,7 +23,7 @@ COLUMNS = (
 
 
 class FluxPointsSection(ReportSection):
-    """What is the spectrum of the source in question?"""
+    """Section on flux points."""
 
     name, title = "flux-points", "Flux points"
 
@@ -31,7 +31,7 @@ class FluxPointsSection(ReportSection):
         """Fill the page, see `ReportSection.fill`."""
         points = context.flux_points
         if points is None:
-            page.summary = "No flux points were given."
+            page.summary = "There are no flux points."
             return
         table = points.to_table(sed_type="e2dnde")
         page.data["flux_points"] = plain_rows(

@@ -12,7 +12,7 @@ MOST_DRAWN = 40
 
 
 class GoodnessSection(ReportSection):
-    """Could this model have made these data?"""
+    """Section on the goodness of fit."""
 
     name, title = "goodness", "Goodness of fit"
 

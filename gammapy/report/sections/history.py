@@ -25,7 +25,7 @@ COLUMNS = (
 
 
 class HistorySection(ReportSection):
-    """Which steps led here, and what was each worth?"""
+    """Section on the history of the fit."""
 
     name, title = "history", "History"
 
@@ -33,7 +33,7 @@ class HistorySection(ReportSection):
         """Fill the page, see `ReportSection.fill`."""
         history = context.history
         if history is None:
-            page.summary = "No history was given."
+            page.summary = "There is no history."
             return
         page.summary = history.verdict
         page.data["history"] = history.to_dict()

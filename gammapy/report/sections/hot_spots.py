@@ -13,7 +13,7 @@ SIGMA = 5.0
 
 
 class HotSpotsSection(ReportSection):
-    """What is missing, and where?"""
+    """Section on hot spots."""
 
     name, title = "hot-spots", "Hot spots"
 
@@ -24,7 +24,7 @@ class HotSpotsSection(ReportSection):
         page.data["hot_spots"] = spots.to_dict()
         page.find(self._level(spots, context.p_threshold), spots.verdict)
         if len(spots.table):
-            text = "Numbers are those on the maps. Negative spots lack counts."
+            text = "Numbers are the same as on the maps. Negative spots are deficits."
             page.blocks.append(Text(text))
             page.blocks.append(table_block(spots.table, list(spots.COLUMNS)))
         if spots.notes:

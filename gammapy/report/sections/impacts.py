@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Section on which parameters move the result."""
+"""Section on impacts."""
 
 from gammapy.report.blocks import Grid, Items, Text, figure_block, table_block
 from .base import ReportSection
@@ -14,7 +14,7 @@ COLUMNS = ("name", "value", "error", "unit", "pull", "impact", "correlation", "f
 
 
 class ImpactsSection(ReportSection):
-    """Which parameter moves the result?"""
+    """Section on the impacts of parameters on the result."""
 
     name, title = "impacts", "Impacts"
 
@@ -32,7 +32,7 @@ class ImpactsSection(ReportSection):
         ranking = impacts.ranking(MOST)
         if len(ranking):
             ax = impacts.plotter.plot(impacts, n=MOST)
-            alt = f"Parameters ranked by how much they move {target}. {impacts.verdict}"
+            alt = f"Parameters ranked by their impact on {target}. {impacts.verdict}"
             figures = [figure_block(ax, alt)]
             names = impacts.correlation()[0]
             if 1 < len(names) <= MOST_CORRELATED:
@@ -41,7 +41,7 @@ class ImpactsSection(ReportSection):
                 figures.append(figure_block(ax, alt))
             page.blocks.append(Grid(figures))
             text = (
-                f"Impacts are shifts of {target} when a parameter moves by its error."
+                f"Impacts are shifts of {target} if a parameter changes by its error."
             )
             page.blocks.append(Text(text))
             page.blocks.append(table_block(ranking, COLUMNS))

@@ -11,7 +11,7 @@ __all__ = []
 #: Panels, each with what it shows in words.
 PANELS = {
     "counts": "Map of the counts",
-    "npred": "Map of the counts that the model predicts",
+    "npred": "Map of the predicted counts",
     "significance": "Map of the significance of the residuals in sigma",
     "distribution": "Histogram of the significance, which is N(0, 1) for a good fit",
 }
@@ -21,7 +21,7 @@ N_ERRORS = 4
 
 
 class MapsSection(ReportSection):
-    """Where do counts and model differ?"""
+    """Section with maps."""
 
     name, title = "maps", "Maps"
 
@@ -35,7 +35,7 @@ class MapsSection(ReportSection):
         is_wide = abs(row["std"] - 1) > N_ERRORS * row["std_err"]
         text = (
             f"The significance of the map has the width {row['std']:.2f} +- "
-            f"{row['std_err']:.2f}, expected is 1."
+            f"{row['std_err']:.2f}; 1 is expected."
         )
         page.find(Level.LOOK if is_wide else Level.GOOD, text)
         page.blocks.append(Grid(self._figures(residuals, context)))

@@ -26,7 +26,7 @@ FORMATS = {"value": ".5g", "error": ".2g", "min": ".4g", "max": ".4g"}
 
 
 class ParametersSection(ReportSection):
-    """What are the values, and can they be trusted?"""
+    """Section on parameters."""
 
     name, title = "parameters", "Parameters"
 
@@ -62,7 +62,7 @@ class ParametersSection(ReportSection):
             page.blocks.append(Items(notes))
 
     def _fit(self, page, context):
-        """What the fit says of itself, and whether the statistic has a slope."""
+        """Status of the fit, and whether it is at a minimum."""
         result = context.fit_result
         page.data["fit"] = None
         if result is not None:
@@ -79,7 +79,7 @@ class ParametersSection(ReportSection):
         fall = context.goodness.fall
         page.data["fall"] = plain(fall)
         if fall is None:
-            text = "Nobody knows whether this is a minimum: there is no covariance."
+            text = "It is not known whether this is a minimum: there is no covariance."
         elif fall > FALL:
             text = (
                 "The fit is not at a minimum: one more step would lower the statistic "
@@ -99,7 +99,7 @@ class ParametersSection(ReportSection):
         problems = []
         if at_limit:
             problems.append(
-                f"At a bound, so that their errors mean nothing: {_some(at_limit)}."
+                f"At a bound, with errors that are not meaningful: {_some(at_limit)}."
             )
         if undetermined:
             problems.append(f"Not determined by the data: {_some(undetermined)}.")

@@ -20,7 +20,7 @@ PACKAGES = ("numpy", "scipy", "astropy", "iminuit", "matplotlib", "regions")
 
 
 class ProvenanceSection(ReportSection):
-    """From what, with what and how was the page made?"""
+    """Section on the provenance of the page."""
 
     name, title = "provenance", "How this page was made"
 

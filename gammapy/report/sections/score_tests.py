@@ -15,7 +15,7 @@ MOST = 25
 
 
 class ScoreTestsSection(ReportSection):
-    """What should be freed or added next?"""
+    """Section on score tests."""
 
     name, title = "score-tests", "What to free or add next"
 
@@ -29,8 +29,8 @@ class ScoreTestsSection(ReportSection):
         page.find(level, tests.verdict, is_proposal=has_proposal)
         if len(tests.table):
             text = (
-                "TS is what a fit is expected to gain, before it is made. A flag marks "
-                "tests of which one step gains something else."
+                "TS is the expected gain of a fit. A flag marks tests whose step "
+                "gains a different TS."
             )
             page.blocks.append(Text(text))
             page.blocks.append(table_block(tests.table, COLUMNS, most=MOST))

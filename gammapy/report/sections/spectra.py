@@ -22,7 +22,7 @@ MOST = 8
 
 
 class SpectraSection(ReportSection):
-    """Do counts and model agree at each energy?"""
+    """Section with spectra."""
 
     name, title = "spectra", "Spectra"
 
@@ -60,7 +60,7 @@ class SpectraSection(ReportSection):
         page.summary = (
             f"The worst of {len(rows)} spectra is that of {name}, with a sum of ts of "
             f"{sum_ts:.1f} in {n_bins} bins (p = {after:.2g} after trials, not "
-            "counting what the fit took away)."
+            "corrected for the fit)."
         )
         page.find(Level.LOOK if after < threshold else Level.GOOD, page.summary)
 

@@ -69,6 +69,6 @@ def test_bad_options(folder, args, words):
 
 def test_no_history(tmp_path):
     output = run_cli(cli, ["history", str(tmp_path)], exit_code=2).output
-    assert "There is no step of a history" in output
+    assert "has no step of a history" in output
     output = run_cli(cli, ["history", str(tmp_path / "none")], exit_code=2).output
     assert "does not exist" in output and output.count("\n") == 1

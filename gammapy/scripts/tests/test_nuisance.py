@@ -116,7 +116,7 @@ def test_installed_command(files, tmp_path, flux_points):
 
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
-    assert lines[0] == "nuisance: 2 rows, 0 failed, 2 with a parameter at its limit"
+    assert lines[0] == "nuisance: 2 rows, 0 failed, 2 with a parameter at a bound"
     assert lines[1].split() == flux_points.nuisance.colnames
     norms = flux_points.nuisance["run-bkg.spectral.norm"]
     # All columns are there, whatever the width of a terminal.

@@ -178,7 +178,7 @@ def test_parameters(args):
         line for line in result.stdout.splitlines() if line.startswith("Parameters")
     )
     assert line == (
-        "Parameters: 22, of which 12 are free; at a limit: set-1-bkg.spectral.norm"
+        "Parameters: 22, of which 12 are free; at a bound: set-1-bkg.spectral.norm"
     )
     table = Table.read("residuals/parameters.ecsv")
     models = make_models()

@@ -20,7 +20,7 @@ class GoodnessOfFitPlotter(BasePlotter):
     Parameters
     ----------
     rc_params : dict, optional
-        Matplotlib settings that hold while it draws. Default is None.
+        Matplotlib settings used for drawing. Default is None.
 
     Examples
     --------
@@ -34,16 +34,17 @@ class GoodnessOfFitPlotter(BasePlotter):
     def plot(self, goodness, *, ax=None):
         """Draw the statistic of each test in standard deviations from its mean.
 
-        The p-value is written beside it; tests that are improbable after trials are
-        red, those without a p-value grey. The bands are one and two standard
-        deviations: sums of few cells are not normal, so that the p-value decides.
+        The p-value is written beside each test. Tests that are improbable after trials
+        are red, and tests without a p-value are grey. The bands are one and two
+        standard deviations. Sums of few cells are not normally distributed; use the
+        p-value for these tests.
 
         Parameters
         ----------
         goodness : `~gammapy.diagnostics.GoodnessOfFit`
             Result.
         ax : `~matplotlib.axes.Axes`, optional
-            Axes. Default is new ones.
+            Axes. Default is new axes.
 
         Returns
         -------
@@ -84,7 +85,7 @@ class GoodnessOfFitPlotter(BasePlotter):
 
 
 def _colors(goodness):
-    """Red for what is improbable after trials, grey for what has no p-value."""
+    """Red for tests that are improbable after trials, grey without a p-value."""
     p_values = np.asarray(goodness.table["p_value"], dtype=float)
     threshold = goodness.meta.get("p_threshold", 0.01) / max(goodness.n_tests, 1)
     is_bad = p_values < threshold

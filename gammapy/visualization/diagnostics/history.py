@@ -24,7 +24,7 @@ class FitHistoryPlotter(BasePlotter):
     Parameters
     ----------
     rc_params : dict, optional
-        Matplotlib settings that hold while it draws. Default is None.
+        Matplotlib settings used for drawing. Default is None.
 
     Examples
     --------
@@ -44,13 +44,13 @@ class FitHistoryPlotter(BasePlotter):
     """
 
     def plot(self, history):
-        """Draw what each step was worth, one panel above the other.
+        """Draw the gain of each step, in panels above each other.
 
-        "aic" has AIC and BIC above those of the best step with the same data, "spot"
-        the significance of the highest spot, "p_value" the probability of the goodness
-        of fit in all cells and that of the worst test after trials; those below 1e-20
-        are arrows from there. Panels without any value are left out, but for the first.
-        Lines are at 5 sigma and at a probability of 0.01.
+        The panel "aic" has AIC and BIC relative to the best step with the same data.
+        "spot" has the significance of the highest hot spot. "p_value" has the p-values
+        of the goodness of fit, in all cells and in the worst test after trials;
+        p-values below 1e-20 are drawn as arrows. Panels without values are left out,
+        except for the first one. Lines are at 5 sigma and at a p-value of 0.01.
 
         Parameters
         ----------

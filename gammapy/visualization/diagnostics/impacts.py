@@ -32,7 +32,7 @@ class ImpactsPlotter(BasePlotter):
     Parameters
     ----------
     rc_params : dict, optional
-        Matplotlib settings that hold while it draws. Default is None.
+        Matplotlib settings used for drawing. Default is None.
 
     Examples
     --------
@@ -52,17 +52,18 @@ class ImpactsPlotter(BasePlotter):
     def plot(self, impacts, *, target=None, n=20, scale="error", ax=None):
         """Draw the largest impacts as bars, and pulls as points with error bars.
 
-        Bars are the shifts of the result when the parameter moves up and down: by the
-        fits where there are any, else by the covariance. They have the lower axis;
-        pulls have the upper one. Groups are below the parameters. Names with a star
-        have a flag in the table.
+        Bars are the shifts of the result if the parameter is changed by plus and minus
+        its error: from refits if there are any, else from the covariance. The lower
+        axis is for the bars, the upper axis for the pulls. Groups are below the
+        parameters. A star after a name stands for a flag in the table.
 
         Parameters
         ----------
         impacts : `~gammapy.diagnostics.Impacts`
             Result.
         target : str, optional
-            Which result, of several flux points. Default is None, the first.
+            Name of the result, if there are several flux points. Default is None, the
+            first.
         n : int, optional
             Largest number of parameters. Default is 20.
         scale : {"error", "value", "absolute"}, optional
@@ -74,7 +75,7 @@ class ImpactsPlotter(BasePlotter):
         Returns
         -------
         ax : `~matplotlib.axes.Axes`
-            Axes of the impacts; those of the pulls are a twin of them.
+            Axes of the impacts. The axes of the pulls are a twin of them.
 
         Raises
         ------
@@ -122,9 +123,10 @@ class ImpactsPlotter(BasePlotter):
         impacts : `~gammapy.diagnostics.Impacts`
             Result.
         target : str, optional
-            Which result, of several flux points. Default is None, the first.
+            Name of the result, if there are several flux points. Default is None, the
+            first.
         ax : `~matplotlib.axes.Axes`, optional
-            Axes. Default is new ones.
+            Axes. Default is new axes.
         cmap : str or `~matplotlib.colors.Colormap`, optional
             Colours from -1 to 1. Default is "RdBu_r".
 
@@ -178,7 +180,7 @@ def _label(row):
 
 
 def _scale(target, scale):
-    """By what impacts are divided, and the label of their axis."""
+    """Unit of the impacts, and label of their axis."""
     name = shorten(target["name"])
     if scale == "error":
         return target["error"], f"shift of {name} / its error"
@@ -240,7 +242,7 @@ def _draw_pulls(ax, table):
         top.axvline(value, color="0.6", ls=":", lw=0.8, zorder=0)
     reach = max(2.0, 1.1 * np.max(abs(pulls[known]) + errors))
     top.set_xlim(-reach, reach)
-    top.set_xlabel("pull: distance from what was expected / its width")
+    top.set_xlabel("pull: (value - expected value) / expected width")
     return True
 
 

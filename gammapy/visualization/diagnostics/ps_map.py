@@ -94,7 +94,7 @@ class PSMapPlotter(BasePlotter):
     Parameters
     ----------
     rc_params : dict, optional
-        Matplotlib settings that hold while it draws. Default is None.
+        Matplotlib settings used for drawing. Default is None.
 
     Examples
     --------
@@ -128,14 +128,15 @@ class PSMapPlotter(BasePlotter):
         ps_map : `~gammapy.diagnostics.PSMap`
             Result.
         panels : list of str, optional
-            What to draw: "ps", "sigma", "worst_energy". Default is PS and energy.
+            Panels to draw: "ps", "sigma", "worst_energy". Default is "ps" and
+            "worst_energy".
         models, models_style, region : optional
             As in `~gammapy.visualization.plot_spatial_residuals`.
         vsig : float, optional
-            Where the colours of "sigma" end; those of "ps" end at 5 sigma. Default
-            is 5.
+            Limit of the colours of "sigma". The colours of "ps" always end at 5 sigma.
+            Default is 5.
         crop : bool, optional
-            Whether to draw only the part that is not masked. Default is True.
+            Whether to draw only the unmasked part of the maps. Default is True.
         axes : optional
             As in `~gammapy.visualization.plot_spatial_residuals`.
 

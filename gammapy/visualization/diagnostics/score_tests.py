@@ -25,7 +25,7 @@ class ScoreTestsPlotter(BasePlotter):
     Parameters
     ----------
     rc_params : dict, optional
-        Matplotlib settings that hold while it draws. Default is None.
+        Matplotlib settings used for drawing. Default is None.
 
     Examples
     --------
@@ -39,10 +39,10 @@ class ScoreTestsPlotter(BasePlotter):
     """
 
     def plot(self, tests, *, n_most=20, ax=None):
-        """Draw the gain that each test promises, and what its step gains.
+        """Draw the expected gain of each test, and the gain of its step.
 
-        Bars are the expected TS, points that of the evaluated step. The p-value after
-        the number of tests is written beside them; what is significant is red, flagged
+        Bars are the expected TS, points are the TS of the evaluated step. The p-value
+        after trials is written beside them. Significant tests are red, and flagged
         tests have hatched bars.
 
         Parameters
@@ -50,9 +50,9 @@ class ScoreTestsPlotter(BasePlotter):
         tests : `~gammapy.diagnostics.ScoreTests`
             Result.
         n_most : int, optional
-            Number of tests that are drawn, the most significant ones. Default is 20.
+            Number of tests to draw, the most significant first. Default is 20.
         ax : `~matplotlib.axes.Axes`, optional
-            Axes. Default is new ones.
+            Axes. Default is new axes.
 
         Returns
         -------
@@ -90,7 +90,7 @@ class ScoreTestsPlotter(BasePlotter):
             ax.set_xscale("symlog", linthresh=LINEAR)
             known = [0.0, *table["ts"], *steps[np.isfinite(steps)]]
             ax.set_xlim(min(known), ROOM * max(*known, LINEAR))
-            ax.set_xlabel("gain of the statistic (TS)")
+            ax.set_xlabel("gain in TS")
             if len(table):
                 ax.legend(loc="lower right", fontsize="small")
         return ax

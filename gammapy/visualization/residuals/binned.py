@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Counts and model in bins of anything, with the residuals below."""
+"""Counts and model in bins of energy or position, with the residuals below."""
 
 import numpy as np
 import matplotlib.pyplot as plt
@@ -27,7 +27,7 @@ class BinnedResidualsPlotter(BasePlotter):
     Parameters
     ----------
     rc_params : dict, optional
-        Matplotlib settings that hold while it draws. Default is None.
+        Matplotlib settings used for drawing. Default is None.
     """
 
     #: What the upper axes show.
@@ -103,7 +103,7 @@ class BinnedResidualsPlotter(BasePlotter):
         method : {"diff", "diff/model", "diff/sqrt(model)", "significance"}
             Residual method. Default is "significance".
         ax : `~matplotlib.axes.Axes`, optional
-            Axes. Default is the current ones.
+            Axes. Default is the current axes.
 
         Returns
         -------

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Residuals of what a plot function was given."""
+"""Residuals for the arguments of a plot function."""
 
 from gammapy.datasets import SpatialResiduals, SpectralResiduals
 
@@ -7,12 +7,12 @@ __all__ = []
 
 
 def spatial_residuals(datasets, options):
-    """Spatial residuals as they are, or those of datasets with these options."""
+    """Spatial residuals if given, or those of datasets with these options."""
     return _as_residuals(SpatialResiduals, datasets, (), options)
 
 
 def spectral_residuals(datasets, region, options):
-    """Spectral residuals as they are, or those of datasets in a region."""
+    """Spectral residuals if given, or those of datasets in a region."""
     args = () if region is None else (region,)
     return _as_residuals(SpectralResiduals, datasets, args, options)
 

@@ -42,7 +42,7 @@ class MapDatasetPlotter(BasePlotter):
     Parameters
     ----------
     rc_params : dict, optional
-        Matplotlib settings that hold while it draws. Default is None.
+        Matplotlib settings used for drawing. Default is None.
 
     Examples
     --------
@@ -194,7 +194,7 @@ class SpectrumDatasetPlotter(MapDatasetPlotter):
     Parameters
     ----------
     rc_params : dict, optional
-        Matplotlib settings that hold while it draws. Default is None.
+        Matplotlib settings used for drawing. Default is None.
 
     Examples
     --------
@@ -237,7 +237,7 @@ class SpectrumDatasetPlotter(MapDatasetPlotter):
         return axes
 
     def plot_masks(self, dataset, ax=None, *, kwargs_fit=None, kwargs_safe=None):
-        """Shade the energies that the masks let pass.
+        """Shade the energies that are not masked.
 
         Parameters
         ----------
@@ -366,7 +366,7 @@ def masks_in_region(dataset, region=None):
 
 
 def draw_masks(masks, ax, styles):
-    """Shade the energies that the masks let pass, and name them in the legend.
+    """Shade the energies that are not masked, with entries in the legend.
 
     Parameters
     ----------

@@ -39,8 +39,8 @@ def prepare_image(
     """Function of the axes, or None for new ones, that draws the map."""
     if dataset._geom.is_region:
         raise ValueError(
-            f"Dataset {dataset.name!r} is a spectrum of a region: there is no map of "
-            "its residuals. Use plot_residuals_spectral."
+            f"Dataset {dataset.name!r} is a spectrum, so it has no residual map. "
+            "Use plot_residuals_spectral."
         )
     if dataset._geom.is_hpx:
         raise ValueError(

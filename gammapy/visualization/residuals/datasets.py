@@ -38,7 +38,7 @@ class DatasetsPlotter(BasePlotter):
     Parameters
     ----------
     rc_params : dict, optional
-        Matplotlib settings that hold while it draws. Default is None.
+        Matplotlib settings used for drawing. Default is None.
 
     Examples
     --------
@@ -110,7 +110,7 @@ class DatasetsPlotter(BasePlotter):
 
 
 def _check_options(options, kwargs_spatial, kwargs_spectral):
-    """Raise an error that names an option that there is not."""
+    """Raise an error that names an unknown option."""
     known = ["method", *option_names(SpatialResiduals.from_datasets), *MAP_STYLE]
     known.remove("datasets")
     check_options("plot_residuals", options, known)
@@ -135,8 +135,8 @@ def _prepare_map(datasets, method, **options):
     residuals = spatial_residuals(datasets, options)
     if residuals.energy_axis.nbin > 1:
         raise ValueError(
-            f"The energy edges make {residuals.energy_axis.nbin} maps, and there is "
-            "room for one: use gammapy.visualization.plot_spatial_residuals."
+            f"The energy edges give {residuals.energy_axis.nbin} maps, but only one "
+            "can be drawn: use gammapy.visualization.plot_spatial_residuals."
         )
     style["models"] = select_components(residuals.models, style["models"])
 
@@ -154,5 +154,5 @@ def _check_no_map_options(options, ax_spatial, kwargs_spatial):
     of_map += ["kwargs_spatial"] * bool(kwargs_spatial)
     if of_map:
         raise ValueError(
-            f"The datasets are spectra, there is no map to use {of_map} for."
+            f"The datasets are spectra without a map: remove the options {of_map}."
         )

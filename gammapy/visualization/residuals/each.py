@@ -17,7 +17,7 @@ from .style import common_view
 
 __all__ = []
 
-#: What there may be a column for.
+#: Values of the option ``by``.
 BY = ("dataset",)
 #: Panels of datasets side by side, and those of many.
 PANELS_OF_FEW, FEW = ("counts", "npred", "significance"), 4

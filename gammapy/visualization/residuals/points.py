@@ -164,7 +164,7 @@ def plot_error_bars(table, axis, ax=None, **kwargs):
     axis : `~gammapy.maps.MapAxis`
         Energy axis.
     ax : `~matplotlib.axes.Axes`, optional
-        Axes. Default is the current ones.
+        Axes. Default is the current axes.
     **kwargs : dict
         Arguments of `~matplotlib.axes.Axes.errorbar`.
 

@@ -12,13 +12,13 @@ COUNTS = ("counts", "npred", "residual_errn", "residual_errp", "npred_err")
 class ProfileResidualsPlotter(BinnedResidualsPlotter):
     """Draws `~gammapy.datasets.RadialResiduals` and `~gammapy.datasets.SliceResiduals`.
 
-    Counts and model are per square degree, for rings, masks and borders make the bins
-    differ in size. The residuals are those of the counts in each bin.
+    Counts and model are per square degree, because the bins differ in size. The
+    residuals are those of the counts in each bin.
 
     Parameters
     ----------
     rc_params : dict, optional
-        Matplotlib settings that hold while it draws. Default is None.
+        Matplotlib settings used for drawing. Default is None.
 
     Examples
     --------

@@ -30,7 +30,7 @@ class SpatialResidualsPlotter(BasePlotter):
     Parameters
     ----------
     rc_params : dict, optional
-        Matplotlib settings that hold while it draws. Default is None.
+        Matplotlib settings used for drawing. Default is None.
 
     Examples
     --------
@@ -168,7 +168,7 @@ class SpatialResidualsPlotter(BasePlotter):
         Raises
         ------
         ValueError
-            If there are several energy groups, or the mask leaves nothing to draw.
+            If there are several energy groups, or no pixel is left inside the mask.
         """
         if residuals.energy_axis.nbin != 1:
             raise ValueError(
@@ -208,51 +208,51 @@ def plot_spatial_residuals(
     Parameters
     ----------
     datasets : `~gammapy.datasets.Datasets` or `~gammapy.datasets.SpatialResiduals`
-        Datasets, one dataset, or residuals that were computed before; with
-        ``by="dataset"`` a dict of residuals on one geometry, by the name of the
-        dataset.
+        Datasets, one dataset, or computed residuals. With ``by="dataset"`` also a dict
+        of residuals on one geometry, by the name of the dataset.
     by : {None, "dataset"}, optional
-        "dataset" draws the residuals of each dataset by itself, side by side: a column
-        for each (up to 4, then further rows), the same part of the sky, and the same
-        colours in all maps of a panel. None draws the joint residuals. Default is None.
+        "dataset" draws the residuals of the datasets side by side. Up to 4 datasets are
+        in one row. All maps show the same part of the sky, and all maps of a panel have
+        the same colours. None draws the joint residuals. Default is None.
     panels : list of str, optional
-        What to draw: "counts", "npred", "excess", "distribution" (of the
-        significance) and any residual method: "diff", "diff/model",
-        "diff/sqrt(model)", "significance". Default is counts, npred, significance and
-        distribution; by dataset counts, npred and significance, and significance alone
-        of more than 4 datasets. There is room for 60 maps.
+        Panels to draw: "counts", "npred", "excess", "distribution" (of the
+        significance) and any residual method: "diff", "diff/model", "diff/sqrt(model)",
+        "significance". Default is counts, npred, significance and distribution. With
+        ``by="dataset"`` it is counts, npred and significance, or only significance for
+        more than 4 datasets. At most 60 maps can be drawn.
     models : bool, list of str or `~gammapy.modeling.models.Models`, optional
-        Components to draw on the maps: True all, False none, or names.
-        Default is True. Fitted ones have solid lines, frozen ones pale dotted lines,
-        and those that ``exclude`` left out dashed lines and an upright cross.
+        Components to draw on the maps: True for all, False for none, or names. Default
+        is True. Fitted components have solid lines, frozen components have pale dotted
+        lines, and components excluded with ``exclude`` have dashed lines and an upright
+        cross.
     models_style : {"auto", "names", "markers"}, optional
-        Whether names stand beside the components, or numbers with a legend, as in
-        `plot_models`, the same on all maps. "auto" writes names where all of them fit.
-        Default is "auto".
+        Names beside the components, or numbers with a legend, as in `plot_models`. All
+        maps have the same style. "auto" uses names if all of them fit. Default is
+        "auto".
     region : `~regions.SkyRegion`, list of them, or str, optional
-        Region to outline, as far as it lies on the map. Default is None.
+        Region to outline on the maps. Default is None.
     vmin, vmax : float, optional
-        Colour limits of "counts" and "npred", which share them. Default is 0 and the
-        highest value that is not masked, or 300 times what half a percent of the
-        pixels exceed, if that is lower.
+        Colour limits of "counts" and "npred". Default is 0 and the highest unmasked
+        value, or 300 times the value that half a percent of the pixels exceed, if this
+        is lower.
     vsig : float, optional
-        Colours of all maps in sigma end at plus and minus this. Beyond it each
-        connected area has a dot at its extreme, with the value, and contours every 2
-        sigma (wider where there would be too many) that carry theirs; those without
-        room for it are left out. Default is 5.
+        The colours of all maps in sigma range from ``-vsig`` to ``vsig``. Each
+        connected area beyond this range has a dot at its extreme, with the value, and
+        contours every 2 sigma (or in wider steps) with their values. Contours without
+        room for the value are not drawn. Default is 5.
     stretch : {"auto", "linear", "sqrt", "asinh", "log"}, optional
-        Stretch of the colours of "counts" and "npred", see `astropy.visualization`;
-        their colour bars name one that is not linear. "auto" takes "sqrt" or "asinh"
-        where most of a map would be dark. Default is "auto".
+        Stretch of the colours of "counts" and "npred", see `astropy.visualization`. The
+        colour bar names the stretch if it is not linear. "auto" selects "sqrt" or
+        "asinh" if most of a map would be dark. Default is "auto".
     crop : bool, optional
-        Whether to draw only the part of the maps that is not masked. Default is True.
+        Whether to draw only the unmasked part of the maps. Default is True.
     hot_spots : `~gammapy.diagnostics.HotSpots`, optional
-        Hot spots to circle and number on all maps whose energies overlap with theirs.
-        Default is None.
+        Hot spots to draw as numbered circles, on maps whose energies overlap with those
+        of the spot. Default is None.
     axes : dict of `~matplotlib.axes.Axes`, optional
         Axes by panel name, `~astropy.visualization.wcsaxes.WCSAxes` for maps. With
-        several energy groups, or datasets, a list of axes by panel name (of datasets
-        also a dict by their names). Default is a new figure.
+        several energy groups or datasets, lists of axes by panel name. For datasets
+        also dicts by their names. Default is a new figure.
     **options
         Options of `SpatialResiduals.from_datasets`: ``energy_min``, ``energy_max``,
         ``energy_edges``, ``energy_unit``, ``kernel``, ``correlation_radius``,
@@ -270,7 +270,7 @@ def plot_spatial_residuals(
         If a panel or option is not valid, or axes are missing, or there are too many
         maps, or several energy groups of each dataset.
     TypeError
-        If axes are of the wrong kind. Nothing is drawn when there is an error.
+        If axes have the wrong type. Nothing is drawn if there is an error.
 
     Examples
     --------
@@ -319,17 +319,17 @@ def plot_spatial_residuals(
 def plot_residuals_distribution(residuals, ax=None, mask=None):
     """Draw the distribution of the significance.
 
-    The histogram is compared with the normal distribution that its mean and standard
-    deviation give, and with the one expected from noise, N(0, 1).
+    The histogram is compared with a normal distribution of the same mean and standard
+    deviation, and with the distribution of noise, N(0, 1).
 
     Parameters
     ----------
     residuals : `~gammapy.datasets.SpatialResiduals`
         Residuals with one energy group.
     ax : `~matplotlib.axes.Axes`, optional
-        Axes. Default is the current ones.
+        Axes. Default is the current axes.
     mask : `~gammapy.maps.WcsNDMap`, optional
-        Where to look. Default is all.
+        Boolean mask of the pixels to use. Default is all pixels.
 
     Returns
     -------
@@ -339,9 +339,9 @@ def plot_residuals_distribution(residuals, ax=None, mask=None):
     Raises
     ------
     ValueError
-        If there are several energy groups, or the mask leaves nothing to draw.
+        If there are several energy groups, or no pixel is left inside the mask.
     TypeError
-        If these are no residuals, or the axes those of a map.
+        If ``residuals`` is not a SpatialResiduals, or the axes are those of a map.
 
     Examples
     --------

@@ -17,7 +17,7 @@ class SpectralResidualsPlotter(BinnedResidualsPlotter):
     Parameters
     ----------
     rc_params : dict, optional
-        Matplotlib settings that hold while it draws. Default is None.
+        Matplotlib settings used for drawing. Default is None.
 
     Examples
     --------
@@ -51,30 +51,30 @@ def plot_spectral_residuals(
     """Draw counts and model against energy, with the residuals below.
 
     The title has the region, the statistic, and the sum of the squares of the
-    significance over the bins with its p-value, see `SpectralResiduals.p_value`.
-    Of masked energies beyond those that are used half a decade is shown.
+    significance over the bins with its p-value, see `SpectralResiduals.p_value`. At
+    most half a decade of masked energies is shown on each side.
 
-    Residuals in sigma have dotted lines at plus and minus 3. Bins without counts show
-    the upper end of their error bar; those with counts but no model, whose residual is
-    infinite, a triangle at the border of the lower panel.
+    Residuals in sigma have dotted lines at -3 and 3. For bins without counts, the upper
+    end of the error bar is shown. Bins with counts and no predicted counts have an
+    infinite residual, drawn as a triangle at the border of the lower panel.
 
     Parameters
     ----------
     datasets : `~gammapy.datasets.Datasets` or `~gammapy.datasets.SpectralResiduals`
-        Datasets, one dataset, or residuals that were computed before.
+        Datasets, one dataset, or computed residuals.
     region : `~regions.SkyRegion` or str, optional
         Region whose pixels are summed. Default is all pixels.
     method : {"diff", "diff/model", "diff/sqrt(model)", "significance"}
         Residual method. Default is "diff".
     models : bool, list of str or `~gammapy.modeling.models.Models`, optional
-        Components to draw as curves: True all that reach a thousandth of the highest
-        bin, False none, or names. Default is True.
+        Components to draw as curves: True for all that reach a thousandth of the
+        highest bin, False for none, or names. Default is True.
     axes : tuple of `~matplotlib.axes.Axes`, optional
         Axes of the spectrum and of the residuals. Default is a new figure.
     **options
         Options of `SpectralResiduals.from_datasets`: ``energy_min``, ``energy_max``,
-        ``exclude``, ``apply_mask``, ``energy_unit``, and ``band``, with which the
-        uncertainty of the model is shaded (not the default, for it takes a while).
+        ``exclude``, ``apply_mask``, ``energy_unit``, and ``band``, which shades the
+        error band of the model. ``band`` is False by default, because it takes time.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def plot_spectral_residuals(
     ValueError
         If the method or an option is not valid, or there are not two axes.
     TypeError
-        If axes are of the wrong kind. Nothing is drawn when there is an error.
+        If axes have the wrong type. Nothing is drawn if there is an error.
 
     Examples
     --------

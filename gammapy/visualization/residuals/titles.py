@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What the title of a figure says of residuals: where, by which statistic, how good."""
+"""Titles of figures of residuals: region, statistic and p-value."""
 
 import astropy.units as u
 from regions import (
@@ -60,7 +60,7 @@ def sum_text(residuals):
 
 
 def _p_value_text(p_value):
-    """A p-value; numbers of a computer end at 1e-308."""
+    """Text of a p-value; floating-point numbers end at 1e-308."""
     return f"p = {p_value:.2g}" if not p_value < P_MIN else f"p < {P_MIN:g}"
 
 
@@ -71,7 +71,7 @@ def _stat_name(residuals):
 
 
 def region_text(region):
-    """Shape, size and centre of a region, as a reader likes it.
+    """Shape, size and centre of a region as text.
 
     Parameters
     ----------

@@ -58,7 +58,7 @@ def draw_components(models, ax, *, color, left_out=()):
     Parameters
     ----------
     models : list of `~gammapy.modeling.models.SkyModel`
-        Components; those without a place on the sky are not drawn.
+        Components; those without a position on the sky are not drawn.
     ax : `~astropy.visualization.wcsaxes.WCSAxes`
         Axes of a sky map, with its limits set.
     color : str

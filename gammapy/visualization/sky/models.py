@@ -28,7 +28,7 @@ class ModelsPlotter(BasePlotter):
     Parameters
     ----------
     rc_params : dict, optional
-        Matplotlib settings that hold while it draws. Default is None.
+        Matplotlib settings used for drawing. Default is None.
 
     Examples
     --------
@@ -69,7 +69,7 @@ class ModelsPlotter(BasePlotter):
         Raises
         ------
         ValueError
-            If the colour or the style is none, or a name is not among the models.
+            If the colour or the style is not valid, or a name is not among the models.
         """
         check_wcs_axes(ax)
         check_models_style("style", style)
@@ -123,40 +123,40 @@ def plot_models(
 ):
     """Draw position, extension and name of model components on a sky map.
 
-    A cross marks the position, with the ellipse that holds it at 95 percent
-    probability when its error is known (a line when only one coordinate has an
-    error). The outline is that of ``to_region``. Components with free parameters are
-    drawn in solid lines, frozen ones paler and dotted, and those that were left out of
-    the model dashed, with an upright cross. Templates and constant models have no
-    place on the sky and are not drawn, nor is what lies outside the map; of a
-    component centred outside the outline is drawn where it reaches in.
+    A cross marks the position. If the error of the position is known, an ellipse
+    contains the position with 95 percent probability (or a line, if only one coordinate
+    has an error). The outline is that of ``to_region``. Components with free parameters
+    have solid lines, frozen components have paler dotted lines, and components that
+    were left out of the model have dashed lines and an upright cross. Templates and
+    constant models have no position on the sky and are not drawn. If the centre of a
+    component is outside the map, only the part of its outline inside the map is drawn.
 
-    Names keep clear of each other, of markers and of other text on the map. Where they
-    do not all fit, components have numbers instead, and a legend.
+    Names do not overlap with each other, with markers, or with other text on the map.
+    If they do not all fit, components have numbers and a legend instead.
 
     Parameters
     ----------
     models : `~gammapy.modeling.models.Models`, list of models or model
         Models in any frame.
     ax : `~astropy.visualization.wcsaxes.WCSAxes`
-        Axes of a sky map, with its limits set, by Gammapy or not.
+        Axes of any sky map, with limits set.
     select : bool, list of str or `~gammapy.modeling.models.Models`, optional
-        Which components to draw: True all, False none, or names. Default is True.
+        Components to draw: True for all, False for none, or names. Default is True.
     style : {"auto", "names", "markers"}, optional
-        What stands beside the crosses: "names" writes the names that find a free place;
-        "markers" writes numbers, in the order of the models, and a legend below the
-        map, or on it where the figure has no room. "auto" writes names when all of them
-        fit, else numbers. Default is "auto".
+        Labels of the crosses. "names": the names of components, as far as there is
+        room. "markers": numbers in the order of the models, with a legend below the
+        map, or on the map if the figure has no room. "auto": names if all of them fit,
+        else numbers. Default is "auto".
     left_out : list of str, optional
         Names of components that were left out of the model. Default is none.
     max_names : int, optional
-        Number of names to write; the components that are brightest from 1 to 10 TeV
-        keep theirs. When it is given, "auto" means "names". Default is 12.
+        Largest number of names, for the brightest components from 1 to 10 TeV. If it is
+        set, "auto" is the same as "names". Default is 12.
     fontsize : float, optional
         Font size of the names in points. Default is 8.
     color : str, optional
-        Colour of lines and names; their rim is white when it is dark, and black when
-        it is light. Default is "black".
+        Colour of lines and names. Their rim is white for a dark colour, and black for a
+        light one. Default is "black".
 
     Returns
     -------
@@ -166,10 +166,10 @@ def plot_models(
     Raises
     ------
     ValueError
-        If a selected name is not among the models, or has no place on the sky, or if
-        there is no such style.
+        If a selected name is not among the models, or has no position on the sky, or
+        the style is not known.
     TypeError
-        If the axes are not those of a sky map, or these are no models.
+        If the axes are not those of a sky map, or ``models`` has the wrong type.
 
     Examples
     --------
@@ -210,13 +210,13 @@ def select_components(models, select=True, *, name="models"):
     Returns
     -------
     components : list of `~gammapy.modeling.models.SkyModel`
-        Components that have a spatial model, in the order of the models. Background
-        models are none.
+        Components that have a spatial model, in the order of the models, without
+        background models.
 
     Raises
     ------
     ValueError
-        If a name is not known, or that of a component without a place on the sky.
+        If a name is not known, or that of a component without a position on the sky.
     TypeError
         If these are no models.
 
@@ -267,12 +267,12 @@ def _check_drawable(models, name):
             reason = "has no spatial model"
         elif not has_place(model.spatial_model):
             kind = model.spatial_model.__class__.__name__
-            reason = f"has a {kind}, which has no place on the sky"
+            reason = f"has a {kind}, which has no position on the sky"
         else:
             continue
         raise ValueError(
-            f"{name}: {model.name!r} cannot be drawn on a map, for it {reason}; name "
-            "others, or True for all that can be drawn."
+            f"{name}: {model.name!r} cannot be drawn on a map, because it {reason}; "
+            "name others, or use True for all that can be drawn."
         )
 
 
@@ -285,7 +285,7 @@ def select_names(known, select=True, *, name="models"):
         All names.
     select : bool, list of str or `~gammapy.modeling.models.Models`
         True for all, False for none, names, or models. Models that are backgrounds
-        or have no place on the sky need not be known.
+        or have no position on the sky need not be known.
     name : str, optional
         Argument that selects, for the errors. Default is "models".
 

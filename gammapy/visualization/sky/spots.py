@@ -32,7 +32,7 @@ class HotSpotsPlotter(BasePlotter):
     Parameters
     ----------
     rc_params : dict, optional
-        Matplotlib settings that hold while it draws. Default is None.
+        Matplotlib settings used for drawing. Default is None.
 
     Examples
     --------
@@ -59,9 +59,9 @@ class HotSpotsPlotter(BasePlotter):
         Raises
         ------
         ValueError
-            If the colour is none.
+            If the colour is not valid.
         TypeError
-            If these are no spots, or the axes not those of a sky map.
+            If ``spots`` is not a HotSpots, or the axes are not those of a sky map.
         """
         check_spots(spots)
         check_wcs_axes(ax)
@@ -89,9 +89,9 @@ class HotSpotsPlotter(BasePlotter):
 def plot_spots(spots, ax, *, energy_range=None, fontsize=9, color=COLOR):
     """Draw a circle with its number around each hot spot on a sky map.
 
-    The circle has the radius of the kernel in which the spot is highest; it is dashed
-    where counts are missing. Numbers keep clear of each other and of other text on the
-    map; one that finds no free place is left out.
+    The circle has the correlation radius with the highest significance. It is dashed if
+    the spot is a deficit. Numbers do not overlap with each other or with other text on
+    the map. A number without room is not drawn.
 
     Parameters
     ----------
@@ -100,13 +100,13 @@ def plot_spots(spots, ax, *, energy_range=None, fontsize=9, color=COLOR):
     ax : `~astropy.visualization.wcsaxes.WCSAxes`
         Axes of a sky map, with its limits set.
     energy_range : `~astropy.units.Quantity`, optional
-        Two energies: spots whose energies do not overlap with them are left out.
-        Default is None, all spots are drawn.
+        Energy range. Spots whose energies do not overlap with it are not drawn. Default
+        is None, all spots are drawn.
     fontsize : float, optional
         Font size of the numbers in points. Default is 9.
     color : str, optional
-        Colour of circles and numbers; their rim is white when it is dark, and black
-        when it is light. Default is "darkgreen".
+        Colour of circles and numbers. Their rim is white for a dark colour, and black
+        for a light one. Default is "darkgreen".
 
     Returns
     -------
@@ -116,9 +116,9 @@ def plot_spots(spots, ax, *, energy_range=None, fontsize=9, color=COLOR):
     Raises
     ------
     ValueError
-        If the colour is none.
+        If the colour is not valid.
     TypeError
-        If these are no spots, or the axes not those of a sky map.
+        If ``spots`` is not a HotSpots, or the axes are not those of a sky map.
 
     Examples
     --------

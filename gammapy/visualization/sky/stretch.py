@@ -31,10 +31,10 @@ SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 def find_stretch(name, values, vmin, vmax):
     """Stretch of the colours between two limits.
 
-    "auto" is "linear" where the median of the values has a colour that can be told
-    from the darkest one, "sqrt" where a square root makes it one, and "asinh" where
-    the brightest places are brighter than that: linear up to half of the median, and
-    logarithmic above (Lupton, Gunn & Szalay 1999, AJ 118, 1406).
+    "auto" is "linear" if the colour of the median differs visibly from the darkest
+    colour, "sqrt" if it does so with a square root, and "asinh" otherwise: linear up to
+    half of the median, and logarithmic above (Lupton, Gunn & Szalay 1999, AJ 118,
+    1406).
 
     Parameters
     ----------

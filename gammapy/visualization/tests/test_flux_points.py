@@ -260,7 +260,7 @@ def test_methods_of_the_dataset_do_not_warn(table, model):
 @requires_data()
 def test_light_curve():
     path = "$GAMMAPY_DATA/estimators/pks2155_hess_lc/pks2155_hess_lc.fits"
-    with pytest.raises(ValueError, match=r"axis alone, got .*\['energy', 'time'\]"):
+    with pytest.raises(ValueError, match=r"only an energy axis, got .*time"):
         plot_flux_points(FluxPoints.read(path, format="lightcurve"))
 
 

@@ -306,7 +306,8 @@ def test_explanation_of_bars_and_band():
     table.meta.pop("best_fit")
     table["obs_id"] = ["1", "2", "3", "4", "5"]
     (ax,) = plot_nuisance(table["obs_id", *table.colnames[2:5]])
-    assert ax.figure.get_supxlabel() == r"Bars: 1$\sigma$ of the fit of each run"
+    expected = r"Bars: 1$\sigma$ of the fit of each observation"
+    assert ax.figure.get_supxlabel() == expected
 
 
 def test_line_without_a_best_fit(table):

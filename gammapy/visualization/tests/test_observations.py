@@ -27,8 +27,8 @@ def test_plot_observation_groups(groups):
     with mpl_plot_check():
         ax = plot_observation_groups(groups)
     lines = {line.get_label(): line.get_xydata().tolist() for line in ax.lines}
-    assert lines["low: 2 runs, 2.0 h"] == [[0.5, 21], [0.4, 22]]
-    assert lines["high: 1 run, 0.5 h"] == [[0.7, 45]]
+    assert lines["low: 2 observations, 2.0 h"] == [[0.5, 21], [0.4, 22]]
+    assert lines["high: 1 observation, 0.5 h"] == [[0.7, 45]]
     assert lines["outside all bins: 1"] == [[0.6, 70]]
     # All that has no label is an edge.
     edges = [line for line in ax.lines if line.get_label().startswith("_")]

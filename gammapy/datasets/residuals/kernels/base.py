@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What a kernel of joint maps is."""
+"""Base classes of the kernels of joint maps."""
 
 from dataclasses import dataclass
 import numpy as np
@@ -162,6 +162,6 @@ def _parse_radius(radius, scales, geom):
         raise ValueError(
             f"correlation_radius {quantity} is not between the size of a pixel, "
             f"{scales.min():.4g} deg, and of the map, {widths.max():.4g} deg; "
-            "kernel=None takes single pixels."
+            "kernel=None uses single pixels."
         )
     return radius

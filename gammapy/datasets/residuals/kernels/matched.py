@@ -109,5 +109,5 @@ def warn_of_filters(datasets, geom, mask):
     if found:
         worst, image = max(found, key=lambda item: item[0].error)
         what = "Filters matched to a source at the centre of the map"
-        advice = "take 'tophat' or 'gauss' in a CAR map"
+        advice = "use 'tophat' or 'gauss' in a CAR map"
         warn_of_disc(worst, what, image, advice)

@@ -250,7 +250,7 @@ def source_stamps(dataset, source):
         raise ValueError(
             f"The source of the kernel, with amplitude {_norm(source)}, predicts no "
             f"counts, negative ones, or ones that are not finite at the centre of "
-            f"dataset {dataset.name!r}: look at its amplitude and at the exposure."
+            f"dataset {dataset.name!r}: check its amplitude and the exposure."
         )
     return np.clip(stamps, 0, None)
 

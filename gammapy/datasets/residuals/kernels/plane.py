@@ -93,7 +93,7 @@ class PlaneKernel:
         if cylinder_of(geom) is None:
             advice = "make the maps with proj='CAR', where each row has its own discs"
         else:
-            advice = "take 'tophat' or 'gauss', which have discs for each row"
+            advice = "use 'tophat' or 'gauss', which have discs for each row"
         worst = worst_disc(geom, radius, mask)
         warn_of_disc(worst, f"{self.name} in pixels", geom, advice)
 

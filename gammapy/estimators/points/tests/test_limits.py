@@ -74,7 +74,7 @@ def test_upper_limit_beyond_a_bound(fit, caplog):
     assert len(warnings) == 1
     edges = {0: "1-3.162 TeV", 1: "3.162-10 TeV"}[int(np.flatnonzero(~is_inside)[0])]
     text = warnings[0].getMessage()
-    assert text.startswith("norm_ul: NaN, for the statistic does not rise by 4 before")
+    assert text.startswith("norm_ul: NaN, because the statistic does not rise by 4")
     assert f"norm.max = {bound:.4g}, for 'src' in {edges}." in text
 
 
@@ -96,7 +96,7 @@ def test_limit_of_one_flux_point(caplog):
     datasets.models = models
     norm = models["src"].spectral_model.norm
     assert np.isnan(estimator.estimate_ul(datasets, norm)["norm_ul"])
-    assert "norm_ul: NaN, for the statistic does not rise by 4 before" in caplog.text
+    assert "norm_ul: NaN, because the statistic does not rise by 4 up to" in caplog.text
 
 
 @pytest.mark.parametrize("fit", [None, "minuit"], ids=["automatic", "minuit"])
@@ -183,8 +183,8 @@ def test_one_run_below_its_threshold(caplog):
     ]
     text = [line for line in text if "not determined" in line]
     assert text == [
-        "three-bkg.spectral.norm: not determined by the data, kept without error, for "
-        "'src' in 1-3.162 TeV."
+        "three-bkg.spectral.norm: not determined by the data, kept at its value "
+        "without an error, for 'src' in 1-3.162 TeV."
     ]
     # No detour.
     assert "backend 'minuit'" not in caplog.text

@@ -230,7 +230,7 @@ def test_reflected_without_region(observations):
     maker = ReflectedRegionsBackgroundMaker(exclusion_mask=dark, debug=True)
     datasets = reduce_spectra(observations, maker, stack=False)
     table = maker.nuisance(datasets)
-    reason = "No OFF region found: the exclusion mask leaves no room for one."
+    reason = "No off region found: the exclusion mask leaves no room."
     assert table["message"].tolist() == [reason] * 2
     assert not table["success"].any() and table["n_regions"].tolist() == [0, 0]
     # What could have been used is in the row although the dataset is masked now.
@@ -259,7 +259,7 @@ def test_reflected_region_around_the_pointing(observations):
         SpectrumDataset.create(geom, AXIS_TRUE), observations[0]
     )
     row = maker.nuisance(maker.run(dataset, observations[0]))[0]
-    assert row["message"].endswith("there is no room for one around the pointing.")
+    assert row["message"].endswith("there is no room around the pointing.")
 
 
 @requires_data()
@@ -338,14 +338,14 @@ def test_positions_without_ring(images, maker_class, options):
     n_ring = (images[0].mask_safe.data & (dataset.acceptance_off.data > 0)).sum()
     assert 0 < n_ring < n_all
     assert row["success"] and row["n_bins"] == n_ring
-    assert row["message"] == f"No OFF acceptance in {n_all - n_ring} of {n_all} bins."
+    assert row["message"] == f"No off acceptance in {n_all - n_ring} of {n_all} bins."
     assert np.isfinite([row["counts_off"], row["alpha"], row["background"]]).all()
 
     dark = Map.from_geom(EXCLUSION.geom, dtype=bool)
     maker = maker_class(**options, exclusion_mask=dark, debug=True)
     row = maker.nuisance(maker.run(images[0]))[0]
     assert not row["success"] and row["n_bins"] == 0 and row["counts"] == 0
-    assert row["message"] == f"No OFF acceptance in {n_all} of {n_all} bins."
+    assert row["message"] == f"No off acceptance in {n_all} of {n_all} bins."
 
 
 @requires_data()

@@ -17,7 +17,7 @@ PANELS = {
 
 
 def check_panels(names, panels=PANELS):
-    """Panels of these names, a ValueError for one that there is not."""
+    """Panels with these names. Raises a ValueError for an unknown name."""
     names = [names] if isinstance(names, str) else names
     for name in check_list("panels", names, f"names of {listed(panels)}"):
         if name not in panels:
