@@ -131,7 +131,9 @@ class AnalysisConfig:
     report : `~gammapy.analysis.report.ReportConfig`
         Report of the fit: one page with a verdict.
 
-    Examples -------- Observations are stacked in bins of zenith angle:
+    Examples
+    --------
+    Observations are stacked in bins of zenith angle:
 
     >>> from gammapy.analysis import AnalysisConfig
     >>> config = AnalysisConfig()

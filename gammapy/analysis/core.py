@@ -14,7 +14,8 @@ from .session import compute_flux_points, compute_residuals, run_fit
 
 class Analysis:
     """Notes
-    ----- The results of the steps are attributes: ``observations``,
+    -----
+    The results of the steps are attributes: ``observations``,
     ``observation_groups``, ``exclusion_result``, ``datasets``, ``fit_result``,
     ``spatial_residuals``, ``spectral_residuals``, ``report``, ``flux_points``.
 
@@ -88,7 +89,8 @@ class Analysis:
 
     def get_datasets(self):
         """Notes
-        ----- There is one dataset per observation, or observations are stacked, see
+        -----
+        There is one dataset per observation, or observations are stacked, see
         ``datasets.stack``. The result is the attribute ``datasets``.
         """
         prepare_reduction(self, self)
@@ -107,7 +109,8 @@ class Analysis:
 
     def write_datasets(self, overwrite=True, write_covariance=True):
         """Notes
-        ----- With ``general.datasets_file: NAME.yaml``, additional files are written
+        -----
+        With ``general.datasets_file: NAME.yaml``, additional files are written
         beside the datasets: NAME_background.ecsv (fitted background of each
         observation, with ``datasets.background.debug``), NAME_groups.ecsv and
         NAME_groups.png (if observations are stacked in bins), and NAME_exclusion.fits
@@ -117,7 +120,8 @@ class Analysis:
 
     def run_fit(self):
         """Notes
-        ----- An existing ``mask_fit`` of a dataset is kept, and ``fit.fit_range``
+        -----
+        An existing ``mask_fit`` of a dataset is kept, and ``fit.fit_range``
         restricts it further. If the datasets have no source model, ``fit.models`` is
         read. With ``fit.history`` the fit is added to a
         `~gammapy.diagnostics.FitHistory`, under the name ``fit.step``.

@@ -14,7 +14,8 @@ class Dataset:
 
     def to_dict(self):
         """Notes
-        ----- In "filename", spaces and characters that are not allowed in file names
+        -----
+        In "filename", spaces and characters that are not allowed in file names
         are replaced by underscores.
 
         Examples
@@ -68,9 +69,9 @@ class Datasets:
         parameters : list of `~gammapy.modeling.Parameter`, optional
             Parameters to vary. Default is the free parameters.
 
-                    Returns
-                    -------
-                    reason : str
+        Returns
+        -------
+        reason : str
             The first reason, see `gammapy.modeling.linearity.why_not_linear`; empty if
             they are linear.
 

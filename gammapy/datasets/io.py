@@ -8,7 +8,8 @@ log = logging.getLogger(__name__)
 class OGIPDatasetWriter:
     def write(self, dataset):
         """Notes
-        ----- OGIP files have a column for ``mask_safe``, but not for ``mask_fit``. A
+        -----
+        OGIP files have a column for ``mask_safe``, but not for ``mask_fit``. A
         warning gives the number of masked bins that will be used when the files are
         read.
 

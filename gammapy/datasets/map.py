@@ -28,7 +28,9 @@ class MapDataset:
             to be smoothed. Also if the smoothed significance of an on-off dataset has
             another kernel than "box" or "disk".
 
-        Notes ----- The masks apply before the smoothing, and the effect of their
+        Notes
+        -----
+        The masks apply before the smoothing, and the effect of their
         borders is corrected: a uniform difference stays uniform. Bins with NaN
         predicted counts are masked. Outside the masks and the energy range the
         residuals are NaN.
@@ -94,7 +96,9 @@ class MapDataset:
             As in `MapDataset.residuals`, or if the dataset has no map, or a component
             is not known. Nothing is drawn in this case.
 
-        Notes ----- Counts, model and masks are summed over energy first, then smoothed
+        Notes
+        -----
+        Counts, model and masks are summed over energy first, then smoothed
         as in `MapDataset.residuals`. A corner of the map shows the kernel with its
         size. In maps in sigma, each connected area beyond the range of the colours has
         a dot at its extreme, with the value.
@@ -223,7 +227,9 @@ class MapDataset:
         ValueError
             As in the methods for the panels. Nothing is drawn in this case.
 
-        Notes ----- ``kwargs_spatial`` and ``kwargs_spectral`` take precedence over
+        Notes
+        -----
+        ``kwargs_spatial`` and ``kwargs_spectral`` take precedence over
         other arguments.
 
         Examples

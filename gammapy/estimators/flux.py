@@ -10,7 +10,8 @@ class FluxEstimator:
 
     def run(self, datasets):
         """Notes
-        ----- If the spectrum of the source is negative, the reference model has the
+        -----
+        If the spectrum of the source is negative, the reference model has the
         opposite sign, and the norm of a deficit is negative.
 
         Examples

@@ -19,7 +19,8 @@ class ParameterEstimator:
 
     def estimate_best_fit(self, datasets, parameter):
         """Notes
-        ----- The error is that of the covariance times ``n_sigma``. If no dataset
+        -----
+        The error is that of the covariance times ``n_sigma``. If no dataset
         contributes, value and error are NaN, "stat" is 0 and "success" is False. With
         ``debug`` there is also "nuisance_fit", the row of the fit, see
         `gammapy.modeling.fit_table`.
@@ -57,7 +58,8 @@ class ParameterEstimator:
 
     def estimate_errn_errp(self, datasets, parameter):
         """Notes
-        ----- An error is NaN if the fit statistic does not rise by ``n_sigma`` squared
+        -----
+        An error is NaN if the fit statistic does not rise by ``n_sigma`` squared
         before a bound of the parameter is reached. A warning says so.
         """
         result = self._upstream_ParameterEstimator_estimate_errn_errp(
@@ -72,7 +74,8 @@ class ParameterEstimator:
 
     def estimate_ul(self, datasets, parameter):
         """Notes
-        ----- The upper limit is NaN if the fit statistic does not rise by
+        -----
+        The upper limit is NaN if the fit statistic does not rise by
         ``n_sigma_ul`` squared before the maximum of the parameter is reached. A warning
         says so.
         """
@@ -115,7 +118,8 @@ class ParameterEstimator:
 
     def estimate_ts(self, datasets, parameter):
         """Notes
-        ----- The parameters must be at the best fit. For the null hypothesis the
+        -----
+        The parameters must be at the best fit. For the null hypothesis the
         parameter is set to ``null_value``, and with ``reoptimize`` the other free
         parameters are fitted again. With ``debug`` there is also "nuisance_null", the
         row of this fit.

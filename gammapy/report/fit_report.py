@@ -83,7 +83,7 @@ class FitReport:
         Hot spots.
     score_tests : `~gammapy.diagnostics.ScoreTests`, optional
         Score tests.
-            impacts : `~gammapy.diagnostics.Impacts`, optional
+    impacts : `~gammapy.diagnostics.Impacts`, optional
         Impacts.
     flux_points : `~gammapy.estimators.FluxPoints`, optional
         Flux points. Default is None: they are not computed.

@@ -29,8 +29,10 @@ def save_figure(figure, path):
 def figure_of(axes):
     """Figure of the axes that a plot function returns.
 
-    Parameters ---------- axes : `~matplotlib.axes.Axes`, list or dict Axes of one
-    figure, also in nested lists or dicts.
+    Parameters
+    ----------
+    axes : `~matplotlib.axes.Axes`, list or dict
+        Axes of one figure, also in nested lists or dicts.
 
     Returns
     -------

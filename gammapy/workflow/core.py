@@ -69,7 +69,8 @@ class Workflow:
 
     def write_datasets(self, overwrite=True, write_covariance=True):
         """Notes
-        ----- Additional tables are written beside the datasets, see
+        -----
+        Additional tables are written beside the datasets, see
         `Analysis.write_datasets`.
         """
         write_datasets(self, overwrite=overwrite, write_covariance=write_covariance)

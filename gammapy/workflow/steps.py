@@ -18,7 +18,8 @@ from gammapy.analysis.session import compute_flux_points, compute_residuals, run
 class DatasetsWorkflowStep:
     def get_datasets(self):
         """Notes
-        ----- There is one dataset per observation, or observations are stacked, see
+        -----
+        There is one dataset per observation, or observations are stacked, see
         ``datasets.stack``.
         """
         prepare_reduction(self.inputs, self)

@@ -11,7 +11,8 @@ SUMMED_MAPS = ("counts", "counts_off", "acceptance")
 class ExcessMapEstimator:
     def run(self, dataset):
         """Notes
-        ----- Bins outside ``mask_safe`` or ``mask_fit`` are not summed, for any energy
+        -----
+        Bins outside ``mask_safe`` or ``mask_fit`` are not summed, for any energy
         bins of the result.
 
         Examples

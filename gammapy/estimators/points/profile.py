@@ -11,7 +11,8 @@ class FluxProfileEstimator:
 
     def run(self, datasets):
         """Notes
-        ----- Upper limits and errors beyond a bound of the norm are NaN. Norms of other
+        -----
+        Upper limits and errors beyond a bound of the norm are NaN. Norms of other
         components that are not determined do not affect the result. There is one
         warning for each, as for `~gammapy.estimators.FluxPointsEstimator`.
         """

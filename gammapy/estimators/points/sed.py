@@ -66,7 +66,9 @@ class FluxPointsEstimator:
         `FluxPoints.nuisance`, and to log each bin in one line at level INFO. The flux
         points do not depend on it. Default is False.
 
-    Notes ----- Without ``fit``, or with a fit without backend and options, Newton's
+    Notes
+    -----
+    Without ``fit``, or with a fit without backend and options, Newton's
     method is used if only norms are fitted, see `~gammapy.modeling.Fit`. It uses one
     process for any ``n_jobs``.
 

@@ -39,7 +39,9 @@ class FoVBackgroundMaker:
         `FoVBackgroundMaker.nuisance`, and to log them in one line at level INFO. The
         fitted values do not depend on it. Default is False.
 
-    Notes ----- If a dataset does not meet the requirements, its ``mask_safe`` is set to
+    Notes
+    -----
+    If a dataset does not meet the requirements, its ``mask_safe`` is set to
     False everywhere.
 
     Examples
@@ -216,7 +218,8 @@ class FoVBackgroundMaker:
 
     def _make_masked_summed_counts(self, dataset):
         """Notes
-        ----- Bins with NaN predicted counts are ignored; "n_bins" includes them.
+        -----
+        Bins with NaN predicted counts are ignored; "n_bins" includes them.
         """
         background = dataset.npred_background().data
         npred = background
@@ -246,7 +249,8 @@ class FoVBackgroundMaker:
 
     def make_background_fit(self, dataset):
         """Notes
-        ----- The same dataset is returned, fully masked if the fit failed. Source
+        -----
+        The same dataset is returned, fully masked if the fit failed. Source
         models and templates do not change.
         """
         background_model = dataset.background_model
@@ -262,7 +266,8 @@ class FoVBackgroundMaker:
 
     def make_background_scale(self, dataset):
         """Notes
-        ----- The factor multiplies the norm, so a second call changes nothing.
+        -----
+        The factor multiplies the norm, so a second call changes nothing.
         """
         total = self._make_masked_summed_counts(dataset)
         signal = total["npred"] - total["bkg"]

@@ -17,7 +17,9 @@ class ReflectedRegionsBackgroundMaker:
         dataset, see `ReflectedRegionsBackgroundMaker.nuisance`, and to log them in one
         line at level INFO. Default is False.
 
-    Notes ----- If a dataset has no off region, its ``mask_safe`` is set to False
+    Notes
+    -----
+    If a dataset has no off region, its ``mask_safe`` is set to False
     everywhere.
     """
 
@@ -60,7 +62,9 @@ class ReflectedRegionsBackgroundMaker:
             alpha times off counts), success, message (why there is no background) and
             n_regions. None without debug.
 
-        Notes ----- Counts are summed inside the masks of the dataset at the time when
+        Notes
+        -----
+        Counts are summed inside the masks of the dataset at the time when
         this maker runs. The mask of a `~gammapy.makers.SafeMaskMaker` that runs later
         is not used.
 

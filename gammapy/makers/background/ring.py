@@ -157,7 +157,9 @@ class RingBackgroundMaker:
             acceptances), background (sum of alpha times off counts), success, message
             (what is missing), alpha_min and alpha_max. None without debug.
 
-        Notes ----- Counts are summed inside the masks of the dataset at the time when
+        Notes
+        -----
+        Counts are summed inside the masks of the dataset at the time when
         this maker runs.
 
         The values are stored with the datasets, and written and read with them.
