@@ -1,9 +1,9 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Which backend a fit takes, and why: the only place that decides.
+"""Choice of the backend of a fit, and the reason for it.
 
-Minuit is what Gammapy takes unless another backend is asked for. Where all that is
-fitted is norms, Newton's method gives the same numbers far sooner, so what makes
-many fits takes it unasked.
+Gammapy uses Minuit unless another backend is set. If only norms are fitted, Newton's
+method gives the same numbers much faster, so methods that make many fits use it
+automatically.
 """
 
 import logging
@@ -36,7 +36,7 @@ GIVEN = "the backend or options were given"
 
 @dataclass(frozen=True)
 class Choice:
-    """Backend that a fit takes.
+    """Backend of a fit.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class Choice:
         Templates of the norms for Newton's method. None for other backends, and where
         they differ from fit to fit.
     reason : str
-        Why it is taken.
+        Why this backend is used.
     at_each_value : bool
         Whether each value of a scan has templates of its own. Default is False.
     is_fast : bool
@@ -66,7 +66,7 @@ class Choice:
     is_fast: bool = False
 
     def log(self, label):
-        """Say at level DEBUG which backend is taken and why.
+        """Log at level DEBUG which backend is used, and why.
 
         Parameters
         ----------
@@ -253,7 +253,7 @@ def choose_others(fit, datasets, parameters):
 
 
 def run_fit(fit, datasets, label, fit_class):
-    """Run a fit; by Newton's method where it applies and no backend was asked for.
+    """Run a fit, with Newton's method if it is available and no backend was set.
 
     Parameters
     ----------
@@ -291,7 +291,7 @@ def run_fit(fit, datasets, label, fit_class):
 
 
 def why_not_asked(fit, steps=("optimize",)):
-    """Say why Newton's method must not be taken for steps of a fit; "" when it may be.
+    """Reason why Newton's method must not be used for steps of a fit; "" if it may be.
 
     It may where it was asked for, and where no backend was.
     """

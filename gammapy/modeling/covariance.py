@@ -8,7 +8,7 @@ class Covariance:
     def from_factor_matrix(cls, parameters, matrix):
         """Covariance of values from that of the factors that an optimiser varies.
 
-        Parameters without an error do not spoil those of others.
+        Parameters without an error do not affect the errors of others.
 
         Parameters
         ----------

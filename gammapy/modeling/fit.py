@@ -32,32 +32,32 @@ class Fit:
     """Parameters
     ----------
     backend : {"minuit", "newton", "scipy", "sherpa"}, optional
-        Optimiser. "newton" is for models that are linear in their free parameters,
-        see `~gammapy.modeling.linearity.why_not_linear`, and for those of which
-        `~gammapy.modeling.why_not_smooth` says nothing; it raises an error for others.
-        Default is None: "minuit". Then, without any of the options below, scans and
-        estimators that make many such fits take "newton" for them by themselves, and
-        Minuit gets a faster statistic where `~gammapy.modeling.why_not_smooth` says
-        nothing; errors are those of the exact Hessian then. Level DEBUG says so.
+        Optimiser. "newton" is for models that are linear in their free parameters, see
+        `~gammapy.modeling.linearity.why_not_linear`, and for those that
+        `~gammapy.modeling.why_not_smooth` finds no fault with; it raises an error for
+        others. Default is None: "minuit". Without any of the options below, scans and estimators then
+        use "newton" automatically if the models support it. Minuit uses a faster
+        evaluation of the fit statistic if the models support it, and the errors are
+        those of the exact Hessian. The choice is logged at level DEBUG.
     debug : bool, optional
-        Whether profiles keep the values that the nuisance parameters took, as an
-        `~astropy.table.Table` under the key "nuisance", and each fit is logged in one
-        line at level INFO (shown after ``logging.basicConfig(level="INFO")``), as are
-        the values at the ends of a confidence interval. It changes no fitted value.
+        Whether profiles keep the values of the nuisance parameters, as an
+        `~astropy.table.Table` under the key "nuisance". Each fit, and the values at the
+        ends of a confidence interval, are logged in one line at level INFO (shown after
+        ``logging.basicConfig(level="INFO")``). The fitted values do not depend on it.
         Default is False.
     n_jobs : int, optional
-        Number of processes over which the backend "newton" spreads the datasets of a
-        fit of shapes and spectra. The numbers are the same for any, up to rounding.
-        Default is None: one, or what
-        `~gammapy.utils.parallel.multiprocessing_manager` says.
+        Number of processes for the datasets in a fit of spatial and spectral parameters
+        with the backend "newton". The results do not depend on it, up to rounding
+        errors. Default is None: one, or the number set with
+        `~gammapy.utils.parallel.multiprocessing_manager`.
     parallel_backend : {"multiprocessing", "ray"}, optional
-        What makes them. With "ray" they are on the nodes of the cluster to which
+        How to start the processes. "ray" uses the nodes of the cluster to which
         ``ray.init`` has connected. Default is None: "multiprocessing".
 
     Notes
     -----
     An entry "backend" of ``optimize_opts``, ``covariance_opts`` or ``confidence_opts``
-    takes another backend for that step. For "newton", "max_iter" is an option of the
+    sets another backend for this step. For "newton", "max_iter" is an option of the
     optimiser.
 
     Examples
@@ -115,7 +115,7 @@ class Fit:
 
     @classmethod
     def not_asked_for(cls, **options):
-        """Fit that somebody's code chose, so that nobody asked for its backend.
+        """Fit whose backend is a default of the calling code, not a choice of the user.
 
         Parameters
         ----------
@@ -125,7 +125,7 @@ class Fit:
         Returns
         -------
         fit : `Fit`
-            A fit for which `Fit.is_automatic` holds.
+            A fit for which `Fit.is_automatic` is True.
 
         Examples
         --------
@@ -139,10 +139,11 @@ class Fit:
 
     @property
     def is_automatic(self):
-        """Whether no backend and no options of one were asked for.
+        """Whether neither a backend nor options were set.
 
-        Scans, flux points and background normalisations then take the backend "newton"
-        where only norms are free. It is False for a subclass with steps of its own.
+        Scans, flux points and background normalisations then use the backend "newton"
+        if the models support it. It is False for a subclass that overrides steps of the
+        fit.
 
         Examples
         --------
@@ -203,26 +204,26 @@ class Fit:
         Notes
         -----
         "errp" and "errn" are the distances of the ends from the best fit, in the unit
-        of the parameter. Minuit fits the other parameters along the way whatever
-        ``reoptimize``; for scipy there are "success" and "nfev" of each end.
+        of the parameter. Minuit always fits the other parameters, for any
+        ``reoptimize``. For scipy there are "success" and "nfev" of each end.
 
-        With ``debug`` the values that the other free parameters take at both ends are
-        logged, one line per end. For that, a fit is made at each end.
+        With ``debug`` the values of the other free parameters at both ends are logged,
+        one line per end. This needs a fit at each end.
 
         Returns
         -------
         result : dict
             Entries "errp" and "errn" (distances of the ends, in the unit of the
-            parameter), "nfev" and "success", for scipy each of the last two per end.
-            Where the statistic does not rise enough before a bound, newton and scipy
-            give NaN and no success; minuit gives the distance to the bound. Without a
-            backend "newton" is taken where it can be.
+            parameter), "nfev" and "success"; for scipy the last two for each end. If
+            the fit statistic does not rise enough before a bound is reached, "newton"
+            and "scipy" return NaN and ``success=False``; "minuit" returns the distance
+            to the bound. Without a backend "newton" is used if the models support it.
 
         Raises
         ------
         ValueError
-            If sigma is not above 0, the parameter frozen or none of the models, or if
-            counts are negative.
+            If sigma is not above 0, the parameter is frozen or not a parameter of the
+            models, or counts are negative.
         TypeError
             If an argument is of the wrong kind.
 
@@ -282,41 +283,40 @@ class Fit:
         """Parameters
         ----------
         debug : bool, optional
-            Whether to return and log the fitted values of the other parameters.
-            Default is None, the setting of the fit.
+            Whether to return and log the nuisance parameters. Default is None, the
+            setting of the fit.
         n_jobs : int, optional
-            Number of processes for fits that are not of norms. The numbers are the same
-            for any. Default is None: one, or what
-            `~gammapy.utils.parallel.multiprocessing_manager` says.
+            Number of processes for fits with Minuit. The results do not depend on it.
+            Default is None: one, or the number set with
+            `~gammapy.utils.parallel.multiprocessing_manager`.
         parallel_backend : {"multiprocessing", "ray"}, optional
-            How to run them. Default is None: "multiprocessing".
+            How to start the processes. Default is None: "multiprocessing".
 
         Raises
         ------
         ValueError
-            If ``n_jobs`` is no positive number, there is no such parallel backend or
-            parameter, there are no scan values or one is not finite, or if counts are
+            If ``n_jobs`` is not positive, the parallel backend or the parameter is not
+            known, there are no scan values or one is not finite, or if counts are
             negative.
         TypeError
             If an argument is of the wrong kind.
 
         Notes
         -----
-        The values come from the parameter: ``scan_values``, or ``scan_min``,
-        ``scan_max`` and ``scan_n_values``. All parameters are put back at the end,
-        whatever happens.
+        The scan values are those of the parameter: ``scan_values``, or ``scan_min``,
+        ``scan_max`` and ``scan_n_values``. All parameters are reset at the end, also
+        after an error.
 
-        Where only norms are fitted and no backend was asked for, this takes
-        milliseconds, see `Fit`. Other fits start at each value from the parameters as
-        they were before.
+        If only norms are fitted and no backend was set, this takes milliseconds, see
+        `Fit`. Other fits start at each value from the parameters before the scan.
 
-        "fit_results" has one `OptimizeResult` per value; from another process its
-        ``minuit`` is None. With ``debug`` and ``reoptimize`` there is also "nuisance",
-        an `~astropy.table.Table` with one row per value: the value, stat, success,
-        message, nfev, at_limit, undetermined, and of each fitted parameter its value,
-        error and pull:
-        the difference from the value before the scan in units of the error then. Its
-        ``meta["best_fit"]`` has these values and errors.
+        "fit_results" has one `OptimizeResult` per value; its ``minuit`` is None if it
+        comes from another process. With ``debug`` and ``reoptimize`` there is also
+        "nuisance", an `~astropy.table.Table` with one row per value: the value, stat,
+        success, message, nfev, at_limit, undetermined, and value, error and pull of
+        each fitted parameter. The pull is the difference from the value before the scan
+        in units of the error before the scan. ``meta["best_fit"]`` has these values and
+        errors.
 
         Examples
         --------
@@ -349,10 +349,9 @@ class Fit:
     def stat_contour(self, datasets, x, y, numpoints=10, sigma=1):
         """Notes
         -----
-        Without a backend, and with "newton", fits by Newton's method find the points
-        where all that is free has exact derivatives, see
-        `~gammapy.modeling.why_not_smooth`: as seen from the best fit, in equal steps of
-        the angle of an ellipse of errors. Others are left to Minuit.
+        Without a backend, and with "newton", Newton's method is used if it supports the
+        models, see `~gammapy.modeling.why_not_smooth`. The points are in equal steps of
+        the angle around the error ellipse. Otherwise Minuit is used.
         """
         known, parameters = _parse_datasets(datasets)
         x, y = find_parameter(parameters, x, "x"), find_parameter(parameters, y, "y")
@@ -375,8 +374,8 @@ class Fit:
         """Parameters
         ----------
         debug : bool, optional
-            Whether to return and log the fitted values of the other parameters.
-            Default is None, the setting of the fit.
+            Whether to return and log the nuisance parameters. Default is None, the
+            setting of the fit.
         n_jobs, parallel_backend : optional
             As in `Fit.stat_profile`.
 
@@ -420,7 +419,7 @@ class Fit:
         return scan.run(n_jobs, parallel_backend)
 
     def fit_nuisance(self, datasets):
-        """Fit what is free, for a point of a scan.
+        """Fit all free parameters, for one value of a scan.
 
         Parameters
         ----------
@@ -430,13 +429,14 @@ class Fit:
         Returns
         -------
         result : `OptimizeResult`
-            Result, with the errors of this very fit. With nothing free, the statistic
-            alone.
+            Result, with the errors of this fit. Without free parameters, only the fit
+            statistic.
 
         Raises
         ------
         NotLinearError
-            If the backend is "newton" and the model not linear in what is free.
+            If the backend is "newton" and the model is not linear in the free
+            parameters.
 
         Examples
         --------
@@ -496,5 +496,5 @@ class FitResult:
 
 
 def result_without_fit(datasets, backend, message="No free parameters."):
-    """Result where nothing is to be fitted: the statistic is that of the models."""
+    """Result without a fit, with the fit statistic of the models."""
     return unfitted_result(OptimizeResult, datasets, backend, message)

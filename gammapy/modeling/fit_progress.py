@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""How far a fit is while it runs, and how far it came when it is interrupted."""
+"""Progress of a fit, and its state when it is interrupted."""
 
 import logging
 import time
@@ -17,9 +17,10 @@ DELAY = 3.0
 
 
 class FitProgress:
-    """Steps of a fit, shown as a bar when it takes more than a few seconds.
+    """Steps of a fit, shown as a progress bar if it takes more than a few seconds.
 
-    As all bars it is shown when ``gammapy.utils.pbar.SHOW_PROGRESS_BAR`` is set.
+    Like all progress bars it is shown if ``gammapy.utils.pbar.SHOW_PROGRESS_BAR`` is
+    set.
 
     Parameters
     ----------
@@ -33,7 +34,7 @@ class FitProgress:
     stat : float
         Lowest statistic.
     gain : float
-        By how much it is expected to fall, NaN where that is not known.
+        Expected decrease of the fit statistic, NaN if it is not known.
     """
 
     def __init__(self, label):
@@ -98,8 +99,8 @@ def fit_progress(label="Fit"):
     except KeyboardInterrupt:
         log.warning(
             f"{label} interrupted after {progress.n_steps} steps in "
-            f"{progress.seconds:.0f} s at {progress.describe()}. The parameters are as "
-            "before."
+            f"{progress.seconds:.0f} s at {progress.describe()}. The parameters were "
+            "reset."
         )
         raise
     finally:

@@ -1,10 +1,10 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""One row per fit: the values of all parameters that were fitted along the way.
+"""Tables with one row per fit: the values of all nuisance parameters.
 
-Profiles, flux points and background normalisations refit nuisance parameters at each
-step. A row keeps what such a fit found; rows make a table, and each is logged.
+Profiles, flux points and background normalisations fit nuisance parameters at each
+step. A row contains the result of such a fit. Rows are logged and collected in a table.
 
-Rows are plain dicts, so that they travel between processes. Values with a unit are
+Rows are plain dicts, so they can be passed between processes. Values with a unit are
 quantities.
 """
 
@@ -139,17 +139,17 @@ def fit_row(models, result=None, *, message="", names=None, errors=None, skip=()
     Parameters
     ----------
     models : `~gammapy.modeling.models.DatasetModels`
-        Models, with their parameters as the fit left them.
+        Models, with their parameters after the fit.
     result : `~gammapy.modeling.OptimizeResult`, optional
-        Result of the fit. Default is None, a fit that was not made.
+        Result of the fit. Default is None, no fit.
     message : str, optional
-        Message when there is no result. Default is "".
+        Message if there is no result. Default is "".
     names : dict, optional
         Names by the `id` of the parameter. Default is the unique names.
     errors : dict, optional
         Errors by the `id` of the parameter. Default is those of the result.
     skip : list of `~gammapy.modeling.Parameter`
-        Parameters that are no nuisance.
+        Parameters that are not nuisance parameters.
 
     Returns
     -------
@@ -163,7 +163,7 @@ def fit_row(models, result=None, *, message="", names=None, errors=None, skip=()
     Raises
     ------
     TypeError
-        If these are no models.
+        If ``models`` has the wrong type.
 
     Examples
     --------
@@ -309,11 +309,11 @@ def best_fit_values(models):
 
 
 def add_pulls(row, best_fit, *, is_part=False):
-    """Add to a row by how many sigma its values differ from a fit made before.
+    """Add pulls to a row: differences from an earlier fit in units of the error.
 
-    The difference is divided by the error of the best fit. When the row is of a fit to
-    a part of the data of that fit, the two are correlated: the variance of the
-    difference is the difference of the variances [1]_.
+    The difference is divided by the error of the best fit. If the row is from a fit to
+    a part of the same data, the two are correlated: the variance of the difference is
+    the difference of the variances [1]_.
 
     Parameters
     ----------
@@ -402,12 +402,12 @@ def stack_rows(rows, meta=None):
     Returns
     -------
     table : `~astropy.table.Table`
-        One row per fit, in order. What a row lacks is NaN, 0, False or "".
+        One row per fit, in order. Missing entries are NaN, 0, False or "".
 
     Raises
     ------
     TypeError
-        If this is no list of rows.
+        If ``rows`` is not a list of rows.
 
     Examples
     --------

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What the information criteria of a fit need: events, and what is no likelihood."""
+"""Input of the information criteria of a fit: number of events, and priors."""
 
 from dataclasses import dataclass
 import numpy as np

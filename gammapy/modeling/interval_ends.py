@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""What the other parameters do at the ends of a confidence interval, in the log."""
+"""Log of the other parameters at the ends of a confidence interval."""
 
 from contextlib import contextmanager
 import numpy as np
@@ -12,7 +12,7 @@ __all__ = []
 
 
 def log_ends(log, fit, datasets, parameter, result, refit, result_class):
-    """Log one line per end; all parameters are put back.
+    """Log one line per end. All parameters are reset.
 
     Parameters
     ----------

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Which fits are linear in their free parameters, and why others are not."""
+"""Conditions for fits that are linear in their free parameters."""
 
 from functools import cache
 from .utils import _parse_datasets
@@ -8,7 +8,7 @@ __all__ = ["NotLinearError", "why_not_linear"]
 
 
 class NotLinearError(ValueError):
-    """The model is not linear in its free parameters, or the data are no counts."""
+    """The model is not linear in its free parameters, or the data are not counts."""
 
 
 @cache
@@ -42,25 +42,26 @@ def linear_norms():
 
 
 def why_not_linear(datasets, parameters=None):
-    """Say why the predicted counts are not linear in the free parameters.
+    """Reason why the predicted counts are not linear in the free parameters.
 
-    They are when each free parameter is the norm of a spectral model on the list of
-    `linear_norms`, one per component; the norm may be a factor of a product of spectra,
-    not a part of a sum. Priors on these norms must be Gaussian, the statistic "cash",
-    "cash_weighted" or "wstat": of on-off datasets the signal is linear.
+    They are linear if each free parameter is the norm of a spectral model in the list
+    of `linear_norms`, with one norm per component. The norm may be a factor of a
+    product of spectral models, but not of a term in a sum. Priors on these norms must
+    be Gaussian, and the statistic "cash", "cash_weighted" or "wstat". For on-off
+    datasets the predicted signal is linear.
 
     Parameters
     ----------
     datasets : `~gammapy.datasets.Datasets` or list of `~gammapy.datasets.Dataset`
         Datasets with models.
     parameters : list of `~gammapy.modeling.Parameter`, optional
-        Parameters to vary. Default is the free ones.
+        Parameters to vary. Default is the free parameters.
 
     Returns
     -------
     reason : str
-        The first reason found, such as "'index' of 'src' is free and not a norm";
-        empty when the model is linear.
+        The first reason found, such as "'index' of 'src' is free and not a norm"; empty
+        if the model is linear.
 
     Examples
     --------

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Nuisance values of backgrounds that are measured and profiled, not fitted."""
+"""Nuisance values of measured backgrounds, which are profiled and not fitted."""
 
 import numpy as np
 
@@ -9,8 +9,8 @@ __all__ = []
 def measured_background(datasets):
     """Entries of a nuisance row on the on-off datasets among some.
 
-    Their background has no parameters: in each bin it takes the value that maximises
-    the likelihood with the signal as it is [1]_.
+    Their background has no parameters. In each bin it has the value that maximises the
+    likelihood for the predicted signal [1]_.
 
     Parameters
     ----------

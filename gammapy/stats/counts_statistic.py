@@ -7,7 +7,7 @@ from gammapy.utils.roots import find_root_above
 
 class WStatCountsStatistic:
     def n_sig_matching_significance(self, significance):
-        """Excess that has a given significance, for these off counts and alpha.
+        """Excess with a given significance, for these off counts and alpha.
 
         Parameters
         ----------
@@ -17,8 +17,8 @@ class WStatCountsStatistic:
         Returns
         -------
         n_sig : `~numpy.ndarray`
-            Excess, NaN where no number of on counts has this significance: that of a
-            deficit ends at 0 on counts.
+            Excess, NaN if no number of on counts has this significance, for example for
+            a deficit beyond that of 0 on counts.
 
         Examples
         --------

@@ -330,7 +330,7 @@ def sum_p_value(stat, moments):
 
 
 def after_trials(p_value, n_tests):
-    """Probability that the lowest of several p-values is as low, were they independent.
+    """P-value of the lowest of several p-values, if they are independent.
 
     It is 1 - (1 - p)^n (Sidak 1967, JASA 62, 626).
 

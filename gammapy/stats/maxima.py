@@ -1,12 +1,12 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""How high noise gets somewhere in a map: arrays in, arrays out.
+"""Maxima of noise in a map, as arrays.
 
-Where the significance above a level u is sought in many positions, the probability that
-noise exceeds it somewhere is about 1 - exp(-E), with E the expected Euler
-characteristic of the positions above u (Adler & Taylor 2007, Random Fields and
-Geometry; Vitells & Gross 2011, Astropart. Phys. 35, 230). At high levels it is the
-expected number of islands. For smooth Gaussian fields it is exp(-u^2 / 2) times a
-polynomial of u, whose coefficients depend on the field and are fitted to simulations.
+If a map is searched for a significance above a level u, the probability that noise
+exceeds it at any position is about 1 - exp(-E), with the expected Euler characteristic
+E of the set of positions above u (Adler & Taylor 2007, Random Fields and Geometry;
+Vitells & Gross 2011, Astropart. Phys. 35, 230). At high levels it is the expected
+number of islands. For smooth Gaussian fields it is exp(-u^2 / 2) times a polynomial of
+u, whose coefficients depend on the field and are fitted to simulations.
 """
 
 import numpy as np

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Residuals of counts against a model: arrays in, arrays out.
+"""Residuals of counts and predicted counts, as arrays.
 
 With n the counts and m the predicted counts of a bin, the methods are
 
@@ -84,9 +84,9 @@ def compute_residuals(counts, npred, method="diff", *, variance=None):
 def compute_residual_errors(counts, npred, method="diff", *, variance=None, stat=None):
     """Error bars of residuals, from the likelihood of the counts.
 
-    The errors are those of the excess at fixed model (one sigma of the profile
-    likelihood), divided as the residual is. The residual "significance" has the
-    error 1 by its definition.
+    The errors are those of the excess for a fixed model (one sigma of the profile
+    likelihood), with the same denominator as the residual. The residual "significance"
+    has the error 1 by definition.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def compute_residual_errors(counts, npred, method="diff", *, variance=None, stat
     -------
     errn, errp : tuple of `~numpy.ndarray`
         Downward and upward error, both positive; ``errn`` is 0 where there are no
-        counts, for there the likelihood has its maximum at the border. NaN where the
+        counts, because the likelihood has its maximum at the border. NaN where the
         residual is not finite.
 
     Raises

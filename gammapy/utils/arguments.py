@@ -1,9 +1,9 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Checks of arguments, with errors of one line: argument, what is expected, value.
+"""Checks of arguments, with errors of one line: argument, expected value, value.
 
-They are made once, where a user's value comes in; the code behind them can rely on it.
-A value of the wrong kind is a TypeError, one that is out of range a ValueError; what is
-parsed, such as a quantity, is a ValueError in both cases, as pydantic wants it.
+Values are checked once, where they are passed by the user. A value of the wrong type
+raises a TypeError, and a value out of range a ValueError. For values that are parsed,
+such as quantities, both raise a ValueError, as required by pydantic.
 """
 
 import functools

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Files that are there as a whole or not at all, whatever ends the process."""
+"""Files that are written completely or not at all, even if the process is killed."""
 
 import logging
 import os
@@ -43,31 +43,30 @@ def as_path(filename):
 
 
 def write_files(writers, *, overwrite=True, make_folders=True, others=False, desc=None):
-    """Write files in two steps: all of them under temporary names, then in place.
+    """Write all files under temporary names first, then move them to their place.
 
-    Whatever fails leaves the files and folders that there were, and so does a process
-    that ends by SIGTERM. What one that was killed left is removed by the next one.
+    After an error or SIGTERM, existing files and folders are unchanged. Temporary files
+    of a killed process are removed by the next process.
 
     Parameters
     ----------
     writers : dict
-        By path a function that writes to the path that it is given, which has the same
-        name. What else it writes to that folder goes with it.
+        Functions by path. Each function writes to the path that it is given, which has
+        the same name. Other files that it writes to the same folder are moved, too.
     overwrite : bool, optional
         Whether to replace existing files. Default is True.
     make_folders : bool, optional
-        Whether to make folders that are missing. Default is True.
+        Whether to create missing folders. Default is True.
     others : bool, optional
-        Whether to return what else was written, too. Default is False.
+        Whether to return the other files as well. Default is False.
     desc : str, optional
-        What is shown before a bar that counts the files of the dict. Default is None,
-        no bar.
+        Text of a progress bar that counts the files. Default is None, no bar.
 
     Returns
     -------
     paths : list of `~pathlib.Path`
-        The files of the dict; with ``others`` each is followed by what else its
-        function wrote.
+        The files of the dict. With ``others``, each is followed by the other files of
+        its function.
 
     Raises
     ------
@@ -127,7 +126,7 @@ def write_files(writers, *, overwrite=True, make_folders=True, others=False, des
 
 
 def check_absent(paths, overwrite=False, *, option="overwrite=True"):
-    """Raise an OSError that names the files that exist, unless they may be replaced.
+    """Raise an OSError that names existing files, unless they may be replaced.
 
     Parameters
     ----------
@@ -136,8 +135,7 @@ def check_absent(paths, overwrite=False, *, option="overwrite=True"):
     overwrite : bool, optional
         Whether they may be replaced. Default is False.
     option : str, optional
-        What a user says to replace them, for the message. Default is
-        "overwrite=True".
+        Option that replaces them, for the message. Default is "overwrite=True".
 
     Raises
     ------

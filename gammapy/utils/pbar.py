@@ -9,18 +9,17 @@ _running = []
 
 
 class ProgressBar(tqdm):
-    """Bar that counts; inside another one it counts without being shown.
+    """Progress bar. Inside another progress bar it is not shown.
 
-    Two bars at a time would take each other's line. What is counted inside has no end
-    that a user knows of, so the outer one is shown.
+    Two progress bars would overwrite each other, so only the outer one is shown.
 
     Parameters
     ----------
     iterable : list, optional
-        What is counted. Default is None: `ProgressBar.update` counts, until
+        Elements to count. Default is None: `ProgressBar.update` counts, until
         `ProgressBar.close`.
     disable : bool, optional
-        Whether it is not shown. Default is None: as `SHOW_PROGRESS_BAR` says.
+        Whether to hide it. Default is None: depends on `SHOW_PROGRESS_BAR`.
     **kwargs : dict
         Other arguments of ``tqdm``.
 
@@ -80,7 +79,7 @@ def is_counting():
 
 
 def progress_bar(iterable, desc=None):
-    """Bar that counts the elements of a list, see `ProgressBar`.
+    """Progress bar over the elements of a list, see `ProgressBar`.
 
     Parameters
     ----------

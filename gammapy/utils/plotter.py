@@ -1,8 +1,8 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""The way from an object to what draws it.
+"""Plotters of objects.
 
-Drawing needs the objects that it draws, so these cannot import it: they name their
-plotter, and it is loaded when someone asks for it. This is the only such way.
+The plotters import the objects that they draw, so the objects cannot import the
+plotters. They name their plotter, and it is loaded when it is needed.
 """
 
 from importlib import import_module
@@ -53,7 +53,7 @@ def load_plotter(name):
 class LazyPlotter:
     """Attribute of a class: the plotter of its objects, loaded when it is needed.
 
-    An object may be given a plotter of its own, which is then the one it has.
+    It can be replaced for a single object.
 
     Parameters
     ----------

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Objects in other processes that stay there, and get messages again and again."""
+"""Objects in other processes, whose methods are called repeatedly."""
 
 import importlib.util
 import multiprocessing
@@ -23,7 +23,7 @@ class WorkerError(RuntimeError):
 
 @contextmanager
 def make_workers(factory, payloads, backend="multiprocessing"):
-    """Make an object in a process of its own for each payload; end them afterwards.
+    """Create an object in a separate process for each payload, and end them afterwards.
 
     Parameters
     ----------
@@ -168,8 +168,8 @@ class RayWorkers:
     def __init__(self, factory, payloads):
         if importlib.util.find_spec("ray") is None:
             raise ModuleNotFoundError(
-                "parallel_backend: there is no ray; install it (pip install ray) or "
-                "take 'multiprocessing'."
+                "parallel_backend: ray is missing; install it (pip install ray) or "
+                "use 'multiprocessing'."
             )
         import ray
 

@@ -178,7 +178,7 @@ def test_nothing_known():
 
 
 def test_bad_input(datasets):
-    check_bad_input(lambda: ResidualsSummary(), ValueError, "spatial, spectral", "give")
+    check_bad_input(lambda: ResidualsSummary(), ValueError, "spatial, spectral", "pass")
     spectral = SpectralResiduals.from_datasets(datasets)
 
     def make(**options):

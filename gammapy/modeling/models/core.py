@@ -17,8 +17,8 @@ class ModelBase:
     def covariance(self):
         """Covariance of the parameters, with their errors as they are now.
 
-        It is a `~gammapy.modeling.Covariance`. Where an error was changed since, its
-        correlations are 0. An error that is not a number counts as 1.
+        It is a `~gammapy.modeling.Covariance`. If an error was changed afterwards, its
+        correlations are 0. NaN errors count as 1.
         """
         self._check_covariance()
         parameters = self.parameters
@@ -42,15 +42,14 @@ class DatasetModels:
     def read(cls, filename, checksum=False):
         """Notes
         -----
-        Parameters that are not known and like none that is missing are ignored, with a
-        warning.
+        Unknown parameters are ignored, with a warning, unless they are similar to a
+        missing one.
 
         Raises
         ------
         ValueError
             If a parameter or key is misspelt: it is not known, and similar to one that
-            is missing. A parameter that is not known otherwise is ignored, with a
-            warning.
+            is missing.
 
         Examples
         --------
@@ -85,7 +84,8 @@ class DatasetModels:
     def positions(self):
         """Notes
         -----
-        Models without a position are left out; when none has one, the length is 0.
+        Models without a position are left out. If no model has a position, the length
+        is 0.
         """
         if self._have_positions:
             return self._upstream_DatasetModels_positions
@@ -117,8 +117,7 @@ class DatasetModels:
     ):
         """Notes
         -----
-        Templates and constant models have no extension of their own and are left out,
-        as are models without a spatial part.
+        Templates, constant models and models without a spatial model are left out.
 
         Examples
         --------

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Misspelt names in model files, which would mean the default without a word."""
+"""Misspelt names in model files, which would be replaced by defaults silently."""
 
 import copy
 import difflib
@@ -130,7 +130,7 @@ def check_parameters(data, known, where):
     )
     if unknown:
         log.warning(
-            f"{where}parameters that are not known are ignored: "
+            f"{where}parameters are unknown and ignored: "
             f"{', '.join(map(str, unknown))}. There are {', '.join(known)}."
         )
     return [values for values in data if values.get("name") not in unknown]

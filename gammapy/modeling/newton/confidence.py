@@ -44,23 +44,23 @@ def confidence_norm(
     sigma : float, optional
         Number of standard deviations. Default is 1.
     reoptimize : bool, optional
-        Whether the other norms are fitted, or stay as they are. Default is True.
+        Whether the other norms are fitted or fixed. Default is True.
     ends : {"both", "upper", "lower"}, optional
         Which ends of the interval to find. Default is "both".
 
     Returns
     -------
     result : dict
-        "errp", "errn" (in the unit of the parameter), "success", "message", "nfev".
-        Where the statistic does not rise enough before a bound, or the norm is not
-        determined, the end is NaN, and the message says why; "beyond_bound" has the
-        keys of the ends beyond a bound.
+        "errp", "errn" (in the unit of the parameter), "success", "message", "nfev". If
+        the fit statistic does not rise enough before a bound, or the norm is not
+        determined, the end is NaN, and the message gives the reason. "beyond_bound" has
+        the keys of the ends beyond a bound.
 
     Raises
     ------
     ValueError
-        If the parameter is no norm of the templates, sigma not above 0, or ``ends`` not
-        one of these.
+        If the parameter is not a norm of the templates, sigma is not above 0, or
+        ``ends`` is not valid.
     TypeError
         If an argument is of the wrong kind.
 

@@ -67,8 +67,8 @@ def fit_norms(templates, *, start=None, fixed=None, max_iter=200, store_trace=Fa
         Norms to start from, shape (n_norms,). Default is those with which the
         templates were made.
     fixed : dict, optional
-        Value of each norm that is not fitted, by `~gammapy.modeling.Parameter`. It may
-        lie outside its bounds. Default is None.
+        Values of fixed norms, by `~gammapy.modeling.Parameter`. They may be outside
+        their bounds. Default is None.
     max_iter : int, optional
         Largest number of steps. Default is 200.
     store_trace : bool, optional
@@ -77,13 +77,13 @@ def fit_norms(templates, *, start=None, fixed=None, max_iter=200, store_trace=Fa
     Returns
     -------
     fit : `NormFit`
-        Values, covariance, statistic and whether it worked.
+        Values, covariance, fit statistic and success.
 
     Raises
     ------
     ValueError
-        If a norm to start from or a fixed one is not a finite number, or no norm of
-        the templates.
+        If a starting or fixed value is not finite, or a parameter is not a norm of the
+        templates.
     TypeError
         If an argument is of the wrong kind.
 

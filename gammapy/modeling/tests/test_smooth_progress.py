@@ -135,4 +135,4 @@ def test_interrupt_from_the_keyboard(backend):
         output, log = process.communicate(timeout=60)
     assert output == "True\n", log
     assert "Fit interrupted after" in log and "at stat " in log
-    assert "The parameters are as before." in log
+    assert "The parameters were reset." in log

@@ -59,7 +59,7 @@ def test_plot(folder, tmp_path):
         (["--compare", "norm", "7"], ["out of range"]),
         (["--compare", "norm"], ["--compare"]),
         (["--step", "none"], ["'none' is no step"]),
-        (["--plot", "history.what"], ["history.what is no figure"]),
+        (["--plot", "history.what"], ["history.what is not a figure"]),
     ],
 )
 def test_bad_options(folder, args, words):

@@ -221,7 +221,7 @@ def test_bad_input(files, tmp_path):
     points = str(files / "points.fits")
     line = run_bad(["nuisance", points, "--parameters", "tilt"])
     assert "fitted were: run-bkg.spectral.norm" in line
-    assert "a.xyz is no figure" in run_bad(["nuisance", points, "--plot", "a.xyz"])
+    assert "a.xyz is not a figure" in run_bad(["nuisance", points, "--plot", "a.xyz"])
     Map.create(npix=3).write(tmp_path / "map.fits")
     line = run_bad(["nuisance", str(tmp_path / "map.fits")])
     assert "neither flux points nor a dataset" in line

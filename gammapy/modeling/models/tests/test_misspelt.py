@@ -78,7 +78,7 @@ def test_parameters_of_other_versions_are_named(path, caplog):
     misspell(path, "name: amplitude", "name: curvature")
     models = Models.read(path)
     assert models["crab"].spectral_model.amplitude.value == 1e-12
-    message = f"{PLACE}spectral parameters that are not known are ignored: curvature."
+    message = f"{PLACE}spectral parameters are unknown and ignored: curvature."
     assert message in caplog.text
     assert "Parameter 'amplitude' not defined" in caplog.text
 
