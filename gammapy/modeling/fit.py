@@ -35,10 +35,10 @@ class Fit:
         Optimiser. "newton" is for models that are linear in their free parameters, see
         `~gammapy.modeling.linearity.why_not_linear`, and for those that
         `~gammapy.modeling.why_not_smooth` finds no fault with; it raises an error for
-        others. Default is None: "minuit". Without any of the options below, scans and estimators then
-        use "newton" automatically if the models support it. Minuit uses a faster
-        evaluation of the fit statistic if the models support it, and the errors are
-        those of the exact Hessian. The choice is logged at level DEBUG.
+        others. Default is None: "minuit". Without any of the options below, scans and
+        estimators then use "newton" automatically if the models support it. Minuit uses
+        a faster evaluation of the fit statistic if the models support it, and the
+        errors are those of the exact Hessian. The choice is logged at level DEBUG.
     debug : bool, optional
         Whether profiles keep the values of the nuisance parameters, as an
         `~astropy.table.Table` under the key "nuisance". Each fit, and the values at the

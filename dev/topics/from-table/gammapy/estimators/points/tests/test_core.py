@@ -1,5 +1,4 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-import pytest
 import astropy.units as u
 from astropy.table import Table
 from gammapy.estimators import FluxPoints
