@@ -57,6 +57,7 @@ WIDE_FIGURE = 900
 RECORDED = (NEEDS_DATA, "next_step")
 
 ORDER = (
+    "judge_a_fit",
     "residuals_3d",
     "next_step",
     "nuisance_parameters",

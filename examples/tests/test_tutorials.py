@@ -3,6 +3,7 @@
 
 import runpy
 import sys
+import tempfile
 from pathlib import Path
 import pytest
 import numpy as np
@@ -24,6 +25,40 @@ def run(monkeypatch):
     plt.close("all")
     yield lambda name: runpy.run_path(str(FOLDER / f"{name}.py"), run_name="__main__")
     plt.close("all")
+
+
+@pytest.mark.long
+def test_judge_a_fit(run, monkeypatch):
+    # The history is read below.
+    monkeypatch.setattr(tempfile.TemporaryDirectory, "cleanup", lambda self: None)
+    names = run("judge_a_fit")
+    history, truth = names["history"], names["truth"]
+    before, after = history
+    # Goodness of fit does not see the hard source, the spots do.
+    assert not before.goodness.is_bad and not after.goodness.is_bad
+    missing = truth["HESS J1702-420A"].position
+    assert before.hot_spots.positions[0].separation(missing).deg < 0.1
+    assert before.hot_spots.table["p_global"][0] < 0.01
+    assert len(after.hot_spots.table) == 0
+    # What the test expected is what the fit gained.
+    expected = after.note.partition("TS = ")[2].split()[0]
+    ts = history.table()["ts"][1]
+    assert ts > 25
+    assert_allclose(ts, float(expected), rtol=0.05)
+    # Without the source the index of the other one was off.
+    index = [
+        models["HESS J1702-420B"].spectral_model.index
+        for models in (before.models, after.models, truth)
+    ]
+    assert index[2].value - index[0].value > 3 * index[0].error
+    assert abs(index[2].value - index[1].value) < 2 * index[1].error
+    assert list(names["impacts"].ranking(2)["name"]) == [
+        "spot-1.spatial.sigma",
+        "spot-1.spectral.index",
+    ]
+    assert names["report"].level == "good"
+    assert [path.name for path in names["paths"]] == ["report.html", "report.json"]
+    assert len(plt.get_fignums()) == 4
 
 
 @pytest.mark.long
