@@ -13,7 +13,14 @@ import re
 from functools import cache
 from pathlib import Path
 
-__all__ = ["LEVELS", "arrows", "circles", "modules"]
+__all__ = [
+    "LEVELS",
+    "Definitions",
+    "arrows",
+    "circles",
+    "modules",
+    "names_imported",
+]
 
 OVERLAY = Path(__file__).parents[1] / "gammapy"
 MERGED = Path(__file__).parents[1] / "build" / "merged" / "gammapy"
@@ -62,16 +69,26 @@ def arrows(folder=OVERLAY, merged=MERGED):
     found = {}
     for module, path in modules(folder).items():
         found[module] = {}
-        for package, name in _imports(module, path):
+        tree = ast.parse(path.read_text())
+        for package, name in names_imported(tree, module, path):
             target = everything.module_of(package, name)
             if target is not None and target != module:
                 found[module].setdefault(target, set()).add(name)
     return found
 
 
-def _imports(module, path):
-    """Pairs of a module and a name in it, None for the module itself."""
-    tree = ast.parse(path.read_text())
+def names_imported(tree, module, path):
+    """Pairs of a module and a name in it, None for the module itself.
+
+    Parameters
+    ----------
+    tree : `ast.AST`
+        What imports, a module or a part of it.
+    module : str
+        Name of the module.
+    path : `pathlib.Path`
+        Its file.
+    """
     texts = {id(text) for text in _docstrings(tree)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -118,6 +135,10 @@ class Definitions:
 
     def __init__(self, files):
         self._files = files
+
+    def file_of(self, module):
+        """File of a module."""
+        return self._files[module]
 
     def module_of(self, package, name):
         """Module that defines a name; None for one of another library."""
