@@ -34,7 +34,7 @@ class Fit:
     backend : {"minuit", "newton", "scipy", "sherpa"}, optional
         Optimiser. "newton" is for models that are linear in their free parameters, see
         `~gammapy.modeling.linearity.why_not_linear`, and for those that
-        `~gammapy.modeling.why_not_smooth` finds no fault with; it raises an error for
+        `~gammapy.modeling.why_not_smooth` supports; it raises an error for
         others. Default is None: "minuit". Without any of the options below, scans and
         estimators then use "newton" automatically if the models support it. Minuit uses
         a faster evaluation of the fit statistic if the models support it, and the
