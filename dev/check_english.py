@@ -1,8 +1,22 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Look for phrases that are not plain English, in code, messages and documentation.
 
-The list is short: words that were found in our own texts and that a reader stumbles
-over. Each has what to write instead. A file of the base is not looked at.
+The list has phrases that were found in our own texts more than once and that a reader
+stumbles over, each with its replacement. Files of the base are not checked.
+
+One thing has one term, that of Gammapy where there is one:
+
+- observation (not run), with its ``obs_id``; run is what a script or an estimator does;
+- component: a model of the sky or of a background; source: what is on the sky;
+- predicted counts (npred), counts, excess, background; on counts and off counts;
+- background norm (not normalisation) for the parameter;
+- fit statistic (stat), TS for its differences, sqrt_ts or significance, unit: sigma;
+- hot spot (short: spot) of either sign; deficit for too few counts;
+- bound for the minimum or maximum of a parameter, upper limit for fluxes;
+- nuisance parameter for all that is fitted beside the result;
+- correlation radius, kernel, energy group, mask_safe, mask_fit;
+- toys for options and messages, simulations in the user guide;
+- starting value, starting model; figure (not picture).
 """
 
 import re
@@ -35,6 +49,22 @@ PHRASES = {
     r"is content": "converged",
     r"does not care for": "does not depend on",
     r"not one word": "nothing",
+    r"mend(s|ed|ing)?": "fix, correct",
+    r"nobody (knows|asked)": "is not known, or: is not set",
+    r"as ever": "as in Gammapy 2.1",
+    r"at (its|their) word": "reliable",
+    r"(there )?as a whole,? or not at all": "completely or not at all",
+    r"arrays in, arrays out": "functions of arrays",
+    r"without a word": "silently, or: without a warning",
+    r"means? nothing": "is not defined, or: is not meaningful",
+    r"is to be said": "name it: notes, a warning",
+    r"if (this can be|these are|this is|it is) (none|no)": "if NAME has the wrong type",
+    r"that there (is|are) not": "unknown",
+    r"(is|are) told": "gets, or: is set",
+    r"from which on": "above which",
+    r"promises": "expects",
+    r"are made again": "are computed again",
+    r"those of before": "earlier ones",
 }
 
 

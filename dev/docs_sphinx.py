@@ -50,7 +50,7 @@ RULE = re.compile(r"^ *-{2,}( +-{2,})+ *$", re.MULTILINE)
 #: letters and in those of the classes wide-table-1 to 3, see site.css. Wider ones wrap.
 LINE_WIDTHS = (95, 108, 124, 142)
 
-#: Pixels from which on a picture is wide, see site.css.
+#: Width in pixels above which a figure is wide, see site.css.
 WIDE_FIGURE = 900
 
 #: Tutorials with results of real events, of which there are records.
@@ -71,7 +71,7 @@ def setup(app):
     """Register all parts; called by Sphinx."""
     app.add_html_math_renderer("mathml", (visit_math, None), (visit_math_block, None))
     app.connect("builder-inited", make_api_pages)
-    # numpydoc reads signatures from docstrings that were not mended
+    # numpydoc reads signatures from docstrings that were not corrected
     warnings.filterwarnings("ignore", "Unknown section", UserWarning)
     # before numpydoc, which has the priority 500
     app.connect("autodoc-process-docstring", mend_docstring, priority=400)

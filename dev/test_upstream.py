@@ -85,10 +85,10 @@ def main(argv=None):
 
     known, failed = read_known(), failures(REPORT)
     new = {name: message for name, message in failed.items() if name not in known}
-    mended = sorted(set(known) - set(failed))
+    fixed = sorted(set(known) - set(failed))
     print(
         f"\n{len(failed)} failures, {len(failed) - len(new)} of them listed"
-        f"{f', {len(mended)} listed ones do not fail here' if mended else ''}"
+        f"{f', {len(fixed)} listed ones do not fail here' if fixed else ''}"
     )
     for name, message in sorted(new.items()):
         print(f"not listed: {name}  {message}")

@@ -45,7 +45,7 @@ class Field:
     radius : `~astropy.units.Quantity`
         Circle around it in which no background is measured.
     energy_fit : `~astropy.units.Quantity`
-        Energy from which on counts are fitted.
+        Energy above which counts are fitted.
     zenith_edges : `~astropy.units.Quantity`
         Edges of the bins of zenith angle.
     """

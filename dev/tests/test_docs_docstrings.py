@@ -193,7 +193,7 @@ class TestExtended:
     GOOD = "z : int\n    Ours.\n\nExamples\n--------\n>>> 1\n1\n"
 
     def test_good(self, check):
-        """No period, no Returns, y: that is not for us to mend."""
+        """No period, no Returns, y: that is not for us to correct."""
         assert check(self.GOOD) == []
 
     @pytest.mark.parametrize(

@@ -240,9 +240,9 @@ class TestValues:
 
     def test_raises(self):
         base = BASE + "\nRaises\n------\nValueError\n    If a is 0.\n"
-        overlay = "Raises\n------\nTypeError\n    If it is no int.\nValueError\n    X."
+        overlay = "Raises\n------\nTypeError\n    If not an int.\nValueError\n    X."
         assert merge(overlay, base).endswith(
-            "\n\nRaises\n------\nValueError\n    X.\nTypeError\n    If it is no int.\n"
+            "\n\nRaises\n------\nValueError\n    X.\nTypeError\n    If not an int.\n"
         )
 
 

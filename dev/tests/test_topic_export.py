@@ -340,7 +340,7 @@ def test_topics_on_the_release(release):
 
 @pytest.mark.parametrize("number", [0, pytest.param(None, marks=pytest.mark.long)])
 def test_proof(number, release):
-    """Scripts and tests fail before and pass after; ruff has nothing to say."""
+    """Scripts and tests fail before and pass after; ruff reports nothing."""
     topics = read_topics()
     chosen = chosen_topics(topics, ROOT)
     for topic in chosen if number is None else chosen[number : number + 1]:

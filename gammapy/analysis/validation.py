@@ -74,9 +74,9 @@ def settings_of(text):
     Raises
     ------
     ValueError
-        If it is no YAML with keys.
+        If it is not YAML with keys.
     TypeError
-        If it is no text.
+        If it is not a text.
     """
     check_type("config_str", text, str, "YAML as text")
     settings = from_yaml(text)
@@ -250,7 +250,7 @@ def _is_default(section, name, field):
 
 
 def explain_errors(cls, value, handler):
-    """Validate a section; a key that it does not have is told which there are.
+    """Validate a section; the error for an unknown key lists the known ones.
 
     Parameters
     ----------

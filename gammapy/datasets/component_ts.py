@@ -134,7 +134,7 @@ def find_component(models, component):
     ValueError
         If there is no such model.
     TypeError
-        If this can be none.
+        If the argument has the wrong type.
     """
     known = [model.name for model in models]
     for model in models:
@@ -189,7 +189,7 @@ def _fit_with(datasets):
     Returns
     -------
     notes, problems, undetermined : tuple
-        What is to be said, what failed, and unique names of parameters that the data
+        Notes, failures, and unique names of parameters that the data
         do not determine.
     """
     if len(datasets.parameters.free_parameters) == 0:

@@ -356,7 +356,7 @@ def local_datasets(datasets):
     Raises
     ------
     TypeError
-        If these are no datasets.
+        If ``datasets`` has the wrong type.
     """
     if hasattr(datasets, "_actor"):
         datasets = [datasets]

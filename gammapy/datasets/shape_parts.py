@@ -10,7 +10,7 @@ __all__ = []
 # Part of the counts of a source that is a rounding error of 32 bits.
 ROUNDING = 1e-6
 
-# Share of the pixels that have counts, from which on all are looked at.
+# Share of the pixels that have counts, above which all are looked at.
 DENSE = 0.5
 
 

@@ -230,7 +230,7 @@ class SmoothStatistic:
         return np.array([id(par) not in seen for par in self.parameters])
 
     def is_outgrown(self):
-        """Whether a source reaches out of its cutout, which is to be made again."""
+        """Whether a source reaches out of its cutout, which must be created again."""
         names = {source.model.name for source in self.sources}
         evaluators = [
             item for dataset in self.datasets for item in dataset.evaluators.items()

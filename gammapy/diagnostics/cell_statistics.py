@@ -15,7 +15,7 @@ from .fitted_bins import profiled_background
 
 __all__ = []
 
-#: Different weights that are told apart.
+#: Largest number of different weights.
 N_WEIGHTS = 17
 
 #: Simulations that give the moments of on-off and weighted cells.
@@ -24,7 +24,7 @@ N_MOMENTS = 4000
 #: Smallest model of a cell, where a refit takes all of it away.
 SMALLEST = 1e-12
 
-#: Ratio of the alphas in a cell from which on one alpha for all is too simple.
+#: Ratio of the alphas in a cell above which one alpha for all is too simple.
 ALPHA_RATIO = 1.5
 
 

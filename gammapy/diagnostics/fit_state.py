@@ -10,10 +10,10 @@ from gammapy.modeling.utils import values_restored
 
 __all__ = []
 
-#: Fall of the statistic that a next step of the fit promises, to be said.
+#: Expected decrease of the statistic in a next step above which a note says so.
 FALL = 0.1
 
-#: Factor between the given covariance and that of the model, to be said.
+#: Factor between the given covariance and that of the model for a note.
 FACTOR = 2.0
 
 #: Names in a note.

@@ -36,7 +36,7 @@ N_DOF_TOYS = 10
 #: Toys where they are needed and no number is given.
 N_TOYS = 1000
 
-#: Toys above the data from which on their share is the p-value.
+#: Toys above the data above which their share is the p-value.
 N_ABOVE = 10
 
 
@@ -289,7 +289,7 @@ def _toy_columns(stat, toys):
 
 
 def _toy_notes(rows, n_done, n_toys, n_failed):
-    """What is to be said of the simulations."""
+    """Notes about the simulations."""
     if n_done < n_toys:
         yield f"Interrupted after {n_done} of {n_toys} toys, which are used."
     if n_failed:
@@ -300,7 +300,7 @@ def _toy_notes(rows, n_done, n_toys, n_failed):
 
 
 def _notes_without_toys(fit, rows):
-    """What is to be said when there are no simulations."""
+    """Notes if there are no simulations."""
     notes = []
     if fit.state.has_covariance and any(np.isnan(row["p_value"]) for row in rows):
         notes.append(

@@ -277,7 +277,7 @@ class FitHistory:
             remove_step(step.folder)
         known = self._read()
         if len(known) < len(step_folders(self._folder)):
-            # Nobody knows which data a damaged step needs.
+            # It is not known which data a damaged step needs.
             return
         needed = {path for step in known for path in step.data_files()}
         for path in {path for step in steps for path in step.data_files()} - needed:

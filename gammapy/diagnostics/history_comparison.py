@@ -12,9 +12,9 @@ from .nested import LikelihoodRatio
 
 __all__ = ["StepComparison"]
 
-#: Change of a parameter, in errors, from which on the text names it.
+#: Change of a parameter, in errors, above which the text names it.
 N_ERRORS = 1.0
-#: Change of a test, in sigma, from which on the text names it.
+#: Change of a test, in sigma, above which the text names it.
 N_SIGMA = 1.0
 #: Spots are the same within this share of the larger radius.
 REACH = 1.0

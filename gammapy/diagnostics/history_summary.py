@@ -109,7 +109,7 @@ RESIDUALS = (SpatialResiduals, SpectralResiduals)
 
 
 def _tried(make, datasets, what, notes):
-    """What a function makes, in a list; a note where it cannot, for nobody asked."""
+    """Result of a function in a list, or a note if it fails, as it is optional."""
     try:
         return [make(datasets)]
     except (TypeError, ValueError) as error:

@@ -102,7 +102,7 @@ def _row(record, ratio):
 
 
 def criteria(record):
-    """Information criteria of a step, NaN where they mean nothing.
+    """Information criteria of a step, NaN where they are not defined.
 
     They are those of `~gammapy.modeling.FitResult`, also of a step without a fit.
 

@@ -215,7 +215,7 @@ class ImpactEstimator:
         return flux_target(local, self.of, self.energies)
 
     def _points(self, local):
-        """Parts of all flux points, and what is to be said."""
+        """Parts of all flux points, and notes."""
         edges = energy_groups(local, None, None, self.energy_edges)
         number = find_source(local.unique_models, self.of)
         parts, notes = [], []
@@ -443,7 +443,7 @@ class _Part:
         }
 
     def _flag(self, shift, refitted):
-        """Why an impact is not to be taken at its word, "" where nothing is."""
+        """Why an impact is not reliable, "" if it is."""
         if not np.isfinite(shift.impact):
             return "no error"
         if shift.kind == "parameter":

@@ -58,7 +58,7 @@ class ImpactRefits:
         refitted : list of `RefittedShift`
             Shifts of the result.
         notes : list of str
-            What is to be said of the fits.
+            Notes about the fits.
         """
         if n_jobs == 1 or len(shifts) < 2:
             return self.run_part(shifts)

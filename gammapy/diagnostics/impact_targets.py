@@ -108,7 +108,7 @@ def parameter_target(datasets, given):
     ValueError
         If there is no such parameter, several have the name, or it is frozen.
     TypeError
-        If this can be none.
+        If ``given`` has the wrong type.
     """
     names = unique_parameter_names(datasets.unique_models)
     par = _find_parameter(datasets.unique_models, names, given)

@@ -9,7 +9,7 @@ from .result import DiagnosticResult
 
 __all__ = ["Impacts"]
 
-#: Parameters that the verdict names, and share of the error from which on.
+#: Parameters that the verdict names, and smallest share of the error.
 MOST, SHARE = 3, 0.1
 
 

@@ -66,7 +66,7 @@ def catalog_positions(catalog):
     Raises
     ------
     TypeError
-        If it is no catalogue.
+        If ``catalog`` is not a catalogue.
     ValueError
         If it has no positions, or no sources.
     """

@@ -141,7 +141,7 @@ def ranked(rows, max_difference):
     rows : list of `Row`
         Tests.
     max_difference : float
-        Relative difference from which on a test is flagged.
+        Relative difference above which a test is flagged.
 
     Returns
     -------

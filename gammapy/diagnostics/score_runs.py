@@ -12,7 +12,7 @@ from .score_steps import Stepper
 
 __all__ = []
 
-#: Gain of the free parameters alone that is to be said: the fit is at no minimum.
+#: Gain of the free parameters alone above which the fit is not at a minimum.
 FALL = 0.1
 
 #: Names in a note.
@@ -166,7 +166,7 @@ class Runs:
         )
 
     def notes(self):
-        """What is to be said of the fit and of the tests."""
+        """Notes about the fit and the tests."""
         notes = []
         if self._fall > FALL:
             notes.append(

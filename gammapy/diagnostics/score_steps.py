@@ -24,7 +24,7 @@ SHARE_LEFT = 1e-4
 RIDGE = 1e-7
 
 
-#: Relative difference of expectation and step from which on the slope after the step is
+#: Relative difference of expectation and step above which the slope after the step is
 #: looked at. Below it what a further step gains is of second order, 9/4 of its square.
 UNLIKE = 0.03
 
@@ -168,7 +168,7 @@ class Stepper:
         -------
         gain, gain_of_step : tuple of float
             What a fit is expected to gain: what the step gains, and what the slope
-            after it promises besides; and what the step gains.
+            after it adds; and what the step gains.
         """
         step = self.quadratic.step(idx)
         move = step.move

@@ -21,7 +21,7 @@ __all__ = []
 #: Spectrum that turns counts into an amplitude, at 1 TeV.
 INDEX = 2.0
 AMPLITUDE = u.Quantity(1e-12, "cm-2 s-1 TeV-1")
-# Twice the logarithm of the likelihood ratio from which on a source is extended.
+# Twice the logarithm of the likelihood ratio above which a source is extended.
 TS_EXTENDED = 4.0
 # Sizes that are tried, up to the reach of the kernel, and changes of the index.
 N_SIZES = 16

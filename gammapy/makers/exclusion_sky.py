@@ -79,7 +79,7 @@ def warn_of_rings(geom, used, radius):
     ----------
     geom : `~gammapy.maps.WcsGeom`
         Geometry of an image. In a cylindrical projection each row has its own rings,
-        and there is nothing to say.
+        and no warning is needed.
     used : `~numpy.ndarray` of bool
         Pixels that count, of the shape (n_lat, n_lon).
     radius : `~astropy.units.Quantity`

@@ -14,7 +14,7 @@ EDGE_TOLERANCE = 1e-6
 #: Units that energies are shown in, from the largest to the smallest.
 UNITS = (u.TeV, u.GeV, u.MeV, u.keV)
 
-#: A number from which on it would be shown in a larger unit.
+#: A number above which it would be shown in a larger unit.
 LARGEST = 1e6
 
 

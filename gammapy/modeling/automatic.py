@@ -318,7 +318,7 @@ def is_automatic(fit, fit_class, optimizers):
     Parameters
     ----------
     fit : `~gammapy.modeling.Fit`
-        Fit, which records the settings that it has when nobody asked for any.
+        Fit, which records its settings if the user set none.
     fit_class : type
         `~gammapy.modeling.Fit`, of which it may be a subclass.
     optimizers : dict

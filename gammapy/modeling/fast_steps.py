@@ -27,7 +27,7 @@ def optimize_step(fit, datasets, result_class):
         `~gammapy.modeling.OptimizeResult`.
     """
     choice = choose_statistic(fit, datasets)
-    # Of what was asked for there is nothing to say, in scans many times.
+    # A backend set by the user is not logged, in scans many times.
     if fit.is_automatic:
         choice.log("optimize")
     if not choice.is_fast:

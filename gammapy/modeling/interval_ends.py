@@ -54,7 +54,7 @@ def log_ends(log, fit, datasets, parameter, result, refit, result_class):
 
 @contextmanager
 def _restored(parameters, fit):
-    """Put back all that a fit changes, to the last bit, whatever happens."""
+    """Restore everything that a fit changes, also after an error."""
     states = [(par, vars(par).copy()) for par in parameters]
     minuit = fit._minuit
     try:

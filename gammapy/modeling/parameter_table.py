@@ -47,8 +47,8 @@ def parameters_table(models):
 def names_at_limit(models):
     """Names of the free parameters that are at one of their bounds.
 
-    Closer than a hundredth of its error a parameter is at its bound: the error of such
-    a one means nothing, and neither do the errors of what is correlated with it.
+    A parameter is at its bound if it is closer to it than a hundredth of its error. Its
+    error is not meaningful, nor are those of correlated parameters.
 
     Parameters
     ----------

@@ -253,7 +253,7 @@ class FastStatistic:
     statistic : `~gammapy.datasets.shape_terms.SmoothStatistic`
         Their statistic with derivatives.
     progress : `~gammapy.modeling.fit_progress.FitProgress`
-        Is told of each evaluation.
+        Is notified of each evaluation.
     """
 
     def __init__(self, datasets, statistic, progress):

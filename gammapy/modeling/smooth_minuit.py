@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Minuit on the statistic with derivatives, where nobody asked for a backend."""
+"""Minuit on the statistic with derivatives, if no backend is set."""
 
 import logging
 import numpy as np

@@ -51,7 +51,7 @@ def find_parameter(parameters, parameter, name="parameter"):
     ValueError
         If there is no such parameter.
     TypeError
-        If this can be none.
+        If the argument has the wrong type.
     """
     known = list(dict.fromkeys(parameters.names))
     try:

@@ -34,7 +34,7 @@ __all__ = [
     "wstat_moments",
 ]
 
-#: Expected counts from which on the series are used.
+#: Expected counts above which the series are used.
 MU_SERIES = 300
 
 #: Coefficients of 1, 1 / mu, ... of mean, variance and third central moment: powers of

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-r"""On counts against off counts of several alphas: arrays in, arrays out.
+r"""On counts against off counts of several alphas, as arrays.
 
 A sum over pixels, energy bins or datasets has on counts n and groups of off counts
 k_j, each with its own ratio alpha a_j of the on to the off exposure. With the signal s

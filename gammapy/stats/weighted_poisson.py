@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-r"""Significance of weighted sums of Poisson counts: arrays in, arrays out.
+r"""Significance of weighted sums of Poisson counts, as arrays.
 
 With the weights f, the counts n and the predicted counts m of the bins, the sum is
 S = sum f n. Under the model it has the cumulant generating function

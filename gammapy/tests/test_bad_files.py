@@ -118,7 +118,7 @@ def test_damaged_residuals(change, words, good, tmp_path):
 
 @pytest.mark.parametrize("fraction", [0.0, 0.001, 0.3, 0.6, 0.9, 0.999])
 def test_truncated_residuals(fraction, good, tmp_path):
-    """The last bytes were missing without a word."""
+    """The last bytes were missing silently."""
     path = tmp_path / "truncated.fits"
     content = good.read_bytes()
     path.write_bytes(content[: int(fraction * len(content))])
@@ -216,7 +216,7 @@ def test_bad_values_in_yaml(key, value, words):
 
 @pytest.mark.parametrize("kind", ["map", "spectrum"])
 def test_energy_edges_of_a_session(kind, scene):
-    """Of spectra they were taken as a range without a word."""
+    """Of spectra they were silently taken as a range."""
     dataset = scene.dataset
     if kind == "spectrum":
         region = parse_region("icrs;circle(83.6, 22, 0.5)")

@@ -242,7 +242,7 @@ class UnwoundBySigterm:
 def staging_folder(folder):
     """New folder inside a folder, removed in any case; for files to be moved from it.
 
-    What killed processes of this host left in the folder is removed, too. They are told
+    Files of killed processes of this host are removed, too. They are distinguished
     from living ones by a lock of the operating system, which ends with the process, and
     so not by a process number, which another process may have by now.
 

@@ -19,7 +19,7 @@ FORMAT = "format"
 
 
 def write_ecsv(table, filename, *, key, kind, number, meta, overwrite=False):
-    """Write a table to a file that is there as a whole or not at all.
+    """Write a table to a file, completely or not at all.
 
     Parameters
     ----------

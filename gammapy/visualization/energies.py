@@ -7,7 +7,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 __all__ = []
 
-#: Inches of a decade from which on there is room for numbers between its ends.
+#: Inches of a decade above which there is room for numbers between its ends.
 SHORTEST_DECADE = 1.1
 
 

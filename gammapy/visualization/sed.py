@@ -93,7 +93,7 @@ class SedPoints:
 
 
 def _is_low(flux_points):
-    """Points below the significance from which on a flux is more than a limit."""
+    """Points below the significance above which a flux is more than a limit."""
     threshold = flux_points.sqrt_ts_threshold_ul
     names = flux_points.available_quantities
     norm = _plain(flux_points.norm)

@@ -1,4 +1,4 @@
-"""A misspelt column of a table of flux points is left out without a word."""
+"""A misspelt column of a table of flux points is left out silently."""
 
 import logging
 import sys

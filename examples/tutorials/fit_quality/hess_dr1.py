@@ -89,7 +89,7 @@ if has_data:
 
 # %%
 # The runs do not agree on a norm: they scatter by more than their errors, as real
-# background models do, and one is far off. The norm has mended the background of that
+# background models do, and one is far off. The norm corrects the background of that
 # run. Whatever it was has not necessarily left the events of the source alone, and the
 # norm says nothing about these. Look at the run before you use its flux.
 #

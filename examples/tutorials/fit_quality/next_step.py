@@ -157,7 +157,7 @@ found.pprint_all()
 # has to tell.
 #
 # In the history the columns ``sigma`` and ``caveat`` belong together: position, size
-# and index of a source mean nothing without it, so that Wilks' theorem does not hold
+# and index of a source are not defined without it, so Wilks' theorem does not hold
 # for a source that is added. Its significance is that of the spot, after trials. AIC
 # and BIC do not know of that either, but they do say when parameters do not pay.
 #

@@ -251,7 +251,7 @@ print(f"mean shift of the norms without a mask: {np.mean(shift):+.1f} sigma")
 # The log
 # -------
 # Each row is a line of the log, too, so that a log of hours can be searched for the
-# fits that failed. Python does not show lines of this level unless it is told to; in a
+# fits that failed. By default Python does not show lines of this level; in a
 # script, ``logging.basicConfig(level="INFO")`` does that for all of it.
 
 log = logging.getLogger("gammapy.makers")

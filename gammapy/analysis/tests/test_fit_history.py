@@ -38,7 +38,7 @@ def test_history(tmp_path, config_class):
     assert table["name"].tolist() == ["a", "b"]
     assert table["n_dof"][1] == 1 and table["success"].all()
     assert_allclose(before - table["stat"][0], ts_of_norm(), rtol=1e-6)
-    # A step is made again.
+    # A step is replaced.
     run_fit(session("norm", "tilt"), config)
     assert len(FitHistory(folder)) == 2
 

@@ -3,7 +3,7 @@
 
 A sum by Fourier transforms, or by differences of cumulative sums, has an error that the
 brightest pixels of the image make, also where there is next to nothing. Sums that are
-not far above that error are made again, pixel by pixel.
+not far above that error are computed again, pixel by pixel.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ __all__ = []
 
 # Error of sums, relative to the norms of image and kernel.
 ROUNDING = 1e-15
-# Sums below this many times their error are made again.
+# Sums below this many times their error are computed again.
 SMALL = 1e6
 # Neighbours that are held at a time.
 WINDOW_SIZE = 2_000_000
@@ -112,7 +112,7 @@ def mend_rounding(sums, images, weights, where=None):
     Returns
     -------
     is_small : `~numpy.ndarray`
-        Which sums were made again.
+        Which sums were computed again.
     """
     errors = rounding_of(images, weights)[:, np.newaxis, np.newaxis]
     is_small = np.abs(sums) < SMALL * errors

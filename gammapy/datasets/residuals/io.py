@@ -76,7 +76,7 @@ def write_spatial_residuals(residuals, filename, overwrite=False):
 
 
 def write_hdulist(hdulist, filename, overwrite=False):
-    """Write a FITS file that is there as a whole or not at all.
+    """Write a FITS file completely or not at all.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 ROUNDING = 1e-9
 
 
-#: Different weights of bins that are told apart.
+#: Largest number of different weights of bins.
 N_LEVELS = 17
 
 

@@ -256,7 +256,7 @@ class SpectralResiduals(BinnedResiduals):
         low, high = table["e_min"].quantity, table["e_max"].quantity
         edges = u.Quantity([*low, high[-1]])
         axis = MapAxis.from_energy_edges(edges, interp=meta["interp"])
-        # Files of before have the unit of the datasets, which may be no legible one.
+        # Older files have the unit of the datasets, which may not be legible.
         axis = in_unit(axis, energy_unit(axis, meta.get("energy_unit")))
         return cls(axis, arrays, region=region_from_text(meta["region"]), **kwargs)
 

@@ -217,7 +217,7 @@ def test_bounds_are_kept(datasets, monkeypatch):
 
 
 def test_bounds_without_room(datasets):
-    """A parameter that its bounds hold does not move: its error means nothing."""
+    """A parameter that its bounds hold does not move: its error is not meaningful."""
     sigma = datasets.models["src"].spatial_model.sigma
     covariance = free_covariance(datasets)
     idx = list(datasets.parameters.free_parameters).index(sigma)

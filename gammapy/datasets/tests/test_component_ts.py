@@ -137,7 +137,7 @@ def test_what_counts_as_a_degree_of_freedom():
     found = datasets.ts_of("two")
     assert found.n_free == 0 and np.isnan(found.sigma)
     assert "None of its own parameters is free" in found.note
-    # Alone, the index means nothing without the amplitude.
+    # Alone, the index is not defined without the amplitude.
     datasets.models = [one]
     found = datasets.ts_of("one")
     assert found.n_free == 2

@@ -284,7 +284,7 @@ def test_files_have_the_number_of_pixels(tmp_path):
 
 
 def test_ordinary_maps_have_one_kernel():
-    """The same arrays as ever, to the last bit."""
+    """Identical arrays to those in pixels."""
     geoms = [
         make_geom(binsz=0.02, width=5, skydir=(83.6, 22.0)),
         make_geom("TAN", binsz=0.02, width=8, skydir=(83.6, 80.0)),

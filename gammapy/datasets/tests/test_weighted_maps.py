@@ -247,7 +247,7 @@ def test_noise_of_a_real_model_has_no_spots():
             dataset, kernel="point-source", energy_min="40 GeV"
         )
         highest.append(np.nanmax(residuals.sqrt_ts.data))
-    # The scaled likelihood ratio of before had up to 6.
+    # The former scaled likelihood ratio had up to 6.
     assert 2 < np.median(highest) < 4.2
     assert np.max(highest) < 5
 

@@ -23,7 +23,7 @@ from gammapy.modeling.models import (
 AXIS = MapAxis.from_energy_bounds("1 TeV", "30 TeV", nbin=6)
 AXIS_TRUE = MapAxis.from_energy_bounds("0.6 TeV", "60 TeV", nbin=8, name="energy_true")
 
-#: Where a source is that nobody knows of.
+#: Position of an unknown source.
 UNKNOWN = SkyCoord("-0.6 deg", "0.4 deg", frame="icrs")
 
 

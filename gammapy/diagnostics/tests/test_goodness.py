@@ -173,7 +173,7 @@ def test_uniform_of_toys():
 
 @pytest.mark.parametrize("backend", ["cash", "wstat"])
 def test_toys_agree_with_moments(backend, norms):
-    """Simulations that are fitted know nothing of the formulas."""
+    """Simulations that are fitted do not use the formulas."""
     datasets = norms if backend == "cash" else fitted(on_off_spectrum(), 0, "minuit")
     options = {"random_state": 3, "components": []}
     moments = GoodnessOfFitEstimator(n_toys=0, **options).run(datasets).table[0]

@@ -53,7 +53,7 @@ EXACT = ("tilt", "index", "curvature", "cutoff")
 #: source is shared between pixels, so that it may end where the slope jumps.
 ROUGH = ("ellipse of disk", "source source-1")
 
-#: Differences of TS that mean nothing: images of points and of Gaussians are drawn in
+#: Insignificant differences of TS: images of points and of Gaussians are drawn in
 #: different ways.
 LEAST = {"extension of src": 1.0}
 

@@ -237,7 +237,7 @@ class FluxPointsEstimator:
         return None
 
     def _note(self, note):
-        """Keep what is to be said when all flux points are there."""
+        """Keep notes until all flux points are computed."""
         if self._notes is None:
             super()._note(note)
         else:

@@ -85,7 +85,7 @@ def test_rings_on_the_sky(geom):
 
 
 def test_rings_of_ordinary_maps():
-    """Those of Gammapy, to the last bit."""
+    """Identical to those of Gammapy."""
     geom = make_geom(npix=(60, 50), binsz=0.05)
     image = make_field(geom)
     mask = Map.from_geom(geom.to_image(), data=np.ones((50, 60), dtype=bool))

@@ -10,7 +10,7 @@ __all__ = []
 #: Eigenvalue of the scaled Hessian below which a combination of norms is not known.
 DEGENERATE = 1e-10
 
-# Share of a norm in such a combination from which on it is not known itself.
+# Share of a norm in such a combination above which it is not known itself.
 SHARE = 1e-3
 
 

@@ -31,7 +31,7 @@ NOISE = 1e-8
 #: Fraction to the boundary, where a bin with counts has no model: no step gets there.
 TO_BOUNDARY = 0.99
 
-#: Part of the decrease which the gradient promises that a step must reach.
+#: Part of the decrease expected from the gradient that a step must reach.
 ARMIJO = 1e-4
 
 #: Curvature along a step, in units of its slope, below which to go on along it.

@@ -8,7 +8,7 @@ __all__ = []
 #: Where to go along a direction without curvature, for its length is not known.
 FAR = 100.0
 
-#: Number of unknowns from which on it is worth to look for what can be eliminated.
+#: Number of unknowns above which it is worth to look for what can be eliminated.
 N_LARGE = 50
 
 

@@ -31,7 +31,7 @@ from .used_bins import used_bins
 
 __all__ = []
 
-#: Part of the templates in the bins that are kept from which on they are an array.
+#: Part of the templates in the bins that are kept above which they are an array.
 MIN_DENSITY = 0.25
 
 #: Norms as large as this, in units of what takes all counts, are of no interest.

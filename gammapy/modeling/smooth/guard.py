@@ -16,10 +16,10 @@ DIFFERENCE = 1e-3
 #: Largest jumps of the statistic beside which parameters have a meaning.
 ROUGHNESS = 3.0
 
-# Share of a parameter in a direction without curvature, from which on it is named.
+# Share of a parameter in a direction without curvature, above which it is named.
 SHARE = 0.3
 
-# The same, from which on its error means nothing.
+# The same, above which its error is not meaningful.
 TRACE = 1e-3
 
 

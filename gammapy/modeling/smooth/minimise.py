@@ -28,7 +28,8 @@ FAR = 3.0
 #: The same of norms and spectra: their statistic is nearly a parabola.
 FAR_SPECTRUM = 100.0
 
-# Of the gain that the quadratic model promises: less is no step, more needs no damping.
+# Shares of the expected gain: below the first a step fails, above the last the damping
+# is reduced.
 RATIO_MIN, RATIO_LOW, RATIO_HIGH = 1e-3, 0.25, 0.7
 
 DAMPING, DAMPING_MIN, DAMPING_MAX = 1e-3, 1e-9, 1e8
@@ -86,7 +87,7 @@ class Minimiser:
     max_iter : int, optional
         Largest number of steps. Default is 60.
     on_step : callable, optional
-        Is told the statistic and the expected gain before each step. Default is None.
+        Gets the statistic and the expected gain before each step. Default is None.
     """
 
     def __init__(self, statistic, start, *, max_iter=60, on_step=None):
@@ -188,7 +189,7 @@ class Minimiser:
             return self.statistic.derivatives(self.values, second=second)
 
     def _step(self, gradient, matrix, damping, *, varied=None):
-        """Step, and the gain that the quadratic model promises."""
+        """Step, and the gain that the quadratic model expects."""
         diagonal = np.diag(matrix)
         reach = self.statistic.reach(self.values)
         flat = np.where(np.isfinite(reach), reach, 1.0)

@@ -167,7 +167,7 @@ def test_statistic_that_is_another_one(caplog, monkeypatch, offset):
 
 
 def test_model_that_has_no_derivatives(caplog):
-    """Plain Minuit on stat_sum, to the last bit."""
+    """Identical to plain Minuit on stat_sum."""
     plain, datasets = one_source(), one_source()
     for each in (plain, datasets):
         each.parameters["index"].prior = UniformPrior(min=1, max=5)
@@ -252,7 +252,7 @@ def with_masked_source(backend):
 
 @pytest.mark.parametrize("backend", [None, "newton"])
 def test_parameters_that_no_used_bin_sees(backend, caplog):
-    """They keep their values, have no errors and do not spoil the others."""
+    """They keep their values, have no errors and do not affect the others."""
     datasets, without = (with_masked_source(backend) for _number in range(2))
     for name in ("hidden", "two-bkg"):
         without.models[name].parameters.freeze_all()

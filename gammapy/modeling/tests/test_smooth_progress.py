@@ -86,7 +86,7 @@ def test_bar_of_a_long_fit(backend, bars):
 
 @pytest.mark.parametrize("backend", ["minuit", "scipy"])
 def test_bar_of_a_fit_with_the_statistic_of_the_datasets(backend, bars):
-    """What `Fit` is told to take counts, too."""
+    """Options of `Fit` are used, too."""
     datasets = one_source()
     result = Fit(backend).optimize(datasets)
     (bar,) = bars

@@ -8,7 +8,7 @@ from .base import ReportSection
 
 __all__ = []
 
-#: Significance from which on a spot is worth a look where trials are not known.
+#: Significance above which a spot is worth a look where trials are not known.
 SIGMA = 5.0
 
 

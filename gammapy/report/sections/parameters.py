@@ -16,7 +16,7 @@ __all__ = []
 #: Correlations that are named, from this size on.
 LARGE, MOST_PAIRS = 0.9, 10
 
-#: Fall of the statistic that a next step promises, to be said.
+#: Expected decrease of the fit statistic above which a finding reports it.
 FALL = 0.1
 
 BACKGROUNDS = (FoVBackgroundModel, TemplateNPredModel)

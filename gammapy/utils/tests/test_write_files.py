@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Files that are there as a whole, or not at all."""
+"""Files that are written completely, or not at all."""
 
 import pytest
 from astropy.table import Table

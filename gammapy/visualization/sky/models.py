@@ -218,7 +218,7 @@ def select_components(models, select=True, *, name="models"):
     ValueError
         If a name is not known, or that of a component without a position on the sky.
     TypeError
-        If these are no models.
+        If ``models`` has the wrong type.
 
     Examples
     --------

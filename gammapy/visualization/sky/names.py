@@ -31,7 +31,7 @@ CORNERS = ("upper right", "upper left", "lower right", "lower left")
 
 
 def check_models_style(name, style):
-    """Raise a ValueError for a style that there is not."""
+    """Raise a ValueError for an unknown style."""
     check_choice(name, style, MODELS_STYLES)
 
 

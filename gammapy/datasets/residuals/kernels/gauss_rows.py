@@ -71,7 +71,7 @@ class GaussRowKernel:
         return rows, lines[:, np.abs(np.arange(n_x) - column)]
 
     def warn(self, geom, mask):
-        """Nothing to say: the kernel is right, see `PlaneKernel.warn`."""
+        """No warning: the kernel is correct, see `PlaneKernel.warn`."""
 
     def _weights(self, row, rows, columns):
         """Weights, not normalised, of columns at other latitudes."""

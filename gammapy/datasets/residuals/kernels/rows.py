@@ -90,7 +90,7 @@ class RowKernel:
         return self
 
     def warn(self, geom, mask):
-        """Nothing to say: the discs are right, see `PlaneKernel.warn`."""
+        """No warning: the discs are correct, see `PlaneKernel.warn`."""
 
     def apply(self, images, transform=None):
         """Sum the neighbours of each pixel, as `PlaneKernel.apply` does."""
@@ -166,7 +166,7 @@ def _run_sums(images):
 
     def subtract(row, low, high):
         last, first = n_x + 1 + high, n_x + low
-        # A difference of equal sums is 0 to the last bit.
+        # A difference of equal sums is exactly 0.
         return sums[:, row, last : last + n_x] - sums[:, row, first : first + n_x]
 
     return subtract
