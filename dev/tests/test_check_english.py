@@ -14,7 +14,7 @@ from check_english import find_phrases, main  # noqa: E402
         ("# Minuit is\n# content, we are not.", [(1, "is # content")]),
         ("A pixel that is none.\nChoose of.", [(1, "that is none"), (2, "Choose of")]),
         ("Defects are mended.", [(1, "mended")]),
-        ("A file is there\nas a whole or not at all.", [(1, "there as a whole or not")]),
+        ("It is there\nas a whole or not at all.", [(1, "there as a whole or not")]),
         ("If these are no models.\nNobody knows.", [(1, "If these"), (2, "Nobody")]),
         ("A limit from which\n# on it counts.", [(1, "from which # on")]),
         ("It is told what means\nnothing.", [(1, "is told"), (1, "means nothing")]),

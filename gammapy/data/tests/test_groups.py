@@ -46,7 +46,7 @@ def test_edges(observations, caplog):
     assert selected.ids == ["20136", "20151"]
     with pytest.raises(ValueError, match="no group 'other'; choose from 'zenith-36.0"):
         groups.select(observations, "other")
-    with pytest.raises(ValueError, match="2 observations, 5 were grouped"):
+    with pytest.raises(ValueError, match="2 observations, but 5 were grouped"):
         groups.select(selected, "zenith-36.0-37.2")
 
 
