@@ -62,7 +62,7 @@ N_UNITS = 2
 GAMMAPY = (sys.executable, "-c", "from gammapy.scripts.main import cli; cli()")
 
 
-def main(page, argv=None, *, pictures=None, setup=None):
+def main(page, argv=None, *, pictures=None, setup=None, needs_data=False):
     """Run the page from the command line of its script.
 
     Parameters
@@ -72,12 +72,16 @@ def main(page, argv=None, *, pictures=None, setup=None):
     argv : list of str, optional
         Arguments. Default is those of the process.
     pictures : dict, optional
-        Functions that draw the pictures that no block draws, by the name of the file.
-        Default is None.
+        Functions that draw the pictures that no block draws, or the names of picture
+        files that the commands of the page leave, by the name of the file. Default is
+        None.
     setup : callable, optional
         Makes the files that the page reads. It is called with the folder, a temporary
         one, in which the code runs. Default is None: the code runs in the root of the
         repository.
+    needs_data : bool, optional
+        Whether all of the page needs ``$GAMMAPY_DATA``, and is left out without it.
+        Default is False.
 
     Returns
     -------
@@ -92,6 +96,9 @@ def main(page, argv=None, *, pictures=None, setup=None):
     text = "write what was printed into the page"
     options.add_argument("--update", action="store_true", help=text)
     arguments = parser.parse_args(argv)
+    if needs_data and not has_data():
+        print(f"--- {page.name} needs $GAMMAPY_DATA, and is left out")
+        return 0
     matplotlib.use("agg")
     save = close if arguments.check else save_picture
     with work_folder(setup):
@@ -261,18 +268,33 @@ def write_picture(figure, path, *, description=None):
         info.add_text("Description", description)
     with tempfile.TemporaryFile() as file:
         figure.savefig(file, dpi=DPI)
-        image = Image.open(file).convert("RGB")
-        palette = {"method": Image.Quantize.MAXCOVERAGE, "kmeans": 1}
-        image = image.quantize(dither=Image.Dither.NONE, **palette)
-        image.save(path, optimize=True, pnginfo=info)
+        write_image(Image.open(file), path, pnginfo=info)
+
+
+def write_image(image, path, **options):
+    """Write an image with a palette."""
+    palette = {"method": Image.Quantize.MAXCOVERAGE, "kmeans": 1}
+    image = image.convert("RGB").quantize(dither=Image.Dither.NONE, **palette)
+    image.save(path, optimize=True, **options)
+
+
+def copy_picture(filename, path):
+    """Write a picture that a command left, at the resolution of the others."""
+    image = Image.open(filename)
+    scale = DPI / image.info["dpi"][0]
+    size = [round(scale * pixels) for pixels in image.size]
+    write_image(image.convert("RGB").resize(size, Image.Resampling.LANCZOS), path)
 
 
 def save_picture(path, draw):
-    """Write the current figure."""
-    if draw is not None:
-        plt.close("all")
-        draw()
-    write_picture(plt.gcf(), path)
+    """Write the current figure, that of a function, or a file of a command."""
+    if isinstance(draw, str):
+        copy_picture(draw, path)
+    else:
+        if draw is not None:
+            plt.close("all")
+            draw()
+        write_picture(plt.gcf(), path)
     plt.close("all")
     name = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
     print(f"--- wrote {name}, {path.stat().st_size} bytes")

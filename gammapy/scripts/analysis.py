@@ -25,6 +25,8 @@ STEPS = {
     "light-curve": "get_light_curve",
     "report": "get_report",
 }
+#: What "all" stands for.
+ALL = ("fit", "residuals", "flux-points")
 
 
 @click.command("config")
@@ -59,8 +61,7 @@ def cli_run_analysis(filename, out, overwrite, steps):
         config = AnalysisConfig.read(filename)
     out, outdir = make_path(out), make_path(config.general.outdir)
     models_file = make_path(config.general.models_file or outdir / MODELS_FILE)
-    if "all" in steps:
-        steps = ("fit", "residuals", "flux-points")
+    steps = chosen_steps(steps)
     results = [models_file, *(outdir / name for name in RESULT_FILES)] if steps else []
     # Before hours of reduction.
     check_absent([out, *results], overwrite, error=click.ClickException)
@@ -84,6 +85,12 @@ def cli_run_analysis(filename, out, overwrite, steps):
     history = history_folder(config) if "fit" in steps else None
     files = {"datasets_file": out, "models_file": models_file, "history": history}
     click.echo(files_text(paths, **files))
+
+
+def chosen_steps(steps):
+    """Steps in the order in which they run, each once; others may be beside "all"."""
+    chosen = {*steps, *ALL} if "all" in steps else set(steps)
+    return [step for step in STEPS if step in chosen]
 
 
 def fit_text(result):

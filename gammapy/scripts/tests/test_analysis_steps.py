@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 from gammapy.analysis import AnalysisConfig
 from gammapy.analysis.tests.test_session import MAPS
 from gammapy.datasets import Datasets
+from gammapy.scripts.analysis import chosen_steps
 from gammapy.scripts.main import cli
 from gammapy.utils import pbar
 from gammapy.utils.scripts import make_path
@@ -51,6 +52,20 @@ def test_steps(tmp_path, monkeypatch):
     assert dataset.mask_fit.data[:, 0, 0].sum() == 10
     assert len(Table.read("out/residuals_spectrum.ecsv")) == 12
     check_output(result, datasets)
+
+
+@pytest.mark.parametrize(
+    "given, expected",
+    [
+        ((), []),
+        (("residuals", "fit", "fit"), ["fit", "residuals"]),
+        (("all",), ["fit", "residuals", "flux-points"]),
+        (("all", "report", "fit"), ["fit", "residuals", "flux-points", "report"]),
+        (("report", "excess-map"), ["excess-map", "report"]),
+    ],
+)
+def test_steps_beside_all(given, expected):
+    assert chosen_steps(given) == expected
 
 
 #: What counts during the steps, and how far.
