@@ -138,7 +138,9 @@ def run_steps(tests, datasets, history):
 
 
 datasets, tests, expected = run_steps(tests, datasets, history)
-print(history)
+columns = ["name", "n_free", "ts", "sigma", "caveat", "aic", "p_value", "spot"]
+print(history.verdict)
+history.table()[columns].pprint_all()
 
 # %%
 # Each step was expected to gain some TS before there was a fit. What it did gain is in
@@ -216,7 +218,8 @@ if has_data:
     )
     for step in history_rxj:
         print(f"{step.name}: {step.note or 'the start'}")
-    print(history_rxj)
+    print(history_rxj.verdict)
+    history_rxj.table()[columns].pprint_all()
 else:
     print("NOTE: there is no $GAMMAPY_DATA/hess-dl3-dr1 here.")
     print(
