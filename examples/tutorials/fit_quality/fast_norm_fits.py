@@ -3,8 +3,8 @@ r"""
 Norm fits in milliseconds
 =========================
 
-When only norms are free the model is linear, and the exact minimum costs next to
-nothing. When that is, how to know, and what it is good for.
+When only norms are free the model is linear, and a fit takes about as long as two
+evaluations of the model. When that is, how to know, and what it is good for.
 
 The questions that tell whether a fit is good are cheap to ask and slow to answer. A
 profile is a fit at each value. Flux points with free backgrounds are two fits or more

@@ -93,7 +93,7 @@ print(datasets.models.to_parameters_table()["model", "name", "value", "error"])
 # significance is. A component starts near its place, as if read off the map before.
 #
 # Each fit has two stages. First only amplitudes and norms are free: the model is linear
-# in them, and the backend "newton" finds the exact minimum at once (see
+# in them, and the backend "newton" needs a few steps to the minimum (see
 # :doc:`fast_norm_fits`). That is the longest part of the way, and Minuit, with all
 # parameters free, is spared it. The tolerance is large on purpose: on the way to a
 # complete model no fit need be more exact than a small part of an error bar.

@@ -14,24 +14,34 @@ N = 60
 RADII = u.Quantity([0.1, 0.2, 0.4], "deg")
 
 
-def make_toys(level, kernels):
-    """Toys of a map of 3 deg, with a bright source and a round mask."""
-    axis = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=1)
+def make_toys(level, kernels, n_groups=1):
+    """Toys of a map of 3 deg, with a bright source and a round mask.
+
+    Groups of energies are searched besides all energies.
+    """
+    axis = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=n_groups)
     geom = WcsGeom.create(npix=N, binsz=0.05, axes=[axis])
     y, x = np.indices((N, N)) - N / 2
     npred = np.exp(-0.5 * (x**2 + y**2) / 36**2)
     npred += 20 * np.exp(-0.5 * ((x - 10) ** 2 + y**2) / 3**2)
     mask = x**2 + y**2 < 29**2
+
+    def cube(image):
+        return np.broadcast_to(image, geom.data_shape)
+
     counts = np.random.default_rng(0).poisson(level * npred)
     dataset = MapDataset(
-        counts=Map.from_geom(geom, data=counts[np.newaxis]),
-        background=Map.from_geom(geom, data=level * npred[np.newaxis]),
-        mask_safe=Map.from_geom(geom, data=mask[np.newaxis]),
+        counts=Map.from_geom(geom, data=cube(counts)),
+        background=Map.from_geom(geom, data=cube(level * npred / n_groups)),
+        mask_safe=Map.from_geom(geom, data=cube(mask)),
     )
+    energies = dict.fromkeys(["energy_min", "energy_max", "energy_edges"])
+    if n_groups > 1:
+        energies["energy_edges"] = axis.edges
     scan = make_scan(
         Datasets([dataset]),
         find_kernels(kernels, RADII),
-        energies=dict.fromkeys(["energy_min", "energy_max", "energy_edges"]),
+        energies=energies,
         exclude=None,
         apply_mask=True,
         n_jobs=1,
@@ -70,6 +80,16 @@ def test_few_noise_maps():
 @pytest.mark.parametrize("level", [0.05, 0.5, 5])
 def test_noise_maps_of_graded_kernels(level):
     p_values = noise_p_values(make_toys(level, ["gauss"]), 2000, 20)
+    for alpha in (0.01, 0.05):
+        ratio = np.mean(p_values < alpha) / alpha
+        assert 0.5 <= ratio <= 1.3
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("level", [0.05, 0.5, 5])
+def test_noise_maps_of_energy_groups(level):
+    """Two of them and all energies, which have events in common."""
+    p_values = noise_p_values(make_toys(level, ["gauss"], n_groups=2), 2000, 20)
     for alpha in (0.01, 0.05):
         ratio = np.mean(p_values < alpha) / alpha
         assert 0.5 <= ratio <= 1.3
