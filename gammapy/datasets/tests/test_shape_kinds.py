@@ -2,7 +2,6 @@
 import pytest
 import numpy as np
 from numpy.testing import assert_allclose
-import astropy.units as u
 from gammapy.datasets import Datasets
 from gammapy.datasets.shape_images import shape_image
 from gammapy.datasets.tests.test_shape_terms import draw, make_dataset, make_source
@@ -124,16 +123,6 @@ def test_images_of_hard_shapes(name, pixel):
         assert_allclose(np.sum(first[number] * separation**2), expected, rtol=0.05)
         moment = np.sum(pairs[number, number] * separation**2)
         assert_allclose(moment, bend, rtol=0.15, atol=0.15)
-
-
-def test_norm_of_disks():
-    """The same digits as with quantities."""
-    original = DiskSpatialModel._upstream_DiskSpatialModel__evaluate_norm_factor
-    for r_0 in (0.01, 0.3, 10):
-        for e in (0, 0.5, 0.999):
-            radius, e = r_0 * u.deg, u.Quantity(e)
-            expected = original(radius, e)
-            assert DiskSpatialModel._evaluate_norm_factor(radius, e) == expected
 
 
 @pytest.mark.parametrize("name", ["disk", "shell2"])
