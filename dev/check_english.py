@@ -17,6 +17,9 @@ One thing has one term, that of Gammapy where there is one:
 - correlation radius, kernel, energy group, mask_safe, mask_fit;
 - toys for options and messages, simulations in the user guide;
 - starting value, starting model; figure (not picture).
+
+What is in ``gammapy/`` is to read as if it was written there: no word of where it is
+kept, nor of the version that it is added to.
 """
 
 import re
@@ -67,6 +70,18 @@ PHRASES = {
     r"those of before": "earlier ones",
 }
 
+_BEFORE = "Gammapy|as|by|in|of|since|than|that|what|where|with"
+_UNITS = r"deg|arcmin|arcsec|sr|keV|MeV|GeV|TeV|PeV|sigma|counts|times|degrees|pixels"
+
+#: The same for files of the package.
+PACKAGE_PHRASES = {
+    r"(the|this|our) fork": "say what the code does",
+    r"overlays?": "say what the code does, or: on top of",
+    r"upstream": "say what the code does, or: issue 1234",
+    rf"({_BEFORE}) v?2\.1(?!\.?\d| ({_UNITS}))": "say what the code does",
+    rf"2\.1(?='s| [a-z]+s\b| did\b| had\b)(?! ({_UNITS}))": "say what the code does",
+}
+
 
 def find_phrases(text, phrases=None):
     """Refused phrases of a text.
@@ -114,8 +129,10 @@ def main(root=ROOT):
     """Print what was found, and return the exit code."""
     n_found = 0
     for file in text_files(root):
-        for line, phrase, instead in find_phrases(file.read_text()):
-            print(f"{file.relative_to(root)}:{line}: {phrase!r}: {instead}")
+        name = file.relative_to(root).as_posix()
+        phrases = PHRASES | PACKAGE_PHRASES if name.startswith("gammapy/") else PHRASES
+        for line, phrase, instead in find_phrases(file.read_text(), phrases):
+            print(f"{name}:{line}: {phrase!r}: {instead}")
             n_found += 1
     return int(n_found > 0)
 

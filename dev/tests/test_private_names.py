@@ -32,6 +32,7 @@ def test_each_wrapped_definition_has_a_name(ours):
 def test_names_are_used_once(ours):
     names = list(read_private_names(ROOT).values())
     assert len(set(names)) == len(names)
-    assert all(re.fullmatch(r"_[a-z][a-z0-9_]*|_[A-Z][A-Z0-9_]*", name) for name in names)
+    pattern = r"_[a-z][a-z0-9_]*|_[A-Z][A-Z0-9_]*"
+    assert all(re.fullmatch(pattern, name) for name in names)
     theirs = words_of((base_folder() / "gammapy").rglob("*.py"))
     assert not set(names) & (ours | theirs)

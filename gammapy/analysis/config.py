@@ -26,7 +26,10 @@ from .validation import (
 
 
 def deep_update(d, u):
-    """Update a nested dictionary in place; sections replace what is not a section."""
+    """Notes
+    -----
+    The dictionary is changed. A section replaces a value that is not a section.
+    """
     return update_sections(d, u)
 
 

@@ -16,7 +16,7 @@ HEADER = """
 
 
 def option_docs():
-    """Options that Gammapy 2.1 did not have, documented.
+    """Options that came later, documented.
 
     Returns
     -------
@@ -38,7 +38,7 @@ def add_option_docs(docs):
     Parameters
     ----------
     docs : dict
-        Text by section, with those of 2.1; it is not changed.
+        Text by section, without these options; it is not changed.
 
     Returns
     -------

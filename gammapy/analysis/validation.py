@@ -1,8 +1,8 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """How the sections of a configuration are read, checked and written.
 
-Options that Gammapy 2.1 does not have are created by `added`. They are written only if
-they differ from their default, so files of configurations without them do not change.
+Options that came later are created by `added`. They are written only if they differ
+from their default, so files of configurations without them do not change.
 """
 
 import difflib
@@ -317,7 +317,7 @@ def _section_of(field):
 
 
 class SectionConfig(BaseModel):
-    """Base class of the sections that Gammapy 2.1 did not have."""
+    """Base class of the sections that came later."""
 
     model_config = ConfigDict(
         extra="forbid", arbitrary_types_allowed=True, **ALWAYS_VALIDATE

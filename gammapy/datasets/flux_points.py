@@ -25,7 +25,7 @@ class FluxPointsDataset:
         >>> dataset.residuals("diff/model").unit
         Unit(dimensionless)
         """
-        # 2.1 takes this one as well, although it is not documented.
+        # This one is undocumented.
         if method != "diff/sqrt(model)":
             _check_method(method)
         return self._upstream_FluxPointsDataset_residuals(method)

@@ -140,38 +140,27 @@ class MapDataset:
         energy_max=None,
         **kwargs,
     ):
-        """Draw the residuals against energy.
-
-        They are those of `SpectralResiduals`: only unmasked pixels are used, and the
-        error bars are likelihood errors of the counts. A fully masked energy bin is a
-        gap. The unmasked energies of each mask are shaded.
-
-        Parameters
+        """Parameters
         ----------
-        ax : `~matplotlib.axes.Axes`, optional
-            Axes. Default is the current axes.
         method : {"diff", "diff/model", "diff/sqrt(model)", "significance"}
             Residual method, see `gammapy.stats.residuals`. Default is "diff".
         region : `~regions.SkyRegion` or str, optional
             Region whose pixels are summed. Default is all pixels.
-        kwargs_fit, kwargs_safe : dict, optional
-            Arguments of `~gammapy.maps.RegionNDMap.plot_mask` for ``mask_fit`` and
-            ``mask_safe``. Default is None.
         energy_min, energy_max : `~astropy.units.Quantity` or str, optional
             Energy range. Default is all energies.
-        **kwargs : dict, optional
-            Arguments of `~matplotlib.axes.Axes.errorbar`.
-
-        Returns
-        -------
-        ax : `~matplotlib.axes.Axes`
-            The axes.
 
         Raises
         ------
         ValueError
             If the method is not known or all bins are masked. Nothing is drawn in this
             case.
+
+        Notes
+        -----
+        The residuals are those of `SpectralResiduals`: only unmasked pixels are used.
+        The error bars are those of the likelihood of the counts in each direction, and
+        thus not symmetric for few counts. A fully masked energy bin is a gap. The
+        unmasked energies of each mask are shaded.
 
         Examples
         --------

@@ -41,7 +41,8 @@ def own_evaluators(dataset, sources):
 def is_outgrown(evaluator):
     """Whether a source reaches out of the cutout that its evaluator once made.
 
-    2.1 makes a new one only for a source that moves, and cuts off one that grows.
+    An evaluator makes a new one only for a source that moves, so one that grows is cut
+    off.
     """
     if evaluator.evaluation_mode != "local" or not evaluator.contributes:
         return False

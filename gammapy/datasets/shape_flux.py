@@ -12,7 +12,7 @@ __all__ = []
 # products of numbers need no factors.
 BASES = {u.m: u.cm, u.s: u.s, u.kg: u.TeV * u.s**2 / u.cm**2}
 
-#: Points per decade that integrals are made with, as in 2.1.
+#: Points per decade that integrals are made with, as in `integrate_spectrum`.
 N_DECADE = 100
 
 # Largest relative difference from the integral with units.

@@ -63,7 +63,7 @@ class ShapeImage:
         """Integral over each pixel; the sum is 1 where all of the source is inside."""
         is_gauss = type(self.model) is GaussianSpatialModel
         if is_gauss and self.model.sigma.value > 0:
-            # 2.1 rounds an image of finer pixels to 32 bits.
+            # Integrating the geometry rounds an image of finer pixels to 32 bits.
             return self._grid_now()(self.model) * self._solid_angle
         return self.model.integrate_geom(self.geom).quantity.to_value("")
 
@@ -131,14 +131,14 @@ class ShapeImage:
         return grid(self.model) * self._solid_angle
 
     def _grid_now(self):
-        """Fine grid that 2.1 takes for the present values."""
+        """Fine grid for the present values, the one that ``integrate_geom`` takes."""
         values = [par.value for par in self.model.parameters]
         if values != self._last[0]:
             self._last = values, self._grid(*self._drawing())
         return self._last[1]
 
     def _drawing(self):
-        """Part of the geometry that 2.1 draws, and smaller pixels per side."""
+        """Part of the geometry that is drawn, and smaller pixels per side."""
         pixel = np.max(self.geom.pixel_scales.to_value("deg"))
         radius = self.model.evaluation_radius.to_value("deg")
         try:

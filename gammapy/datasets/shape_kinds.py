@@ -26,7 +26,7 @@ STEP = 5e-3
 #: 0.4 of the second moment of a disk for 0.3 of a pixel, and 0.02 for one.
 STEP_HARD = 1.0
 
-#: Smallest size of a source, in pixels: 2.1 draws smaller ones as one pixel.
+#: Smallest size of a source, in pixels: smaller ones are drawn as one pixel.
 SMALLEST_SIZE = 0.05
 
 # Largest steps of e and phi (in rad) where edges are hard.
@@ -87,15 +87,15 @@ def _thinness(model):
 
 #: What is known of each spatial model whose parameters may be free.
 KINDS = {
-    # Four sigma are enough of a Gaussian, of which 2.1 draws five.
+    # Four sigma are enough of a Gaussian, of which five are drawn.
     GaussianSpatialModel: ShapeKind(("sigma",), reach_inside=0.8),
-    # 2.1 shares a point between four pixels.
+    # A point is shared between four pixels.
     PointSpatialModel: ShapeKind(has_kinks=True),
     DiskSpatialModel: ShapeKind(
         ("r_0",),
         sharpness=lambda model: np.clip(model.edge_width.value, 0.01, 1),
         is_hard=_is_hard_disk,
-        # 2.1 draws ten percent more than the radius and the edge.
+        # Ten percent more than the radius and the edge are drawn.
         reach_inside=0.9,
     ),
     # The slope of a projected sphere has no end at its rim.

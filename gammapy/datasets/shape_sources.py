@@ -267,7 +267,7 @@ def _by_cutout(members):
 
 
 def _kernels(evaluator):
-    """Kernels of the PSF, as 2.1 convolves with them."""
+    """Kernels of the PSF, with the precision of the convolution."""
     if evaluator.psf is None or not evaluator.model.apply_irf["psf"]:
         n_energy = len(evaluator.geom.axes["energy_true"].center)
         return np.ones((n_energy, 1, 1))

@@ -264,7 +264,8 @@ class SmoothStatistic:
             total < 0 and not bins.has_all_bins
             for bins, total in zip(self.bins, totals, strict=True)
         ):
-            # Without counts, 2.1 takes a model below 0 as 0; here it would be no end.
+            # The statistic of bins without counts takes a model below 0 as 0; for a
+            # minimiser it would have no end.
             return np.inf
         return 2 * self._half(npred, totals) + self._prior()
 

@@ -152,10 +152,10 @@ class ParameterEstimator:
 
 class ParameterSensitivityEstimator:
     def _fcn(self, value, datasets):
-        """Significance of a value in its Asimov dataset minus the required one."""
+        # The significance of a value in its Asimov dataset minus the required one.
         self.parameter.value = value
         # Near the null value it is a difference of equal numbers, so it may be
-        # negative, and NaN ends the search for the root (upstream issue 6719).
+        # negative, and NaN ends the search for the root.
         ts_asimov = np.maximum(self.test.ts_asimov(datasets), 0)
         # Half of the measurements exceed the significance of the Asimov dataset
         # (Cowan et al. 2011), whatever the number of parameters.

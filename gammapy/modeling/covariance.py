@@ -6,11 +6,7 @@ import numpy as np
 class Covariance:
     @classmethod
     def from_factor_matrix(cls, parameters, matrix):
-        """Covariance of values from that of the factors that an optimiser varies.
-
-        Parameters without an error do not affect the errors of others.
-
-        Parameters
+        """Parameters
         ----------
         parameters : `~gammapy.modeling.Parameters`
             Parameters.
@@ -21,6 +17,10 @@ class Covariance:
         -------
         covariance : `Covariance`
             Covariance of the values.
+
+        Notes
+        -----
+        Parameters without an error do not affect the errors of others.
         """
         if len(parameters) == 0:
             return cls(parameters, data=None)
@@ -48,12 +48,12 @@ class Covariance:
 def with_joint_covariance(run):
     """Method ``run`` of `Fit` after which datasets know the joint covariance.
 
-    In 2.1 they lose the correlations between models where parameters are linked.
+    Correlations between models are kept where parameters are linked.
 
     Parameters
     ----------
     run : callable
-        The method of 2.1.
+        The method.
 
     Returns
     -------

@@ -1,8 +1,8 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Fast versions of the steps of a fit without a given backend.
 
-Each of them returns None if the step is to be made as in Gammapy 2.1. The choice and
-its reason are logged at level DEBUG.
+Each of them returns None if the step is to be made by the backends. The choice and its
+reason are logged at level DEBUG.
 """
 
 from .automatic import Choice, choose_profile, choose_statistic

@@ -203,7 +203,7 @@ class SmoothFitter:
             info = run_minuit(self.parameters, problem.held, function)[0]
             stat_minuit = self.datasets.stat_sum()
         except (ArithmeticError, ValueError) as error:
-            # Far from any minimum, 2.1 fails to draw some shapes.
+            # Far from any minimum, some shapes cannot be drawn.
             info = {"nfev": 0, "message": str(error)}
             stat_minuit = np.nan
         if not stat_minuit <= stat_sum + DIFFERENCE:

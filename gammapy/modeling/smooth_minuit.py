@@ -25,7 +25,7 @@ __all__ = []
 
 log = logging.getLogger(__name__)
 
-# Far from the minimum the precision of 2.1's convolution, a float32, matters more.
+# Far from the minimum the precision of the convolution, a float32, matters more.
 DIFFERENCE_AT_START = 1e-2
 
 #: Message of a covariance, as Minuit has it.
@@ -95,7 +95,7 @@ def _optimize(datasets, parameters, result_class, progress):
         is_minimum = judgement.edm < EDM_MINUIT or judgement.is_flat
         if is_minimum or problem.is_hard.any() or not may_step:
             break
-        # Minuit takes a kink, where 2.1 draws with finer pixels, for a minimum.
+        # Minuit takes a kink, where finer pixels are drawn, for a minimum.
         may_step = False
         minimum = Minimiser(problem, problem.values).run()
         problem.set(wrapped(minimum.values, problem))
@@ -130,7 +130,7 @@ def _check_exact(statistic, stat_sum):
         try:
             check_model(statistic)
         except ValueError as error:
-            # Minuit goes on, as in 2.1, but it will not get far.
+            # Minuit goes on, but it will not get far.
             log.warning(str(error))
     stat = statistic.stat()
     if not abs(stat - stat_sum) < DIFFERENCE_AT_START:

@@ -17,6 +17,11 @@ from .common import check_absent, input_errors, show_progress
 TEMPLATE_HELP = "File to write."
 CONFIG_HELP = "Configuration file."
 OUT_HELP = "File of the reduced datasets. Maps and tables are written beside it."
+RUN_HELP = """Run an analysis from a configuration file.
+
+A progress bar is shown for each step. At the end, the fitted parameters and the list of
+all written files are printed. The file config_used.yaml has all settings.
+"""
 STEPS = {
     "fit": "run_fit",
     "residuals": "get_residuals",
@@ -39,7 +44,7 @@ def cli_make_config(filename, overwrite):
     log.info(f"Configuration written to {filename}.")
 
 
-@click.command("run")
+@click.command("run", help=RUN_HELP)
 @click.option("--filename", show_default=True, default="config.yaml", help=CONFIG_HELP)
 @click.option("--out", show_default=True, default="datasets", help=OUT_HELP)
 @click.option("--overwrite", is_flag=True, help="Replace existing files.")
@@ -52,11 +57,6 @@ def cli_make_config(filename, overwrite):
     " residuals and flux-points. Results are written to general.outdir.",
 )
 def cli_run_analysis(filename, out, overwrite, steps):
-    """Run an analysis from a configuration file.
-
-    A progress bar is shown for each step. At the end, the fitted parameters and the
-    list of all written files are printed. The file config_used.yaml has all settings.
-    """
     with input_errors(f"Cannot read {filename}", (OSError, TypeError, ValueError)):
         config = AnalysisConfig.read(filename)
     out, outdir = make_path(out), make_path(config.general.outdir)

@@ -9,7 +9,10 @@ def _call(func, arguments):
 
 
 def run_pool_star_map(pool, func, inputs, method_kwargs=None, task_name=""):
-    """Run a function in parallel; the bar counts what is done, not what was sent."""
+    """Notes
+    -----
+    The progress bar counts what is done, not what was sent.
+    """
     if not pbar.SHOW_PROGRESS_BAR:
         return _upstream_run_pool_star_map(
             pool, func, inputs, method_kwargs=method_kwargs, task_name=task_name
@@ -20,7 +23,10 @@ def run_pool_star_map(pool, func, inputs, method_kwargs=None, task_name=""):
 
 
 def run_pool_async(pool, func, inputs, method_kwargs=None, task_name=""):
-    """Run a function in parallel; the bar counts what is done, not what was sent."""
+    """Notes
+    -----
+    The progress bar counts what is done, not what was sent.
+    """
     results = [
         pool.apply_async(func, arguments, **method_kwargs) for arguments in inputs
     ]

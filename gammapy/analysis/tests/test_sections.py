@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
-"""Options that 2.1 did not have, in both configurations, and what errors say."""
+"""Options that were added, in both configurations, and what errors say."""
 
 import pytest
 import yaml
@@ -324,7 +324,7 @@ def test_steps():
     ],
 )
 def test_old_key(cls, section, text, value, monkeypatch):
-    """Made-up names, in a section of 2.1 and in one that it did not have."""
+    """Made-up names, in a section that was there and in one that was added."""
     new = {"ResidualsConfig": "kernel", "FluxPointsConfig": "source"}[section]
     monkeypatch.setitem(validation.RENAMED_KEYS, section, {"shape": new})
     with pytest.warns(GammapyDeprecationWarning, match=f"'shape'.*use '{new}'"):

@@ -18,7 +18,7 @@ both = pytest.mark.parametrize(
 
 
 def added_keys(config, prefix=""):
-    """Dotted names of the options that 2.1 did not have."""
+    """Dotted names of the options that were added."""
     for name, field in type(config).model_fields.items():
         value = getattr(config, name)
         is_section = isinstance(value, BaseModel)
@@ -55,10 +55,10 @@ def test_options_are_complete_and_valid(cls, command):
 def test_doc_sections(cls, command):
     sections = cls._get_doc_sections()
     assert set(sections) >= {"general", "observations", "datasets", "residuals"}
-    assert "map_selection" in sections["datasets"]  # of 2.1
+    assert "map_selection" in sections["datasets"]
     assert "#     stack: {by: {zenith: " in sections["datasets"]
     assert sections["residuals"].startswith("# Section: residuals\n")
-    # Comments do not change what 2.1's example means.
+    # Comments do not change what the example means.
     everything = cls.from_yaml("\n".join(sections.values()))
     assert everything.datasets.stack is False
 

@@ -169,7 +169,7 @@ class SpectralResiduals(BinnedResiduals):
         band=False,
         energy_unit=None,
     ):
-        """Compute the residuals without looking at what Gammapy 2.1 allowed.
+        """Compute the residuals without two of the checks.
 
         A part of the region may lie outside, and a component be named "background".
         """

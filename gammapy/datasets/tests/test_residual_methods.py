@@ -1,8 +1,8 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Residual methods of the dataset classes.
 
-What only the fork has is imported inside the tests, so that the tests of defects can
-be run on Gammapy 2.1, where they fail.
+What is imported inside the tests is needed by them alone: tests of defects can be run
+without it.
 """
 
 import copy

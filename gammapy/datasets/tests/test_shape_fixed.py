@@ -114,7 +114,7 @@ def test_response_left_out(name, free_shape):
     model.apply_irf[name] = False
     datasets = one_dataset(model)
     if name == "edisp":
-        # 2.1 takes the true energies as they are.
+        # The true energies are then taken as they are.
         datasets[0].edisp = None
     check_terms(datasets)
 

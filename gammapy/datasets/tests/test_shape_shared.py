@@ -151,7 +151,7 @@ def test_two_nodes_of_ray(runs, cluster):
 @pytest.mark.long
 @requires_dependency("ray")
 def test_datasets_that_are_actors(runs, cluster):
-    """Newton's method where the datasets are, and Minuit as in 2.1."""
+    """Newton's method where the datasets are, and Minuit beside it."""
     start = free_values(runs)
     models = runs.models
     alone = Fit(backend="newton").run(runs)

@@ -119,7 +119,7 @@ def check_derivatives(datasets, *, tolerance=1e-3):
             gradients.append(statistic.derivatives(row).gradient)
             stats.append(datasets.stat_sum())
         slope = np.diff(stats)[0] / 0.06
-        # The statistic of 2.1 convolves with the precision of a float32.
+        # The statistic convolves with the precision of a float32.
         assert_allclose(found.gradient[idx] * scale, slope, atol=3e-3, rtol=tolerance)
         curvature = (gradients[1] - gradients[0]) / 0.06 * scales
         expected = found.hessian[idx] * scales * scale

@@ -12,9 +12,8 @@ class BrentqFluxEstimator:
         dataset : `SimpleMapDataset`
             Counts, background and model of one position.
         result : dict
-            Not used, because the sensitivity does not depend on the counts. Gammapy 2.1
-            searched in a range around the fitted norm, which fails for a deficit or a
-            weak source.
+            Not used, because the sensitivity does not depend on the counts. A search
+            around the fitted norm would fail for a deficit or a weak source.
 
         Returns
         -------

@@ -66,7 +66,7 @@ def asimov_significance(signal, n_on):
 @pytest.mark.parametrize("n_on", [580, 540, 620])
 @pytest.mark.parametrize("fit", [None, Fit("minuit")])
 def test_sensitivity_of_on_off(n_on, fit):
-    # Upstream issue 6719: NaN for 580 and 540 counts over 600.
+    # Not NaN for 580 and 540 counts over 600 either (issue 6719).
     dataset = make_on_off(n_on)
     dataset.models = [make_source()]
     options = {} if fit is None else {"fit": fit}
@@ -105,7 +105,6 @@ def test_sensitivity_beyond_a_maximum(caplog):
 
 @pytest.mark.parametrize("counts", [0, 3, 10, 40])
 def test_sensitivity_of_ts_maps_does_not_depend_on_the_counts(counts):
-    # 2.1 has NaN for 0, 3 and 10 counts.
     model = np.array([1.0, 4.0, 1.0])
     background = np.array([2.0, 3.0, 5.0])
     dataset = SimpleMapDataset(
@@ -132,7 +131,7 @@ def make_deficit(counts=540):
 @pytest.mark.parametrize("amplitude", [1e-12, -1e-12, -6e-13])
 @pytest.mark.parametrize("fit", [None, Fit("minuit")])
 def test_negative_reference(amplitude, fit, caplog):
-    # Upstream issue 5906: the upper limit of the flux was below the flux.
+    # The upper limit of the flux is not below the flux (issue 5906).
     dataset = make_deficit()
     dataset.models = [make_source(amplitude)]
     options = {} if fit is None else {"fit": fit}

@@ -7,7 +7,6 @@ from .misspelt import check_parameters, checked_models
 
 
 def _build_parameters_from_dict(data, default_parameters):
-    """Parameters from their dictionaries, with the defaults of what is not given."""
     data = check_parameters(data, default_parameters.names, where="")
     return _upstream__build_parameters_from_dict(data, default_parameters)
 
@@ -135,7 +134,7 @@ class DatasetModels:
             size_factor=size_factor,
             **kwargs,
         )
-        # 2.1 returns nothing when there is nothing to draw.
+        # None is returned when there is nothing to draw.
         return self.plotter.sky_axes(ax) if drawn_on is None else drawn_on
 
 

@@ -13,7 +13,7 @@ class DiskSpatialModel:
         # The integrand is asked for dozens of times: plain numbers, no quantities.
         r_0, e = u.Quantity(r_0).to_value("rad"), u.Quantity(e).to_value("")
         if r_0 < FLAT:
-            # 2.1 divides by zero below 1e-8.
+            # The integrand divides by zero below 1e-8.
             area = np.pi * r_0**2 * np.sqrt(1 - e**2)
             return np.inf if area == 0 else 1 / area
         return DiskSpatialModel._upstream_DiskSpatialModel__evaluate_norm_factor(r_0, e)

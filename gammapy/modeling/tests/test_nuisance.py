@@ -475,7 +475,7 @@ def test_flux_points_with_nothing_refitted(datasets):
 
 @pytest.mark.parametrize("selection", [None, "all"])
 def test_reoptimize_with_nothing_else_free(datasets, selection):
-    """Defect of 2.1: a ValueError."""
+    """It is the same as without, and no error."""
     for dataset in datasets:
         dataset.background_model.spectral_model.norm.frozen = True
     before = state(datasets)

@@ -158,7 +158,7 @@ def test_all_hard_starts(kind, start):
 @pytest.mark.parametrize("seed, gain, best_lon", [(27, 3.16, 0.067), (7, 0.118, 0.045)])
 @pytest.mark.parametrize("offset", [-0.03, 0.03])
 def test_both_sides_of_a_pixel(seed, gain, best_lon, offset):
-    """2.1 shares a point between pixels: here each side of a centre has a minimum."""
+    """A point is shared between pixels: each side of a centre has a minimum."""
     datasets = make_field("point")
     model = datasets.models["src"]
     shape = model.spatial_model
@@ -183,7 +183,7 @@ def test_both_sides_of_a_pixel(seed, gain, best_lon, offset):
 
 
 def test_tiny_disks_are_flat():
-    """2.1 divides by zero at 1e-9 deg; a flat ellipse has a known area."""
+    """Nothing is divided by zero; a flat ellipse has a known area."""
     for e in (0, 0.5, 0.9):
         norms = [
             DiskSpatialModel._evaluate_norm_factor(r_0 * u.rad, e)

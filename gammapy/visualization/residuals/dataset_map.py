@@ -73,7 +73,7 @@ def _draw_image(image, method, style, kwargs, ax=None):
     kwargs["axes_loc"] = dict(kwargs.get("axes_loc") or {})
     if ax is not None:
         kwargs.setdefault("fig", ax.figure)
-    # Plain axes will do for the map alone, as they did in 2.1.
+    # Plain axes will do for the map alone.
     if ax is not None and style["components"]:
         check_wcs_axes(ax)
     with closing_new_figures():

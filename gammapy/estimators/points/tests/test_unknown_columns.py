@@ -61,7 +61,7 @@ def test_no_warning_of_what_gammapy_writes(sed_type, format, suffix, caplog, tmp
 
 
 def test_unknown_columns_are_named(caplog):
-    """Defect of 2.1: they were dropped silently."""
+    """They are dropped, with a warning."""
     table = Table()
     table["e_ref"] = [1, 2] * u.TeV
     table["dnde"] = [1, 2] * u.Unit("cm-2 s-1 TeV-1")

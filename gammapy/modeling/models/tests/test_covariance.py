@@ -72,7 +72,7 @@ def test_matrix_of_free_parameters_is_expanded():
 
 @pytest.mark.parametrize("backend", [None, "minuit", "newton"])
 def test_correlations_between_models_with_a_link(backend):
-    """In 2.1 they were lost where parameters are linked."""
+    """They are kept where parameters are linked."""
     axis = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=2)
     background = RegionNDMap.create("icrs;circle(0, 0, 1)", axes=[axis])
     background.data[:, 0, 0] = [100, 50]

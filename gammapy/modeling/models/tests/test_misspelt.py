@@ -35,7 +35,7 @@ def misspell(path, old, new, count=1):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        # 2.1 takes 1e-12 for the 5e-12 of the file.
+        # The default 1e-12 would be taken for the 5e-12 of the file.
         (
             "name: amplitude",
             "name: amplitudee",
@@ -52,7 +52,7 @@ def misspell(path, old, new, count=1):
         ("prior:", "priors:", "spectral parameter 'index': key 'priors' .* 'prior'"),
         ("name: sigma", "name: sigam", "prior parameter 'sigam' .* mean 'sigma'"),
         ("weight:", "weightt:", "prior key 'weightt' .* mean 'weight'"),
-        # 2.1 reads a source without spatial model.
+        # It would be a source without spatial model.
         ("spatial:", "spatail:", "key 'spatail' is not known; .* mean 'spatial'"),
         ("frame:", "frmae:", "spatial key 'frmae' .* mean 'frame'"),
         ("components:", "component:", "key 'component' .* mean 'components'"),

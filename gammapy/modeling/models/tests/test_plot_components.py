@@ -55,7 +55,7 @@ def artists(ax):
 
 
 def test_no_positions(placeless):
-    """Defect of 2.1: a KeyError."""
+    """Nothing is drawn, and nothing raised."""
     ax = FIELD.plot()
     before, limits = artists(ax), (ax.get_xlim(), ax.get_ylim())
     assert placeless.plot_positions(ax=ax) is ax
@@ -86,7 +86,7 @@ def test_some_positions(placeless, sources):
 
 
 def test_no_outline_of_templates(placeless, sources):
-    """Defect of 2.1: templates and constants were outlined."""
+    """Nor of constants, which have the region of the map."""
     template = make_template()
     ax = FIELD.plot()
     models = m.Models([template, *placeless, *sources])
