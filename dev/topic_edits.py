@@ -161,6 +161,10 @@ def _find_words(text, edit, span):
     held = done * edit.new.count(edit.old) if done else 0
     if done and part.count(edit.old) == held > 0:
         return None, None
+    # Whole lines that are added stay added when others come between.
+    added = edit.new.replace(edit.old, "", 1)
+    if edit.old in edit.new and "\n" in added.strip(" ") and added in part:
+        return None, None
     places, at = [], part.find(edit.old)
     while at >= 0:
         places.append(start + at)
@@ -226,13 +230,23 @@ def _indented(text, indent):
     return textwrap.indent(f"{text}\n", " " * indent) if text else ""
 
 
+def _new_lines(text):
+    """Lines of a docstring without headings, which many have."""
+    lines = [line.strip() for line in text.splitlines()]
+    headings = {n for n, line in enumerate(lines) if line and not line.strip("-")}
+    return {
+        line
+        for n, line in enumerate(lines)
+        if line and n not in headings and n + 1 not in headings
+    }
+
+
 def _extend_docstring(source, scope, edit):
     """Text with an extended docstring."""
     old = docstring(scope)
     if old is None:
         raise OverlayError(f"{edit.where} has no docstring to extend.")
-    added = _indented(edit.docstring, 0)
-    if added.strip() in textwrap.dedent(" " * old.col_offset + old.value.value):
+    if _new_lines(edit.docstring) <= _new_lines(old.value.value):
         return source.text
     indented = _indented(edit.docstring, old.col_offset).lstrip()
     literal = f'"""{indented}{" " * old.col_offset}"""'

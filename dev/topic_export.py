@@ -26,8 +26,8 @@ __all__ = ["TopicPlan", "added_lines", "chosen_topics", "foreign_words", "plan_t
 
 #: Words that would tell where a change comes from, or that age.
 FOREIGN = re.compile(
-    r"(?i)\bforks?\b|\boverlays?\b|\bupstream|_upstream_"
-    r"|\b(?:gammapy|in|of|than|with|since|from|to|by) v?2\.[0-9]\b(?![.0-9])"
+    r"(?i)\b(?:the|this|our) fork\b|\boverlays?\b|\bupstream|_upstream_"
+    r"|\b(?:gammapy|in|than|with|unlike|before|after) v?2\.[0-9]\b(?![.0-9])"
 )
 
 #: Markers of pytest and of its plugins that need no entry in the configuration.

@@ -86,6 +86,18 @@ def test_again(edit):
     assert apply(once, **edit) == once
 
 
+def test_again_with_others_between():
+    page = "toc\n   a\n"
+    edits = [Edit("i.rst", old="   a\n", new=f"   a\n   {name}\n") for name in "bc"]
+    both = apply_edits(page, edits)
+    assert both == "toc\n   a\n   c\n   b\n"
+    assert apply_edits(both, edits) == both
+    notes = [{"docstring": f"Notes\n-----\n{text}.\n"} for text in ("One", "Two")]
+    both = apply(apply(**notes[0]), **notes[1])
+    assert both.count("Notes") == 1 and "One.\n\n    Two." in both
+    assert apply(apply(both, **notes[0]), **notes[1]) == both
+
+
 @pytest.mark.parametrize(
     ("edit", "words"),
     [

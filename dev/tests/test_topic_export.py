@@ -18,6 +18,7 @@ from topic_export import (  # noqa: E402
     plan_topics,
     with_marker,
 )
+from topic_material import read_differences  # noqa: E402
 from topics import read_topics  # noqa: E402
 from upstream_page import render_first, render_later  # noqa: E402
 from upstream_trees import release_tree  # noqa: E402
@@ -346,6 +347,13 @@ def test_proof(number, release):
     for topic in chosen if number is None else chosen[number : number + 1]:
         row = upstream.prove(topic, topics, release, packages=False)
         assert row["state"] == "proven" and row["tests"] > 0
+
+
+def test_differences():
+    """Rows name topics of the list."""
+    rows = read_differences(ROOT)
+    names = {topic.name for topic in read_topics()}
+    assert len(rows) >= 6 and all(set(row.topics) <= names for row in rows)
 
 
 def test_page():
