@@ -624,7 +624,7 @@ def test_runs_without_off_regions(which, caplog):
 
     regions = ["icrs;circle(83.633, 22.014, 4)"]
     session.config.datasets.background.exclusion_regions = regions
-    with pytest.raises(ValueError, match="No run has an OFF region"):
+    with pytest.raises(ValueError, match="No observation has an off region"):
         session.get_datasets()
     assert len(session.observations) == 4
 

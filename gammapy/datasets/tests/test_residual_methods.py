@@ -1004,7 +1004,7 @@ def test_joint_residuals_of_spectra():
     plt.close("all")
     with pytest.raises(ValueError, match=r"\['kernel'\]"):
         datasets.plot_residuals(kernel="gauss")
-    with pytest.raises(ValueError, match="spectrum already"):
+    with pytest.raises(ValueError, match="is a spectrum; a region"):
         datasets.plot_residuals(region=REGION)
     assert not plt.get_fignums()
 

@@ -346,7 +346,7 @@ def test_invalid_datasets(datasets):
     with pytest.raises(ValueError, match="No position has a ring"):
         start = Map.from_geom(GEOM.to_image(), data=False, dtype=bool)
         ExclusionMaskMaker(mask=start).run(datasets)
-    with pytest.raises(TypeError, match="OFF counts already"):
+    with pytest.raises(TypeError, match="have off counts"):
         maker.run(RingBackgroundMaker("0.5 deg", "0.3 deg").run(dataset.to_image()))
     dataset.background = None
     with pytest.raises(ValueError, match="'bad' has no background"):
