@@ -32,9 +32,11 @@ import astropy.units as u
 from regions import CircleSkyRegion
 import matplotlib.pyplot as plt
 from gammapy.datasets import Datasets, SpatialResiduals
+from gammapy.diagnostics import ImpactEstimator
 from gammapy.estimators import FluxPointsEstimator
 from gammapy.makers import FoVBackgroundMaker
 from gammapy.modeling import Fit
+from gammapy.report import FitReport
 from gammapy.visualization import plot_nuisance, plot_spatial_residuals
 
 try:
@@ -84,24 +86,17 @@ plot_nuisance(nuisance)
 plt.show()
 
 # %%
-# The slope is worth a thought. It is the covariance of amplitude and norm: how much of
-# the error of the amplitude is due to the background? A fit at fixed norms tells.
+# The slope is the covariance of amplitude and norms. How much of the error of the
+# amplitude is due to the background? Impacts say so for each parameter, and for all
+# backgrounds together (:doc:`/user-guide/impacts`).
 
-
-def half_width(stat, values):
-    """Half the distance between the values where a parabola rises by one."""
-    curvature = np.polyfit(values, stat - np.min(stat), 2)[0]
-    return curvature**-0.5
-
-
-values = amplitude.scan_values
-fixed = fit.stat_profile(datasets, amplitude, reoptimize=False)
-total = half_width(profile["stat_scan"], values)
-alone = half_width(fixed["stat_scan"], values)
+impacts = ImpactEstimator(f"{source.name}.amplitude").run(datasets)
+due_to_norms = abs(impacts.ranking(1, kind="group")["impact"][0])
+total = amplitude.error
+alone = np.sqrt(total**2 - due_to_norms**2)
 print(f"error of the amplitude     : {total:.3g} {amplitude.unit}")
-print(f"with the background fixed  : {alone:.3g} {amplitude.unit}")
-due_to_norms = np.sqrt(total**2 - alone**2)
 print(f"due to the background      : {due_to_norms:.3g} {amplitude.unit}")
+print(f"with the background fixed  : {alone:.3g} {amplitude.unit}")
 
 # %%
 # Flux points
@@ -162,8 +157,6 @@ groups = SpatialResiduals.from_datasets(tilted[1], energy_edges=energy_edges)
 plot_spatial_residuals(groups, panels=["significance"])
 plt.show()
 table = groups.distribution()
-for name in ("e_min", "e_max"):
-    table[name].info.format = ".3g"
 table["e_min", "e_max", "mean", "mean_err", "std"].pprint_all()
 
 # %%
@@ -202,31 +195,27 @@ exclusion_mask = runs[0].counts.geom.to_image().region_mask([region], inside=Fal
 
 
 def normalise(runs, exclusion_mask):
-    """Nuisance table of the runs; these are left as they are."""
+    """Copies of the runs with normalised backgrounds."""
     maker = FoVBackgroundMaker(
         method="fit",
         exclusion_mask=exclusion_mask,
         energy_min=j1702_scene.ENERGY_FIT,
         debug=True,
     )
-    return FoVBackgroundMaker.nuisance(
-        Datasets([maker.run(run.copy(name=run.name)) for run in runs])
-    )
+    return Datasets([maker.run(run.copy(name=run.name)) for run in runs])
 
 
-table = normalise(runs, exclusion_mask)
+normalised = normalise(runs, exclusion_mask)
+table = FoVBackgroundMaker.nuisance(normalised)
 table["dataset", "counts_off", "norm", "norm_err", "success"].pprint_all()
 
 # %%
-# ``counts_off`` is what fixed the norm. Do the runs agree on one?
+# ``counts_off`` is what fixed the norm. Do the runs agree on one? The section on
+# backgrounds of the report compares each of them with the mean of all.
 
-weights = table["norm_err"] ** -2
-mean = np.average(table["norm"], weights=weights)
-pulls = (table["norm"] - mean) / table["norm_err"]
-worst = np.argmax(np.abs(pulls))
-print(f"mean {mean:.3f}, chi2 {np.sum(pulls**2):.1f} for {len(table) - 1} d.o.f.")
-print(f"furthest: {table['dataset'][worst]}, {pulls[worst]:+.1f} sigma")
-plot_nuisance(table, best_fit={"norm": (mean, np.sum(weights) ** -0.5)})
+report = FitReport(normalised, sections=["backgrounds"])
+print(report.verdict)
+plot_nuisance(table)
 plt.show()
 
 # %%
@@ -238,7 +227,7 @@ plt.show()
 # The second use: is the exclusion mask large enough? Without one, the norms pay for the
 # source:
 
-unmasked = normalise(runs, None)
+unmasked = FoVBackgroundMaker.nuisance(normalise(runs, None))
 shift = (unmasked["norm"] - table["norm"]) / table["norm_err"]
 print(f"mean shift of the norms without a mask: {np.mean(shift):+.1f} sigma")
 
