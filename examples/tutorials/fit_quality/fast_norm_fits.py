@@ -134,8 +134,8 @@ table.pprint_all()
 # What takes long is not the fit, but the many fits that follow. Of these, ``Fit()``
 # without a backend leaves the choice to Gammapy: profiles, surfaces, flux points, light
 # curves and background makers take Newton's method whenever the model allows, and
-# Minuit for everything else. Nothing needs to be changed in a script to have it. Who
-# wants Minuit all the same asks for it, as here to compare:
+# Minuit for everything else. Nothing needs to be changed in a script to have it.
+# ``Fit("minuit")`` always takes Minuit, as here to compare:
 
 source = datasets.models["HESS J1702-420B"]
 amplitude = source.spectral_model.amplitude

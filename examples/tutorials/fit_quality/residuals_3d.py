@@ -27,16 +27,19 @@ field: all components, four datasets and more energy bins, which takes some minu
 
 import os
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 import numpy as np
 import astropy.units as u
-from astropy.coordinates import SkyCoord
-from astropy.table import Table
 from regions import CircleSkyRegion
 import matplotlib.pyplot as plt
 from gammapy.datasets import SpatialResiduals, SpectralResiduals
-from gammapy.diagnostics import GoodnessOfFitEstimator, HotSpotEstimator
+from gammapy.diagnostics import (
+    FitHistory,
+    GoodnessOfFitEstimator,
+    HotSpotEstimator,
+)
 from gammapy.modeling import Fit
 from gammapy.modeling.models import Models
 from gammapy.visualization import plot_spatial_residuals, plot_spectral_residuals
@@ -88,79 +91,45 @@ print(datasets.models.to_parameters_table()["model", "name", "value", "error"])
 # %%
 # One component at a time
 # -----------------------
-# For each step we add one component, fit all parameters jointly and note how far the
-# statistic fell, where the highest pixel is now, and how wide the distribution of the
-# significance is. A component starts near its place, as if read off the map before.
+# For each step we add one component and fit all parameters jointly. A history keeps the
+# steps: how far the statistic fell (``ts``), the highest spot, and how wide the
+# distribution of the significance is (``residual_std``). A component starts near its
+# place, as if read off the map before.
 #
 # Each fit has two stages. First only amplitudes and norms are free: the model is linear
 # in them, and the backend "newton" needs a few steps to the minimum (see
-# :doc:`fast_norm_fits`). That is the longest part of the way, and Minuit, with all
-# parameters free, is spared it. The tolerance is large on purpose: on the way to a
-# complete model no fit need be more exact than a small part of an error bar.
+# :doc:`fast_norm_fits`). From there it fits all parameters. The size of the compact
+# source is not determined as long as the bright source beside it is missing: that fit
+# has no success, and the next ones do.
 
-
-def fit_norms_only(datasets, hold=None):
-    """Fit amplitudes and norms, but ``hold``; what is free stays as it was."""
-    is_frozen = [par.frozen for par in datasets.parameters]
-    for par in datasets.parameters:
-        is_norm = par.name in ("amplitude", "norm") and par is not hold
-        par.frozen = par.frozen or not is_norm
-    result = Fit(backend="newton").optimize(datasets)
-    for par, frozen in zip(datasets.parameters, is_frozen, strict=True):
-        par.frozen = frozen
-    return result
-
-
-def highest_pixel(residuals):
-    """Value and position of the highest pixel of a map of residuals."""
-    image = residuals.sqrt_ts.sum_over_axes()
-    idx = np.unravel_index(np.nanargmax(image.data), image.data.shape)
-    position = image.geom.pix_to_coord(idx[::-1])
-    return image.data[idx], SkyCoord(*position[:2], frame=image.geom.frame)
-
-
-rows, residuals_by_step, models_by_step = [], {}, {}
-stat = datasets.stat_sum()
+fit = Fit(backend="newton")
+temporary = tempfile.TemporaryDirectory()
+history = FitHistory(Path(temporary.name) / "history")
+residuals_by_step = {}
 for label, names in scene.steps:
     new_models = j1702_scene.start_models(scene, names, seed=1)
     datasets.models = Models([*new_models, *datasets.models])
-    fit_norms_only(datasets)
-    result = Fit(optimize_opts={"tol": 1}).optimize(datasets)
+    with datasets.parameters.restore_status(restore_values=False):
+        for par in datasets.parameters:
+            par.frozen |= par.name not in ("amplitude", "norm")
+        fit.optimize(datasets)
+    result = fit.run(datasets)
+    residuals_by_step[label] = SpatialResiduals.from_datasets(datasets)
+    step = history.add(label, datasets, result, residuals=residuals_by_step[label])
+    print(f"{label}: {step.hot_spots.verdict}")
 
-    residuals = SpatialResiduals.from_datasets(datasets)
-    highest, position = highest_pixel(residuals)
-    noise = residuals.distribution()[0]
-    rows.append(
-        {
-            "step": label,
-            "n_free": len(datasets.parameters.free_parameters),
-            "TS": stat - result.total_stat,
-            "highest": highest,
-            "l": position.l.deg,
-            "b": position.b.deg,
-            "width": noise["std"],
-            "width_err": noise["std_err"],
-        }
-    )
-    stat = result.total_stat
-    residuals_by_step[label] = residuals
-    models_by_step[label] = datasets.models.copy()
-
-table = Table(rows)
-for name in ("TS", "highest", "l", "b", "width", "width_err"):
-    table[name].info.format = ".2f"
-table.pprint_all()
+table = history.table()
+table["name", "success", "ts", "n_dof", "spot", "residual_std"].pprint_all()
 
 # %%
-# TS is the improvement over the row above. As long as the width is above 1 by more than
-# its error allows, the table says where to look next: at the highest pixel. Mind that
-# the compact source hardly changes the width, and yet improves the fit by far more than
-# its parameters cost. The width is a summary of the field; a small source is a few
-# pixels of it.
+# As long as the width is above 1 by more than noise allows, look next at the highest
+# spot. Mind that the compact source hardly changes the width, and yet improves the fit
+# by far more than its parameters cost. The width is a summary of the field; a small
+# source is a few pixels of it.
 #
-# The last row is what the end of an analysis looks like: the width is that of noise.
-# The highest pixel is not zero, for the highest of many pixels of noise never is. How
-# high it may be is a question of trials, see :doc:`/user-guide/residuals`.
+# The last row is what the end of an analysis looks like: the width is that of noise,
+# and there is no spot of 4 sigma or more. :doc:`next_step` lets tests propose the
+# steps.
 
 n_steps = len(scene.steps)
 n_columns = min(n_steps, 3 if n_steps > 4 else 2)
@@ -168,11 +137,10 @@ n_rows = int(np.ceil(n_steps / n_columns))
 wcs = datasets[0].counts.geom.to_image().wcs
 figure = plt.figure(figsize=(5.4 * n_columns, 4.4 * n_rows))
 figure.subplots_adjust(0.08, 0.07, 0.93, 0.95, wspace=0.4, hspace=0.3)
-for idx, row in enumerate(table, start=1):
+for idx, (label, residuals) in enumerate(residuals_by_step.items(), start=1):
     ax = figure.add_subplot(n_rows, n_columns, idx, projection=wcs)
-    residuals = residuals_by_step[row["step"]]
     plot_spatial_residuals(residuals, panels=["significance"], axes=[ax])
-    ax.set_title(f"+ {row['step']}, width {row['width']:.2f}")
+    ax.set_title(f"+ {label}, width {residuals.distribution()['std'][0]:.2f}")
 plt.show()
 
 # %%
@@ -184,11 +152,11 @@ plt.show()
 # first can be seen in the map. For the second, look at the residuals against energy in
 # a region around the spot:
 
-before, after = [label for label, _ in scene.steps][-2:]
-spot = SkyCoord(table["l"][-2] * u.deg, table["b"][-2] * u.deg, frame="galactic")
+before, after = history.names[-2:]
+left, spot = residuals_by_step[before].worst_pixel()
 region = CircleSkyRegion(spot, 0.2 * u.deg)
 
-datasets.models = models_by_step[before]
+datasets.models = history[before].models
 spectrum_before = SpectralResiduals.from_datasets(datasets, region)
 plot_spectral_residuals(spectrum_before, method="diff/model")
 plt.show()
@@ -215,7 +183,7 @@ plt.show()
 # %%
 # With the last component both are gone:
 
-datasets.models = models_by_step[after]
+datasets.models = history[after].models
 spectrum_after = SpectralResiduals.from_datasets(datasets, region)
 plot_spectral_residuals(spectrum_after, method="diff/model")
 plt.show()
@@ -228,8 +196,9 @@ plt.show()
 
 target = scene.steps[-1][1][0]
 without = SpatialResiduals.from_datasets(datasets, exclude=target)
-print(f"left after the step before : {highest_pixel(residuals_by_step[before])[0]:.1f}")
-print(f"explained by {target} : {highest_pixel(without)[0]:.1f}")
+explained, _position = without.worst_pixel()
+print(f"left after the step before : {left:.1f}")
+print(f"explained by {target} : {explained:.1f}")
 
 # %%
 # Masks and energy ranges
@@ -295,7 +264,9 @@ mistake_residuals = {}
 for idx, (label, (wrong, factor)) in enumerate(mistakes.items()):
     with datasets.parameters.restore_status():
         wrong.value *= factor
-        fit_norms_only(datasets, hold=wrong)
+        for par in datasets.parameters:
+            par.frozen |= par is wrong or par.name not in ("amplitude", "norm")
+        fit.optimize(datasets)
         ax_map = figure.add_subplot(len(mistakes), 2, 2 * idx + 1, projection=wcs)
         ax_spectrum = figure.add_subplot(len(mistakes), 2, 2 * idx + 2)
         datasets.plot_residuals(ax_map, ax_spectrum, region=region)
@@ -340,14 +311,12 @@ plt.show()
 # Maps show, and the eye judges. For the question of the title there are numbers: could
 # a model without the source have made these data, and how often has noise anywhere, at
 # several scales and in both groups of energies, a spot as high as the one that is left?
-# Both look at a fit with the covariance of its parameters, so each model is fitted once
-# more.
+# Both look at a fit with the covariance of its parameters, which the history has kept.
 
 edges = [edges[0], edges[len(edges) // 2], edges[-1]]
 verdicts = {}
 for label in (before, after):
-    datasets.models = models_by_step[label]
-    Fit(backend="newton").run(datasets)
+    datasets.models = history[label].models
     goodness = GoodnessOfFitEstimator(n_toys=200, random_state=0).run(datasets)
     spots = HotSpotEstimator(energy_edges=edges, random_state=0).run(datasets)
     verdicts[label] = goodness, spots
@@ -375,3 +344,5 @@ plt.show()
 # So look at both kinds of residuals, at each dataset once, at the verdict, and at the
 # nuisance parameters: :doc:`nuisance_parameters`. The page on :doc:`patterns of
 # residuals </user-guide/patterns>` has more mistakes and what they look like.
+
+temporary.cleanup()
