@@ -46,6 +46,7 @@ bench: merge ## measure time and memory against Gammapy 2.1; write the tables of
 	@$(TEST_ENV) $(PY) dev/bench/speed.py
 	@$(TEST_ENV) $(PY) dev/bench/norms.py --plot --docs
 	@$(TEST_ENV) $(PY) dev/bench/shapes.py --docs
+	@$(TEST_ENV) $(PY) dev/bench/story.py
 	@$(TEST_ENV) $(PY) dev/bench/crab.py --docs
 	@$(TEST_ENV) $(PY) dev/bench/diagnostics.py --docs
 	@$(TEST_ENV) $(PY) dev/bench/tail_table.py --docs

@@ -7,7 +7,6 @@ sides take turns, times are CPU times, and results that disagree are exit status
 """
 
 import argparse
-import json
 import os
 import statistics
 import sys
@@ -15,7 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from environment import fork_environment, plain_environment
-from page import write_page
+from page import keep_lines, write_page
 from speed import OUTPUT, verdict
 import numpy as np
 
@@ -103,10 +102,7 @@ def measure(fork, plain, lines, n_rounds, n_turns):
 
 def keep(results):
     """Add results to those of earlier runs, for the page."""
-    FILE.parent.mkdir(parents=True, exist_ok=True)
-    known = json.loads(FILE.read_text()) if FILE.exists() else {}
-    lines = known.get("lines", {}) | results["lines"]
-    FILE.write_text(json.dumps(results | {"lines": lines}, indent=1) + "\n")
+    keep_lines(FILE, results)
 
 
 def report(result, line):

@@ -14,7 +14,7 @@ import statistics
 import sys
 import time
 from dataclasses import dataclass
-from page import write_page
+from page import keep_lines, write_page
 from reference import ROOT
 from speed import OUTPUT, verdict
 import numpy as np
@@ -189,21 +189,21 @@ def main(args=None):
     Fit(backend="newton").run(datasets)
     lines = [line for line in LINES if line.what in options.lines]
     seconds = measure(Work(datasets), lines, options.rounds)
-    known = json.loads(FILE.read_text()) if FILE.exists() else {"lines": {}}
+    known = json.loads(FILE.read_text()) if FILE.exists() else {}
+    measured = {}
     for line in lines:
         ratio = ratio_of(line, seconds)
         print(
             f"{line.name}: {seconds[line.what]:.3g} s\n"
             f"  time / limit {ratio:.2f}   <= 1: {verdict(ratio <= 1)}"
         )
-        known["lines"][line.what] = {"seconds": seconds[line.what], "ratio": ratio}
-    known["parts"] = known.get("parts", {}) | {
+        measured[line.what] = {"seconds": seconds[line.what], "ratio": ratio}
+    parts = known.get("parts", {}) | {
         name: seconds[name]
         for name in ("map", "derivatives", "convolutions")
         if name in seconds
     }
-    FILE.parent.mkdir(parents=True, exist_ok=True)
-    FILE.write_text(json.dumps(known, indent=1) + "\n")
+    keep_lines(FILE, {"lines": measured, "parts": parts})
     if options.docs:
         write_page()
     return 0

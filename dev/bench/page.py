@@ -9,13 +9,16 @@ import json
 import logging
 import re
 import sys
+from machine import describe, machine_text, today
 from reference import ROOT
 
 __all__ = [
     "keep_lines",
+    "measured_text",
     "render_norms",
     "render_residuals",
     "replace_part",
+    "seconds_text",
     "write_page",
 ]
 
@@ -66,6 +69,30 @@ def times(number):
     return f"{number:.0f}" if number >= 10 else f"{number:.1f}"
 
 
+def seconds_text(number):
+    """Seconds with two digits that mean something."""
+    return f"{number:.0f}" if number >= 10 else f"{number:.2g}"
+
+
+def measured_text(measured):
+    """When and where something was measured.
+
+    Parameters
+    ----------
+    measured : dict
+        Contents of a file; "machine", and "date" of its own or of its lines.
+
+    Returns
+    -------
+    text : str
+        A sentence.
+    """
+    lines = measured.get("lines", {}).values()
+    dates = {line["date"] for line in lines if "date" in line} or {measured["date"]}
+    where = machine_text(measured["machine"])
+    return f"Measured on {' and '.join(sorted(dates))}: {where}."
+
+
 def power(number):
     """Power of ten that is no less than a number."""
     mantissa, exponent = f"{number:.0e}".split("e")
@@ -86,33 +113,43 @@ def render_residuals(measured):
         RST.
     """
     seconds, cubes = measured["seconds"], measured["cubes"]
-    gain = seconds["upstream"] / seconds["residuals"]
-    loss = seconds["residuals_cold"] / seconds["upstream"]
-    one = measured["copies"]["1"]["seconds"]
+    plain, warm, cold = (
+        seconds[name] for name in ("upstream", "residuals", "residuals_cold")
+    )
     rows = [
-        ("", "Gammapy 2.1", "fork"),
-        ("Time, datasets that a fit has used", f"{gain:.1f}", "1"),
-        ("Time, datasets just read", "1", f"{loss:.1f}"),
+        ("", "2.1", "fork", "2.1 / fork"),
         (
-            "Peak memory above that of the datasets, in cubes",
+            "Datasets that a fit has used, s",
+            seconds_text(plain),
+            seconds_text(warm),
+            f"{plain / warm:.1f}",
+        ),
+        (
+            "Datasets just read, s",
+            seconds_text(plain),
+            seconds_text(cold),
+            f"{plain / cold:.1f}",
+        ),
+        (
+            "Peak memory above that of the datasets, cubes",
             f"{cubes['upstream']:.1f}",
             f"{cubes['residuals']:.1f}",
+            f"{cubes['upstream'] / cubes['residuals']:.1f}",
         ),
     ]
-    for n_copies in ("10", "100"):
-        ratio = measured["copies"][n_copies]["seconds"] / one
-        name = f"Time for {n_copies} small datasets, one takes 1"
-        rows.append((name, "", f"{ratio:.1f}"))
+    for n_copies, copies in measured["copies"].items():
+        what = "1 small dataset" if n_copies == "1" else f"{n_copies} small datasets"
+        rows.append((f"{what}, s", "", seconds_text(copies["seconds"]), ""))
     agreement = measured["agreement"]
     stacked, joint = (agreement[kind]["max_sqrt_ts"] for kind in ("stacked", "joint"))
     counts = max(agreement[kind]["max_counts"] for kind in ("stacked", "joint"))
     same = "exactly" if counts == 0 else f"within {power(counts)}"
     return (
-        table((55, 22, 23), rows)
+        table((49, 17, 17, 17), rows)
         + f"\nCounts agree {same}. On the stacked dataset the significance agrees "
         f"within {power(stacked)} sigma; that of the\njoint datasets differs by up to "
         f"{joint:.1g} sigma where there are sources, because each keeps its own "
-        "response.\n"
+        f"response.\n{measured_text(measured)}\n"
     )
 
 
@@ -129,8 +166,8 @@ def render_norms(measured):
     text : str
         RST.
     """
-    header = ("", "2.1 / fork", "fork / templates", "debug", "memory, 2.1")
-    rows = [(*header, "memory, fork")]
+    header = ("", "2.1, s", "fork, s", "2.1 / fork", "fork / templates", "debug")
+    rows = [(*header, "cubes, 2.1", "cubes, fork")]
     known = measured["lines"]
     lines = [(NAMES[name], known[name]) for name in NAMES if name in known]
     for name, line in lines:
@@ -139,7 +176,9 @@ def render_norms(measured):
         rows.append(
             (
                 name,
-                times(line["gain"]) + scaled,
+                seconds_text(line["seconds"]["upstream"]) + scaled,
+                seconds_text(line["seconds"]["fork"]),
+                times(line["gain"]),
                 f"{line['floor']['ratio']:.2f}",
                 f"{100 * (line['debug']['ratio'] - 1):+.1f} %",
                 f"{cubes['upstream']:.1f}" if cubes else "",
@@ -151,7 +190,7 @@ def render_norms(measured):
         max(agreement[key] for agreement in agreements)
         for key in ("max_values", "max_stats")
     )
-    text = table((40, 12, 12, 12, 12, 12), rows)
+    text = table((30, 10, 10, 10, 10, 10, 10, 10), rows)
     if any(line["scale"] > 1 for _, line in lines):
         text += (
             "\n.. [*] Gammapy 2.1 made one of the five flux points, the middle one; "
@@ -159,7 +198,7 @@ def render_norms(measured):
         )
     return text + (
         f"\nAll results agree: values and errors within {value:.1g} of the error, the "
-        f"statistic within {stat:.1g}.\n"
+        f"statistic within {stat:.1g}.\n{measured_text(measured)}\n"
     )
 
 
@@ -189,7 +228,7 @@ def render_crab(measured):
     )
     return table((55, 15, 15, 15), rows) + (
         f"\nAll results agree: values within {value:.1g} of the error, the statistic "
-        f"within {stat:.1g}.\n"
+        f"within {stat:.1g}.\n{measured_text(measured)}\n"
     )
 
 
@@ -215,7 +254,7 @@ def render_diagnostics(measured):
     return table((35, 15, 35, 15), rows) + (
         f"\nA residual map took {1000 * parts['map']:.0f} ms, the derivatives "
         f"{parts['derivatives']:.2g} s, three convolutions "
-        f"{1000 * parts['convolutions']:.2g} ms.\n"
+        f"{1000 * parts['convolutions']:.2g} ms.\n{measured_text(measured)}\n"
     )
 
 
@@ -259,6 +298,8 @@ def replace_part(page, name, text):
 def keep_lines(file, results):
     """Add results to those of earlier runs in a JSON file, and return all.
 
+    Lines get the date of today, and the file the machine.
+
     Parameters
     ----------
     file : `~pathlib.Path`
@@ -273,8 +314,10 @@ def keep_lines(file, results):
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     known = json.loads(file.read_text()) if file.exists() else {}
-    lines = known.get("lines", {}) | results.get("lines", {})
-    known |= results | {"lines": lines}
+    new = results.get("lines", {})
+    dated = {what: line | {"date": today()} for what, line in new.items()}
+    lines = known.get("lines", {}) | dated
+    known |= results | {"lines": lines, "machine": describe()}
     file.write_text(json.dumps(known, indent=1) + "\n")
     return known
 

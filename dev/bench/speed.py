@@ -13,11 +13,12 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 from environment import fork_environment, plain_environment
+from machine import describe, today
 from reference import ROOT
 import numpy as np
 
 sys.path.insert(0, str(ROOT / "examples"))
-from j1702_scene import FINE, SMALL, make_datasets  # noqa: E402
+from j1702_scene import FINE, FULL, SMALL, make_datasets  # noqa: E402
 
 OUTPUT = ROOT / "build" / "bench"
 
@@ -84,6 +85,19 @@ def measure_large(fork, plain, directory, n_rounds):
         "cubes": memory,
         "agreement": agreement,
     }
+
+
+def measure_maps(fork, plain, directory, n_rounds):
+    """Times in seconds of the map of the datasets that `shapes.py` fits."""
+    for worker in (fork, plain):
+        worker.ask("load", directory=str(directory))
+    lines = [(plain, "upstream"), (fork, "residuals")]
+    seconds = take_turns(lines, n_rounds)
+    print(
+        f"Significance map of {directory.name}: 2.1 {seconds['upstream']:.3g} s, "
+        f"fork {seconds['residuals']:.3g} s"
+    )
+    return {"seconds": seconds, "date": today(), "machine": describe()}
 
 
 def compare(fork, plain, directory):
@@ -213,22 +227,35 @@ def main(args=None):
     parser.add_argument(
         "--rounds", type=int, default=5, help="turns of each side (default: 5)"
     )
+    parser.add_argument(
+        "--maps",
+        action="store_true",
+        help="only the map of the datasets of shapes.py, into maps.json",
+    )
     options = parser.parse_args(args)
     if options.rounds < 3:
         parser.error("a median needs three rounds or more")
 
+    OUTPUT.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as directory:
-        large, tiny = Path(directory) / "large", Path(directory) / "tiny"
-        write_datasets(LARGE, large)
-        write_datasets(TINY, tiny)
+        full, large, tiny = (
+            Path(directory) / name for name in ("full", "large", "tiny")
+        )
+        write_datasets(FULL, full)
         with fork_environment(WORKER) as fork, plain_environment(WORKER) as plain:
+            maps = measure_maps(fork, plain, full, options.rounds)
+            (OUTPUT / "maps.json").write_text(json.dumps(maps, indent=1) + "\n")
+            if options.maps:
+                return 0
+            write_datasets(LARGE, large)
+            write_datasets(TINY, tiny)
             result = measure_large(fork, plain, large, options.rounds)
             result["copies"] = measure_copies(fork, tiny, options.rounds)
 
     report_large(result)
     report_copies(result["copies"])
     agree = report_agreement(result["agreement"])
-    OUTPUT.mkdir(parents=True, exist_ok=True)
+    result |= {"date": today(), "machine": describe()}
     (OUTPUT / "speed.json").write_text(json.dumps(result, indent=1) + "\n")
     return int(not agree)
 

@@ -34,6 +34,16 @@ from speed import write_datasets  # noqa: E402
 
 PAGE = ROOT / "docs" / "benchmarks.rst"
 
+MACHINE = {
+    "cpu": "a processor",
+    "n_cores": 2,
+    "memory": 24,
+    "system": "Linux",
+    "python": "3.11.7",
+    "numpy": "2.4.6",
+}
+WHERE = "2 cores of a processor, 24 GiB of memory, Linux, Python 3.11.7, numpy 2.4.6"
+
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory):
@@ -61,10 +71,11 @@ def norms_json():
         "floor": {"ratio": 1.25, "spread": 0.01},
         "debug": {"ratio": 1.012, "spread": 0.004},
         "agreement": {"max_values": 0.004, "max_stats": 2e-5},
+        "date": "2026-11-26",
     }
     points = line | {"scale": 5.0, "gain": 123.4}
     fit = line | {"cubes": {"upstream": 4.2, "fork": 1.3}}
-    return {"lines": {"fit": fit, "points": points}}
+    return {"lines": {"fit": fit, "points": points}, "machine": MACHINE}
 
 
 # --- measure ---
@@ -186,9 +197,13 @@ def test_runs_are_left_out_without_data(monkeypatch, capsys):
 
 def test_lines_are_kept_until_measured_again(monkeypatch, tmp_path):
     monkeypatch.setattr("norms.FILE", tmp_path / "bench" / "norms.json")
-    keep({"lines": {"fit": 1, "points": 2}, "growth": 3})
-    assert keep({"lines": {"fit": 4}})["lines"] == {"fit": 4, "points": 2}
-    assert keep({"growth": 5})["lines"] == {"fit": 4, "points": 2}
+    keep({"lines": {"fit": {"gain": 1}, "points": {"gain": 2}}, "growth": 3})
+    for new in ({"lines": {"fit": {"gain": 4}}}, {"growth": 5}):
+        lines = keep(new)["lines"]
+        assert {what: line["gain"] for what, line in lines.items()} == {
+            "fit": 4,
+            "points": 2,
+        }
 
 
 @pytest.mark.parametrize("args", [["--rounds", "2"], ["--trial", "--docs"]])
@@ -206,8 +221,10 @@ def test_page_is_written_from_the_numbers(tmp_path):
     (tmp_path / "norms.json").write_text(json.dumps(norms_json()))
     write_page(page, tmp_path)
     once = page.read_text()
-    assert "     - 60\n     - 1.25\n     - +1.2 %\n     - 4.2\n     - 1.3\n" in once
-    assert "     - 123 [*]_\n" in once
+    fit = ["30", "0.5", "60", "1.25", "+1.2 %", "4.2", "1.3"]
+    assert "".join(f"     - {cell}\n" for cell in fit) in once
+    assert "     - 30 [*]_\n     - 0.5\n     - 123\n" in once
+    assert f"Measured on 2026-11-26: {WHERE}." in once
     assert ".. [*] Gammapy 2.1 made one" in once
 
     def outside(text):

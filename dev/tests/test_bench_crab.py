@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "dev" / "bench"))
 import crab  # noqa: E402
 from crab_worker import Worker  # noqa: E402
+from machine import describe, machine_text  # noqa: E402
 from page import write_page  # noqa: E402
 
 PAGE = ROOT / "docs" / "benchmarks.rst"
@@ -23,9 +24,11 @@ def measured():
         "seconds": {"upstream": 12.0, "fork": 0.1},
         "gain": 120.0,
         "agreement": {"max_values": 0.003, "max_stats": 2e-5},
+        "date": "2026-11-26",
     }
     versions = {"fork": "2.2", "plain": "2.1"}
-    return {"versions": versions, "lines": {"points": line, "fit": line}}
+    lines = {"points": line, "fit": line}
+    return {"versions": versions, "lines": lines, "machine": describe()}
 
 
 @requires_data()
@@ -61,6 +64,7 @@ def test_page(tmp_path):
     (tmp_path / "crab.json").write_text(json.dumps(measured()))
     write_page(page, tmp_path)
     assert "- 12\n     - 0.1\n     - 120\n" in page.read_text()
+    assert f"Measured on 2026-11-26: {machine_text(describe())}." in page.read_text()
 
 
 def test_arguments():

@@ -12,6 +12,7 @@ from gammapy.modeling import Fit
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "dev" / "bench"))
 import diagnostics  # noqa: E402
+from machine import describe, machine_text  # noqa: E402
 from page import write_page  # noqa: E402
 
 PAGE = ROOT / "docs" / "benchmarks.rst"
@@ -57,13 +58,17 @@ def test_ratio():
 def test_page(tmp_path):
     page = tmp_path / "page.rst"
     page.write_text(PAGE.read_text())
-    lines = {line.what: {"seconds": 1.234, "ratio": 0.5} for line in diagnostics.LINES}
+    row = {"seconds": 1.234, "ratio": 0.5, "date": "2026-11-26"}
+    lines = {line.what: row for line in diagnostics.LINES}
     parts = {"map": 0.02, "derivatives": 3.0, "convolutions": 0.003}
     file = tmp_path / "diagnostics.json"
-    file.write_text(json.dumps({"lines": lines, "parts": parts}))
+    machine = describe()
+    known = {"lines": lines, "parts": parts, "machine": machine}
+    file.write_text(json.dumps(known))
     write_page(page, tmp_path)
     text = page.read_text()
     part = text.split(".. begin diagnostics")[1].split(".. end diagnostics")[0]
     assert part.count("- 0.50") == len(diagnostics.LINES)
     assert "A residual map took 20 ms, the derivatives 3 s" in part
+    assert f"Measured on 2026-11-26: {machine_text(machine)}." in part
     assert text.count(".. begin") == PAGE.read_text().count(".. begin")
