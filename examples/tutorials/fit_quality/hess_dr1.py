@@ -29,7 +29,6 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import chi2
 import astropy.units as u
-from astropy.table import vstack
 from regions import CircleSkyRegion
 import matplotlib.pyplot as plt
 from gammapy.datasets import SpatialResiduals
@@ -37,6 +36,7 @@ from gammapy.estimators import FluxPointsEstimator
 from gammapy.makers import ExclusionMaskMaker, FoVBackgroundMaker
 from gammapy.modeling import Fit
 from gammapy.modeling.models import Models
+from gammapy.report import FitReport
 from gammapy.visualization import (
     plot_nuisance,
     plot_spatial_residuals,
@@ -66,25 +66,16 @@ if not has_data:
 # around the source, and above the threshold of the analysis, with ``debug=True``. What
 # was fitted stays with the stacked datasets.
 
-
-def compare_runs(datasets):
-    """Table of the runs with their pulls, and the mean norm with its error."""
-    table = vstack([FoVBackgroundMaker.nuisance(dataset) for dataset in datasets])
-    weights = table["norm_err"] ** -2
-    mean = np.average(table["norm"], weights=weights)
-    table["pull"] = (table["norm"] - mean) / table["norm_err"]
-    table["pull"].info.format = "+.1f"
-    return table, (mean, np.sum(weights) ** -0.5)
-
-
 if has_data:
     # without its progress bars, and its tables, which come below
     with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
         datasets = hess_runs.make_datasets(data_dir)
-    runs, mean_norm = compare_runs(datasets)
-    runs["dataset", "obs_id", "counts_off", "norm", "norm_err", "pull"].pprint_all()
-    print(f"mean {mean_norm[0]:.3f}, chi2 {np.sum(runs['pull'] ** 2):.0f}")
-    plot_nuisance(runs, best_fit={"norm": mean_norm})
+    runs = FoVBackgroundMaker.nuisance(datasets)
+    runs["dataset", "obs_id", "counts_off", "norm", "norm_err", "success"].pprint_all()
+    # The section on backgrounds of the report compares each run with the mean of all.
+    report = FitReport(datasets, sections=["backgrounds"])
+    print(report.verdict)
+    plot_nuisance(runs)
     plt.show()
 
 # %%
