@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from merging import merge_module
-from overlay_base import ROOT, read_text
+from overlay_base import ROOT, base_folder, read_text
 from overlay_lock import LOCK, read_lock, report
 from overlay_plan import compare_checkout, ignored_files, overlay_files
 from sources import OverlayError
@@ -426,7 +426,9 @@ def _new_in(materials, root):
     """Files of topics that Gammapy lacks, which are in the overlay too."""
     locked = {path for path, _name in read_lock(root / LOCK)}
     names = {name for material in materials for name in material.texts}
-    return names & set(overlay_files(root)) - locked
+    names &= set(overlay_files(root)) - locked
+    # The lock does not name files to which the overlay only adds.
+    return {name for name in names if not (base_folder(root) / name).exists()}
 
 
 def _touched(materials):

@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style license - see LICENSE.rst
 """Tests of the export of topics, on a made-up checkout and on the release."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -10,11 +11,12 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "dev"))
 import overlay  # noqa: E402
 import upstream  # noqa: E402
-from sources import OverlayError  # noqa: E402
+from sources import SCOPES, OverlayError  # noqa: E402
 from topic_export import (  # noqa: E402
     chosen_topics,
     foreign_words,
     merged_text,
+    plan_everything,
     plan_topics,
     with_marker,
 )
@@ -314,6 +316,11 @@ def test_fine_words(line):
 # the topics of the repository, on the release
 
 
+def defined(text):
+    """Names of the functions and classes of a module."""
+    return {node.name for node in ast.parse(text).body if isinstance(node, SCOPES)}
+
+
 @pytest.fixture
 def release(tmp_path):
     return release_tree(tmp_path / "v2.1")
@@ -337,6 +344,17 @@ def test_topics_on_the_release(release):
     files = {name: text for plan in plans for name, text in plan.files.items()}
     again = plan_topics(chosen, release.folder, earlier=files)
     assert [plan.name for plan in again if not plan.is_there] == []
+
+
+def test_everything_on_the_release(release):
+    """Each definition of the release is there still, if only under a private name."""
+    plans = plan_everything(release.folder)
+    for name, content in plans[-1].files.items():
+        path = release.folder / name
+        if name.endswith(".py") and path.is_file():
+            old, new = map(defined, (path.read_text(), content.decode()))
+            assert old <= new, name
+    assert b"_upstream_" not in b"".join(plans[-1].files.values())
 
 
 @pytest.mark.parametrize("number", [0, pytest.param(None, marks=pytest.mark.long)])

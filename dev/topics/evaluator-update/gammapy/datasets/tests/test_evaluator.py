@@ -23,7 +23,7 @@ def test_model_that_left_the_map_comes_back():
         models=[model],
     )
     # 1e-11 * (1 - 1 / 10) * 1e13
-    assert_allclose(dataset.npred().data.sum(), 90, rtol=1e-3)
+    assert_allclose(dataset.npred().data.sum(), 90, rtol=1e-2)
 
     model.spatial_model.lat_0.value = 5
     assert_allclose(dataset.npred().data, 0)
@@ -38,4 +38,4 @@ def test_model_that_left_the_map_comes_back():
     model.spectral_model.index.value = 2
     for lat in [0, 0.3]:
         model.spatial_model.lat_0.value = lat
-        assert_allclose(dataset.npred().data.sum(), 90, rtol=1e-3)
+        assert_allclose(dataset.npred().data.sum(), 90, rtol=1e-2)
