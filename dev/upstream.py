@@ -5,6 +5,7 @@
     python dev/upstream.py --checkout CHECKOUT  on a later revision, too
     python dev/upstream.py --topic NAME         with all tests of this topic only
     python dev/upstream.py --quick              without the tests of packages, no table
+    python dev/upstream.py --once               tests of packages after the last topic
 
 For each topic that has material: the script shows the defect before, and not after; its
 tests fail without the change and pass with it; ruff has nothing new to say with the
@@ -242,7 +243,10 @@ def main(argv=None):
     parser.add_argument("--checkout", help="git repository of a later revision")
     parser.add_argument("--python", help="interpreter for it, Python >= 3.12")
     parser.add_argument("--topic", help="only this topic is tested")
-    parser.add_argument("--quick", action="store_true", help="no tests of packages")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--quick", action="store_true", help="no tests of packages")
+    text = "tests of each package once, after the last topic, not after each"
+    how.add_argument("--once", action="store_true", help=text)
     arguments = parser.parse_args(argv)
     topics = read_topics()
     chosen = chosen_topics(topics, ROOT)
@@ -269,7 +273,7 @@ def _prove_all(tree, chosen, topics, arguments):
                 tree.git("add", "--all")
                 tree.git("commit", "--quiet", "--allow-empty", "--message", topic.title)
                 continue
-            packages = not arguments.quick
+            packages = not (arguments.quick or arguments.once)
             rows[topic.name] = prove(topic, topics, tree, packages=packages)
             print(f"{tree.name} {topic.name}: {rows[topic.name]}", flush=True)
         except Exception as error:
@@ -280,8 +284,36 @@ def _prove_all(tree, chosen, topics, arguments):
             tree.git("clean", "--quiet", "--force", "-d")
         if not arguments.quick:
             _keep(tree, topic, rows[topic.name])
+    if arguments.once:
+        status |= _prove_packages(tree, rows)
+        for topic in chosen:
+            if topic.name in rows:
+                _keep(tree, topic, rows[topic.name])
     if not arguments.quick:
         write_table(topics, json.loads(PROOF.read_text()))
+    return status
+
+
+def _prove_packages(tree, rows):
+    """Run the tests of all packages that topics touch, and add to their rows."""
+    status = 0
+    proven = [row for row in rows.values() if row["state"] == "proven"]
+    for package in sorted({name for row in proven for name in row["packages"]}):
+        touching = [row for row in proven if package in row["packages"]]
+        outcomes, seconds = run_tests(tree, [f"gammapy/{package}"], jobs=2)
+        print(
+            f"{tree.name} {package}: {len(outcomes)} tests, {seconds:.0f} s", flush=True
+        )
+        try:
+            _check_package_tests(tree, f"gammapy/{package}", outcomes)
+        except Refused as error:
+            status = 1
+            print(f"{tree.name}: REFUSED {error}", flush=True)
+            for row in touching:
+                row["state"] = "refused"
+        for row in touching:
+            row["package_tests"] += len(outcomes)
+            row["once"] = True
     return status
 
 
