@@ -30,8 +30,9 @@ class OGIPDatasetWriter:
         if lost:
             log.warning(
                 f"Dataset {dataset.name!r}: OGIP files have no mask_fit. {lost} of "
-                f"{total} masked bins are used when {str(self.filename)!r} is read; "
-                "set mask_fit again, or write format='gadf'."
+                f"{total} bins, which mask_fit excludes, are used when "
+                f"{str(self.filename)!r} is read; set mask_fit again, or write "
+                "format='gadf'."
             )
         self._upstream_OGIPDatasetWriter_write(dataset)
 

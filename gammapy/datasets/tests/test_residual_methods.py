@@ -1018,7 +1018,7 @@ def test_joint_residuals_of_spectra():
         ({"models": "nobody"}, "nobody"),
         ({"energy_min": "20 TeV"}, "No energy bin"),
         ({"kernel": "cone"}, "'cone'"),
-        ({"energy_edges": [1, 10**0.5, 10] * u.TeV}, "make 2 maps"),
+        ({"energy_edges": [1, 10**0.5, 10] * u.TeV}, "give 2 maps"),
     ],
 )
 def test_joint_residuals_with_errors(datasets, kwargs, match):

@@ -182,7 +182,7 @@ def test_damaged_record(three, folder, caplog, damage):
     # Said once, however often it is asked.
     assert len(steps.table()) == 2
     text = one_line(caplog)
-    assert "left out" in text and str(path) in text
+    assert "is ignored" in text and str(path) in text
     steps.add("d", spectra())
     steps.remove("a")
     # Nothing of it is lost, nor is its place taken.

@@ -227,7 +227,7 @@ def test_interrupted(monkeypatch, caplog):
     options = {"correlation_radii": RADII, "random_state": 0}
     spots = HotSpotEstimator(n_toys=40, **options).run(dataset)
     assert "Interrupted after 12 of 40 toys." in caplog.text
-    assert "made of 12 instead of 40" in spots.notes[0]
+    assert "uses 12 instead of 40" in spots.notes[0]
     assert spots.meta["n_toys"] == 12
     monkeypatch.undo()
     full = HotSpotEstimator(n_toys=12, **options).run(dataset)

@@ -391,7 +391,7 @@ def test_flux_points_are_left_out(args, caplog):
 
     result = run_cli(cli, ["residuals", "mixed.yaml"])
     assert "Datasets: spectrum\n" in result.stdout
-    assert "left out: points" in caplog.text
+    assert "are ignored: points" in caplog.text
     caplog.clear()
     result = run_cli(cli, ["residuals", "points.yaml", "--outdir", "b"], exit_code=2)
     assert "Error: None of the datasets has counts" in result.stderr

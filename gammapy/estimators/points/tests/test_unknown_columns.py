@@ -72,7 +72,7 @@ def test_unknown_columns_are_named(caplog):
         table, sed_type="dnde", reference_model=PowerLawSpectralModel()
     )
     (message,) = warnings(caplog)
-    assert "dropped: dnde_error, Comment. " in message
+    assert "are ignored: dnde_error, Comment. " in message
     assert table.colnames == names
     assert flux_points.available_quantities == ["norm"]
     # renamed, as the message says
