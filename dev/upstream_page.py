@@ -77,6 +77,8 @@ def _state(row):
         return "unproven"
     if row["state"] != "proven":
         return row["state"]
+    if not row["package_tests"]:
+        return f"{row['date']}, tests of the topic only"
     if row.get("once"):
         return f"{row['date']}, {row['package_tests']} tests after the last topic"
     return f"{row['date']}, {row['package_tests']} tests in {row['seconds']} s"
