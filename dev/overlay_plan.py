@@ -11,7 +11,6 @@ from sources import OverlayError, check_syntax
 
 __all__ = [
     "Plan",
-    "compare_checkout",
     "git",
     "ignored_files",
     "overlay_files",
@@ -140,7 +139,7 @@ def _plan_merged(made, base, root, name):
     made.modules[name] = merged
 
 
-def plan_checkout(checkout, root=ROOT):
+def plan_checkout(checkout, root=ROOT, *, accepted=()):
     """Merge the overlay into a checkout of any revision of Gammapy, in memory.
 
     Files that git ignores there, like a generated ``gammapy/version.py``, are left out.
@@ -151,6 +150,8 @@ def plan_checkout(checkout, root=ROOT):
         Folder of the checkout.
     root : `~pathlib.Path`
         Folder that holds the overlay in ``gammapy/`` and the lock.
+    accepted : collection of tuple of str, optional
+        Definitions that may differ, pairs of file and qualified name. Default is none.
 
     Returns
     -------
@@ -164,32 +165,6 @@ def plan_checkout(checkout, root=ROOT):
     OverlayError
         If the code of one of them differs or cannot be merged. It holds the report.
     """
-    made, found, locked = compare_checkout(checkout, root)
-    lines = report(made, locked, found)
-    if made.errors or any(problem.kind != "docstring" for problem in found):
-        raise OverlayError(*made.errors, *lines)
-    return made, lines
-
-
-def compare_checkout(checkout, root=ROOT):
-    """Merge the overlay into a checkout, and compare it with the lock.
-
-    Parameters
-    ----------
-    checkout : `~pathlib.Path`
-        Folder of the checkout.
-    root : `~pathlib.Path`
-        Folder that holds the overlay in ``gammapy/`` and the lock.
-
-    Returns
-    -------
-    plan : `Plan`
-        What could be merged, with errors.
-    found : list of `~overlay_lock.Change`
-        Definitions of the lock that differ.
-    locked : dict
-        The lock, without files that git ignores in the checkout.
-    """
     leave_out = ignored_files(checkout, overlay_files(root))
     locked = {
         (path, name): digest
@@ -197,7 +172,15 @@ def compare_checkout(checkout, root=ROOT):
         if path not in leave_out
     }
     made = _plan_all(Base(checkout), root, leave_out)
-    return made, changes(made, locked), locked
+    found = [
+        change
+        for change in changes(made, locked)
+        if (change.path, change.name) not in accepted
+    ]
+    lines = report(made, locked, found)
+    if made.errors or any(problem.kind != "docstring" for problem in found):
+        raise OverlayError(*made.errors, *lines)
+    return made, lines
 
 
 def ignored_files(checkout, files):

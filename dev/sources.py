@@ -7,7 +7,14 @@ import re
 import warnings
 from dataclasses import dataclass
 
-__all__ = ["Definition", "OverlayError", "Source", "check_syntax", "definitions"]
+__all__ = [
+    "Definition",
+    "OverlayError",
+    "Source",
+    "check_syntax",
+    "code_lines",
+    "definitions",
+]
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 SCOPES = (*FUNCTIONS, ast.ClassDef)
@@ -127,6 +134,19 @@ class Source:
         """Number of blank lines from a line on."""
         lines = self.lines[line:]
         return next((n for n, line in enumerate(lines) if line.strip()), len(lines))
+
+
+def code_lines(text, name):
+    """Numbers of the lines of a module that hold code, counted from 0."""
+    source = Source(text, name)
+    documented = source.docstring_lines([source.tree])
+    return {
+        number
+        for number, line in enumerate(source.lines)
+        if line.strip()
+        and not line.lstrip().startswith("#")
+        and number not in documented
+    }
 
 
 @dataclass

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from merging import merge_module
 from overlay_base import ROOT, base_folder, read_text
-from overlay_lock import LOCK, read_lock, report
-from overlay_plan import compare_checkout, ignored_files, overlay_files
+from overlay_lock import LOCK, read_lock
+from overlay_plan import ignored_files, overlay_files, plan_checkout
 from sources import OverlayError
 from topic_edits import apply_edits
 from topic_material import (
@@ -111,8 +111,7 @@ def chosen_topics(topics, root, *, topic=None, up_to=None):
     if topic is not None:
         return [topics[names.index(topic)]]
     if up_to is not None:
-        topics = topics[: names.index(up_to) + 1]
-        return topics
+        return topics[: names.index(up_to) + 1]
     return [each for each in topics if has_material(each, root)]
 
 
@@ -465,14 +464,12 @@ def check_lock(checkout, root, touched):
     OverlayError
         If the code of another one differs or vanished.
     """
-    made, found, locked = compare_checkout(checkout, root)
-    found = [change for change in found if (change.path, change.name) not in touched]
-    lines = report(made, locked, found)
-    if made.errors or any(change.kind != "docstring" for change in found):
+    try:
+        _made, lines = plan_checkout(checkout, root, accepted=touched)
+    except OverlayError as error:
         raise OverlayError(
-            *made.errors,
-            *lines,
+            *error.lines,
             "nothing was written: export topics that have material of their own, with "
             "--topic NAME or --up-to NAME, which need less of the checkout",
-        )
+        ) from None
     return lines

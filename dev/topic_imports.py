@@ -12,9 +12,9 @@ import tomllib
 from dataclasses import dataclass, field
 from functools import cache
 from rooms import MERGED, OVERLAY, Definitions, modules, names_imported
-from sources import SCOPES, Source, definitions, plain_target
+from sources import SCOPES, Source, code_lines, definitions, plain_target
+from topic_select import parts
 from topics import ROOT, owner_of, topic_of
-from upstream import code_lines
 
 __all__ = ["Unit", "closure", "imports_of_later", "read_later", "read_units"]
 
@@ -158,7 +158,7 @@ class _Reader:
         imports = _imports_by_name(source.tree, module, path)
         own = {d.key for d in definitions(source, source.tree) if not d.imported}
         units, taken = [], set()
-        for name, part in _parts(source):
+        for name, part in parts(source):
             lines = set(range(part.top, part.end))
             unit = Unit(file, name, owner_of(file, name, self.topics))
             unit.n_lines = len(code & lines)
@@ -211,20 +211,6 @@ def _imports_by_name(tree, module, path):
                 bound = alias.asname or alias.name.partition(".")[0]
                 found.setdefault(bound, []).append(pair)
     return found
-
-
-def _parts(source):
-    """Qualified names of what a module defines, members of classes one by one."""
-    for definition in definitions(source, source.tree):
-        if definition.imported or definition.key == "__all__":
-            continue
-        members = []
-        if isinstance(definition.node, ast.ClassDef):
-            members = definitions(source, definition.node)
-        for member in members:
-            yield f"{definition.key}.{member.key}", member
-        if not members:
-            yield definition.key, definition
 
 
 def _names_in(node):

@@ -4,7 +4,7 @@
 import ast
 from sources import IMPORTS, SCOPES, Source, definitions, docstring
 
-__all__ = ["qualified_definitions", "select_definitions"]
+__all__ = ["parts", "qualified_definitions", "select_definitions"]
 
 
 def qualified_definitions(text, path):
@@ -20,16 +20,32 @@ def qualified_definitions(text, path):
     names : list of str
         Such as "Fit.run", or "Fit" for a class without members.
     """
-    source = Source(text, path)
-    names = []
+    return [name for name, _part in parts(Source(text, path))]
+
+
+def parts(source):
+    """What a module defines, members of classes one by one.
+
+    Parameters
+    ----------
+    source : `~sources.Source`
+        The module.
+
+    Yields
+    ------
+    name : str
+        Qualified name.
+    definition : `~sources.Definition`
+        The definition.
+    """
     for definition in definitions(source, source.tree):
         if definition.imported or definition.key == "__all__":
             continue
         members = _members(source, definition)
-        names += [f"{definition.key}.{member.key}" for member in members]
+        for member in members:
+            yield f"{definition.key}.{member.key}", member
         if not members:
-            names.append(definition.key)
-    return names
+            yield definition.key, definition
 
 
 def select_definitions(text, path, names):

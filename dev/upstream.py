@@ -22,7 +22,7 @@ import sys
 import time
 from pathlib import Path
 from overlay_base import ROOT
-from sources import SCOPES, Source
+from sources import SCOPES, code_lines
 from topic_export import chosen_topics, plan_topic
 from topic_material import folder_of, read_material
 from topics import read_topics
@@ -100,8 +100,7 @@ def prove(topic, topics, tree, *, packages=True, root=ROOT):
     if new := ruff(tree, plan) - before:
         raise Refused(f"ruff: {sorted(new)}")
     touched = packages_of(plan)
-    tree.git("add", "--all")
-    tree.git("commit", "--quiet", "--message", topic.title)
+    _commit(tree, topic)
     others = 0
     for package in touched if packages else ():
         all_outcomes, _ = run_tests(tree, [package], jobs=2)
@@ -147,6 +146,12 @@ def _write(tree, files):
         path = tree.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
+
+
+def _commit(tree, topic):
+    """Commit what was written of a topic, which may be nothing."""
+    tree.git("add", "--all")
+    tree.git("commit", "--quiet", "--allow-empty", "--message", topic.title)
 
 
 def own_tests(topic, topics, root=ROOT):
@@ -221,19 +226,6 @@ def code_lines_added(plan):
     return count
 
 
-def code_lines(text, name):
-    """Numbers of the lines of a module that hold code, counted from 0."""
-    source = Source(text, name)
-    documented = source.docstring_lines([source.tree])
-    return {
-        number
-        for number, line in enumerate(source.lines)
-        if line.strip()
-        and not line.lstrip().startswith("#")
-        and number not in documented
-    }
-
-
 # command
 
 
@@ -270,8 +262,7 @@ def _prove_all(tree, chosen, topics, arguments):
             if only_write:
                 plan = plan_topic(topic, tree.folder, ROOT, topics=topics)
                 _write(tree, plan.files)
-                tree.git("add", "--all")
-                tree.git("commit", "--quiet", "--allow-empty", "--message", topic.title)
+                _commit(tree, topic)
                 continue
             packages = not (arguments.quick or arguments.once)
             rows[topic.name] = prove(topic, topics, tree, packages=packages)
